@@ -1,0 +1,113 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Targets are listed bottom-up; a target imports only what its line lists.
+// ARCHITECTURE.md says what each one is for.
+
+let settings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .strictMemorySafety(),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(
+    name: name, dependencies: dependencies + ["TestSupport"], swiftSettings: settings)
+}
+
+func system(_ name: String, pkgConfig: String? = nil, apt: String, brew: String) -> Target {
+  .systemLibrary(
+    name: name, pkgConfig: pkgConfig, providers: [.apt([apt]), .brew([brew])])
+}
+
+let argumentParser: Target.Dependency = .product(
+  name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+  name: "lstmpack",
+  platforms: [.macOS(.v15)],
+  products: [
+    .library(name: "LSTMPackKit", targets: ["LSTMPackKit"]),
+    .executable(name: "lstmpack", targets: ["lstmpack"]),
+    .executable(name: "lstmpack-bench", targets: ["lstmpack-bench"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    // 1: C libraries
+    system("CHDF5", pkgConfig: "hdf5", apt: "libhdf5-dev", brew: "hdf5"),
+    system(
+      "CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev", brew: "protobuf-c"),
+    system("CLAPACKE", pkgConfig: "lapacke", apt: "liblapacke-dev", brew: "lapack"),
+    system("CDNNL", apt: "libdnnl-dev", brew: "onednn"),
+    system("CZip", pkgConfig: "libzip", apt: "libzip-dev", brew: "libzip"),
+    system("CCrypto", pkgConfig: "libcrypto", apt: "libssl-dev", brew: "openssl@3"),
+    system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev", brew: "zlib"),
+    .target(name: "COnnx", dependencies: ["CProtobufC"]),
+
+    // 2: vocabulary and ground
+    library("Diagnostics", []),
+    library("OrderedJSON", ["Diagnostics"]),
+    .target(
+      name: "LSTMCore", dependencies: ["Diagnostics"], swiftSettings: settings,
+      linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
+    library("FileSupport", ["Diagnostics", "CCrypto", "CZlib"]),
+
+    // 3: wrappers that know no LSTMs
+    library("HDF5", ["Diagnostics", "CHDF5"]),
+    library("ZipArchive", ["Diagnostics", "CZip"]),
+    library("ONNXProto", ["Diagnostics", "FileSupport", "COnnx", "CProtobufC"]),
+    library("LinearAlgebra", ["Diagnostics", "LSTMCore", "CLAPACKE", "CDNNL"]),
+
+    // 4: formats, and the compression of one matrix
+    library(
+      "Checkpoints",
+      ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "HDF5", "ZipArchive", "ONNXProto"]),
+    library("BVQ", ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport"]),
+    library("MatrixCompression", ["Diagnostics", "LSTMCore", "LinearAlgebra"]),
+
+    // 5: whole models
+    library(
+      "ModelAnalysis", ["Diagnostics", "LSTMCore", "LinearAlgebra", "MatrixCompression"]),
+    library("ModelCompression", ["Diagnostics", "LSTMCore", "MatrixCompression"]),
+
+    // 6-8: product, command line, executables
+    library(
+      "LSTMPackKit",
+      [
+        "Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "Checkpoints", "BVQ",
+        "MatrixCompression", "ModelAnalysis", "ModelCompression",
+      ]),
+    library("LSTMPackCLI", ["LSTMPackKit", argumentParser]),
+    .executableTarget(name: "lstmpack", dependencies: ["LSTMPackCLI"], swiftSettings: settings),
+    .executableTarget(
+      name: "lstmpack-bench", dependencies: ["LSTMPackKit", argumentParser],
+      swiftSettings: settings),
+
+    // Tests
+    .target(
+      name: "TestSupport", dependencies: ["Diagnostics", "LSTMCore", "FileSupport"],
+      path: "Tests/TestSupport", swiftSettings: settings),
+    tests("LSTMCoreTests", ["Diagnostics", "LSTMCore"]),
+    tests("OrderedJSONTests", ["Diagnostics", "OrderedJSON"]),
+    tests("FileSupportTests", ["Diagnostics", "FileSupport"]),
+    tests("HDF5Tests", ["Diagnostics", "HDF5"]),
+    tests("ONNXProtoTests", ["Diagnostics", "FileSupport", "ONNXProto"]),
+    tests("LinearAlgebraTests", ["Diagnostics", "LSTMCore", "LinearAlgebra"]),
+    tests("MatrixCompressionTests", ["Diagnostics", "LSTMCore", "LinearAlgebra", "MatrixCompression"]),
+    tests(
+      "CheckpointsTests", ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "Checkpoints"]),
+    tests("BVQTests", ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "BVQ"]),
+    tests(
+      "ModelCompressionTests",
+      ["Diagnostics", "LSTMCore", "MatrixCompression", "ModelAnalysis", "ModelCompression"]),
+    tests("PipelineTests", ["LSTMPackKit", "LSTMPackCLI", argumentParser]),
+  ],
+  swiftLanguageModes: [.v6]
+)

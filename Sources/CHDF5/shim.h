@@ -1,0 +1,3 @@
+#pragma once
+
+#include <hdf5.h>

@@ -1,0 +1,60 @@
+/// The weights of one LSTM, in canonical layout, whatever file they came from.
+///
+/// Several layers of a model may use one set (`Model.lstmWeights`).
+public struct LSTMWeights: Equatable, Sendable {
+  /// The number of features of the input, I.
+  public var inputSize: Int
+  /// The number of units, H.
+  public var hiddenSize: Int
+  /// One or two sets of matrices: two for a bidirectional LSTM, forward first.
+  public var directions: [DirectionWeights]
+
+  /// Creates a set of weights.
+  ///
+  /// - Precondition: Every matrix and vector has the shape its documentation gives, and there are
+  ///   one or two directions. Importers check shapes and throw before they come here.
+  public init(inputSize: Int, hiddenSize: Int, directions: [DirectionWeights]) {
+    precondition((1...2).contains(directions.count), "An LSTM has one or two directions")
+    for direction in directions {
+      for gate in Gate.allCases {
+        precondition(
+          direction.inputWeights[gate].rows == hiddenSize
+            && direction.inputWeights[gate].columns == inputSize
+            && direction.recurrentWeights[gate].rows == hiddenSize
+            && direction.recurrentWeights[gate].columns == hiddenSize,
+          "Gate matrices must be [hiddenSize, inputSize] and [hiddenSize, hiddenSize]")
+      }
+    }
+    self.inputSize = inputSize
+    self.hiddenSize = hiddenSize
+    self.directions = directions
+  }
+}
+
+/// The weights of one direction of an LSTM.
+public struct DirectionWeights: Equatable, Sendable {
+  /// Per gate `[hiddenSize, inputSize]`; Keras `kernel`, ONNX `W`, PyTorch `weight_ih`.
+  public var inputWeights: PerGate<WeightMatrix>
+  /// Per gate `[hiddenSize, hiddenSize]`; Keras `recurrent_kernel`, ONNX `R`, PyTorch `weight_hh`.
+  public var recurrentWeights: PerGate<WeightMatrix>
+  /// Per gate `[hiddenSize]`; `nil` when the source has no bias.
+  public var bias: PerGate<[Float]>?
+  /// The second bias of sources that have two (ONNX `Rb`, PyTorch `bias_hh`, CuDNN), per gate
+  /// `[hiddenSize]`. The cell adds both; they are kept apart so that an export is bit-equal.
+  public var recurrentBias: PerGate<[Float]>?
+  /// Per gate `[hiddenSize]`, without the cell gate (its vector is empty); `nil` without peepholes.
+  public var peepholes: PerGate<[Float]>?
+
+  /// Creates the weights of one direction.
+  public init(
+    inputWeights: PerGate<WeightMatrix>, recurrentWeights: PerGate<WeightMatrix>,
+    bias: PerGate<[Float]>? = nil, recurrentBias: PerGate<[Float]>? = nil,
+    peepholes: PerGate<[Float]>? = nil
+  ) {
+    self.inputWeights = inputWeights
+    self.recurrentWeights = recurrentWeights
+    self.bias = bias
+    self.recurrentBias = recurrentBias
+    self.peepholes = peepholes
+  }
+}
