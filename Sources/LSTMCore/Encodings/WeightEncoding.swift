@@ -37,5 +37,6 @@ public protocol WeightEncoding: Sendable {
   /// - Parameters:
   ///   - code: A code below `levelCount`.
   ///   - parameters: The `parametersPerGroup` parameters of the group, exponent applied.
+  /// - Returns: The weight.
   func value(of code: UInt16, parameters: ArraySlice<Float>) -> Float
 }

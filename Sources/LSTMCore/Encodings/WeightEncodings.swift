@@ -1,6 +1,8 @@
 /// The encodings that lstmpack knows.
 public enum WeightEncodings {
-  /// Every encoding, by its number on disk. A new encoding is one line here.
+  /// Every encoding, by its number on disk.
+  ///
+  /// A new encoding is one line here.
   public static let all: [any WeightEncoding] = []
 
   /// The encoding with a number on disk; `nil` when there is none.
