@@ -100,7 +100,8 @@ let package = Package(
     tests("HDF5Tests", ["Diagnostics", "HDF5"]),
     tests("ONNXProtoTests", ["Diagnostics", "FileSupport", "ONNXProto"]),
     tests("LinearAlgebraTests", ["Diagnostics", "LSTMCore", "LinearAlgebra"]),
-    tests("MatrixCompressionTests", ["Diagnostics", "LSTMCore", "LinearAlgebra", "MatrixCompression"]),
+    tests(
+      "MatrixCompressionTests", ["Diagnostics", "LSTMCore", "LinearAlgebra", "MatrixCompression"]),
     tests(
       "CheckpointsTests", ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "Checkpoints"]),
     tests("BVQTests", ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "BVQ"]),

@@ -3,7 +3,9 @@ public import FileSupport
 
 /// The checkpoint formats that lstmpack reads.
 public enum CheckpointFormats {
-  /// Every format, in the order in which a file is tried. A new format is one line here.
+  /// Every format, in the order in which a file is tried.
+  ///
+  /// A new format is one line here.
   public static let all: [any CheckpointFormat] = []
 
   /// The endings of checkpoint file names, without the dot.
@@ -15,6 +17,7 @@ public enum CheckpointFormats {
   ///   - source: The file.
   ///   - options: What the file does not say itself.
   ///   - formatName: A `CheckpointFormat.name`, to skip recognition.
+  /// - Returns: The model and warnings.
   /// - Throws: ``DiagnosticError`` with code `unknownFormat` when no format recognizes the file or
   ///   has that name; whatever the format throws, with the file named.
   public static func importModel(

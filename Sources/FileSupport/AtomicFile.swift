@@ -59,7 +59,8 @@ public struct AtomicFile: ~Copyable {
     var done = 0
     while done < bytes.count {
       let written = unsafe bytes.withUnsafeBytes { buffer in
-        unsafe Foundation.write(descriptor, buffer.baseAddress! + done, buffer.count - done)
+        let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[done...])
+        return unsafe Foundation.write(descriptor, rest.baseAddress, rest.count)
       }
       if written < 0 && errno == EINTR { continue }
       guard written > 0 else { throw writeError() }
@@ -71,7 +72,9 @@ public struct AtomicFile: ~Copyable {
   ///
   /// - Throws: ``DiagnosticError`` with code `fileAccess`; the target is then as it was.
   public mutating func commit() throws(DiagnosticError) {
-    guard fsync(descriptor) == 0, unsafe rename(temporaryPath, path) == 0 else { throw writeError() }
+    guard fsync(descriptor) == 0, unsafe rename(temporaryPath, path) == 0 else {
+      throw writeError()
+    }
     isCommitted = true
   }
 

@@ -80,6 +80,7 @@ public final class ByteSource: Sendable {
   /// - Parameters:
   ///   - count: How many values.
   ///   - offset: The offset of the first byte.
+  /// - Returns: `count` values.
   /// - Throws: As ``bytes(in:)``.
   public func floats(count: Int, at offset: Int) throws(DiagnosticError) -> [Float] {
     try checkRange(offset..<offset + count * 4)

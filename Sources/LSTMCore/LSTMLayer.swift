@@ -31,8 +31,10 @@ public struct LSTMLayer: Equatable, Sendable {
 public struct DirectionSettings: Equatable, Sendable {
   /// Which way time runs.
   public var direction: Direction
-  /// Whether the outputs stay in the order in which they were computed: Keras `go_backwards`,
-  /// outside `Bidirectional`. ONNX `reverse` returns them in input order.
+  /// Whether the outputs stay in the order in which they were computed.
+  ///
+  /// So it is for Keras `go_backwards` outside `Bidirectional`; ONNX `reverse` returns them in
+  /// input order.
   public var keepsComputedOrder: Bool
   /// Of the input, forget and output gates: Keras `recurrent_activation`, ONNX `f`.
   public var gateActivation: Activation

@@ -39,8 +39,10 @@ public struct DirectionWeights: Equatable, Sendable {
   public var recurrentWeights: PerGate<WeightMatrix>
   /// Per gate `[hiddenSize]`; `nil` when the source has no bias.
   public var bias: PerGate<[Float]>?
-  /// The second bias of sources that have two (ONNX `Rb`, PyTorch `bias_hh`, CuDNN), per gate
-  /// `[hiddenSize]`. The cell adds both; they are kept apart so that an export is bit-equal.
+  /// The second bias of sources that have two (ONNX `Rb`, PyTorch `bias_hh`, CuDNN).
+  ///
+  /// Per gate `[hiddenSize]`. The cell adds both; they are kept apart so that an export is
+  /// bit-equal.
   public var recurrentBias: PerGate<[Float]>?
   /// Per gate `[hiddenSize]`, without the cell gate (its vector is empty); `nil` without peepholes.
   public var peepholes: PerGate<[Float]>?

@@ -4,7 +4,9 @@ public struct Model: Equatable, Sendable {
   public var source: ModelSource
   /// The layers, in the order of the source; names are unique.
   public var layers: [Layer]
-  /// The sets of LSTM weights that layers refer to. A set used by two layers stands here once.
+  /// The sets of LSTM weights that layers refer to.
+  ///
+  /// A set used by two layers stands here once.
   public var lstmWeights: [LSTMWeights]
 
   /// Creates a model.
@@ -84,8 +86,9 @@ public struct EmbeddingLayer: Equatable, Sendable {
 public struct DenseLayer: Equatable, Sendable {
   /// `[outputs, inputs]`.
   public var weights: WeightMatrix
-  /// `[outputs]`, or `nil`. ONNX keeps the bias of a `MatMul` in a following `Add`, which is an
-  /// opaque layer.
+  /// `[outputs]`, or `nil`.
+  ///
+  /// ONNX keeps the bias of a `MatMul` in a following `Add`, which is an opaque layer.
   public var bias: [Float]?
   /// Applied to the result; linear for ONNX, where it is a node of its own.
   public var activation: Activation
