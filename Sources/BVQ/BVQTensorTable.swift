@@ -77,7 +77,7 @@ enum BVQTensorTable {
     }
     guard nameEnd == names.count else {
       throw DiagnosticError(
-        .bvqTensor, object: "tensor table", "names \(nameEnd) of \(names.count) bytes of names")
+        .bvqTensor, object: "tensor table", "uses \(nameEnd) of the \(names.count) bytes of names")
     }
     guard end == header.trailerOffset else {
       throw DiagnosticError(

@@ -78,11 +78,11 @@ struct ModelPlan {
     }
     var names: Set<String> = []
     for cursor in try root.required("layers").elements {
-      let layer = try readLayer(cursor, &finder)
-      guard names.insert(layer.name).inserted else {
-        throw cursor.error("the layer name '\(layer.name)' stands twice")
+      let name = try cursor.required("name").string
+      guard names.insert(name).inserted else {
+        throw cursor.error("the layer name '\(name)' stands twice")
       }
-      layers.append(layer)
+      layers.append(try readLayer(cursor, name: name, &finder))
     }
     if let unused = weights.firstIndex(where: { $0.directions.isEmpty }) {
       throw root.error("lstmWeights[\(unused)] is used by no layer")
@@ -95,9 +95,8 @@ struct ModelPlan {
   }
 
   private mutating func readLayer(
-    _ cursor: MetadataCursor, _ finder: inout TensorFinder
+    _ cursor: MetadataCursor, name: String, _ finder: inout TensorFinder
   ) throws(DiagnosticError) -> Layer {
-    let name = try cursor.required("name").string
     let kind: Kind
     switch try cursor.required("kind").choice(KindName.self) {
     case .lstm:
