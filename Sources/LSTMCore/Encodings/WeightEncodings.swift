@@ -3,9 +3,6 @@ public enum WeightEncodings {
   /// Every encoding, by its number on disk.
   ///
   /// A new encoding is one line here.
-<<<<<<< HEAD
-  public static let all: [any WeightEncoding] = []
-=======
   public static let all: [any WeightEncoding] = [
     Float16Encoding(),
     BinaryEncoding(),
@@ -16,7 +13,6 @@ public enum WeightEncodings {
     UniformEncoding.uniform4,
     UniformEncoding.uniform8,
   ]
->>>>>>> quant
 
   /// The encoding with a number on disk; `nil` when there is none.
   public static func encoding(id: UInt16) -> (any WeightEncoding)? {
