@@ -108,7 +108,7 @@ let package = Package(
     tests(
       "ModelCompressionTests",
       ["Diagnostics", "LSTMCore", "MatrixCompression", "ModelAnalysis", "ModelCompression"]),
-    tests("PipelineTests", ["LSTMPackKit", "LSTMPackCLI", argumentParser]),
+    tests("PipelineTests", ["LSTMPackKit", "LSTMPackCLI", "lstmpack"]),
   ],
   swiftLanguageModes: [.v6]
 )
