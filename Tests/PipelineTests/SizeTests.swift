@@ -1,0 +1,41 @@
+import Foundation
+import LSTMPackKit
+import TestSupport
+import Testing
+
+/// Sizes of the reference language model: bytes do not vary, so limits on them can be tested.
+@Suite(.enabled(if: SharedFolder.exists, "needs ../shared"))
+struct SizeTests {
+  @Test(arguments: [("1", 1.15), ("ternary", 1.75), ("2", 2.35)])
+  func bitsPerWeightOfTheReferenceModel(bits: String, limit: Double) throws {
+    let source = try ByteSource(path: SharedFolder.path("reference/plain.h5"))
+    var model = try ModelFile(source: source).model
+    let plan = CompressionPlan(rules: [
+      CompressionPlan.Rule(
+        roles: [.input, .recurrent], treatment: .quantize(bits, groupSize: nil)),
+      CompressionPlan.Rule(
+        roles: [.embedding, .dense], treatment: .keep(reason: "as it is", isChoice: true)),
+    ])
+    let report = try ModelCompressor(plan: plan, threads: 2).compress(&model)
+    let lstm = report.matrices.filter(\.path.isLSTM)
+    let weights = lstm.reduce(0) { $0 + $1.rows * $1.columns }
+    #expect(weights == 2 * 8 * 200 * 200)
+
+    let file = BVQFile(
+      model: model, producerVersion: "test", settings: ["steps": []])
+    let total = try BVQWriter.byteCount(of: file)
+    let matrices = report.matrices.reduce(0) { $0 + $1.byteCountAfter }
+    let biases = model.layers.reduce(0) { sum, layer in
+      switch layer.kind {
+      case .dense(let dense): sum + 4 * (dense.bias?.count ?? 0)
+      default: sum
+      }
+    } + 2 * 4 * 200 * 4
+    let rest = total - matrices - biases
+    #expect(rest <= 16_384, "everything but matrices, codebooks and biases: \(rest) bytes")
+    // With the container's padding counted in full, the limit still holds.
+    let bitsPerWeight =
+      Double(lstm.reduce(0) { $0 + ($1.byteCountAfter + 63) / 64 * 64 } * 8) / Double(weights)
+    #expect(bitsPerWeight <= limit)
+  }
+}
