@@ -24,8 +24,10 @@ public struct MatrixAnalysis: Equatable, Sendable {
   public var breakEvenRank: Int
   /// The relative error ‖W − Ŵ‖ / ‖W‖ of each quantizer, in the order of `Quantizers.all`.
   public var quantizationErrors: [QuantizationError]
-  /// The kurtosis m₄ / m₂² of the elements: 3 for a normal distribution, more with heavy tails,
-  /// 1.8 for a uniform one. 0 when all elements are equal.
+  /// The kurtosis m₄ / m₂² of the elements.
+  ///
+  /// 3 for a normal distribution, more with heavy tails, 1.8 for a uniform one; 0 when all elements
+  /// are equal.
   public var kurtosis: Double
   /// The rows whose largest element is below 10⁻³ of the matrix's root mean square: units that
   /// this matrix hardly reaches.

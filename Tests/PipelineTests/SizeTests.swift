@@ -22,7 +22,7 @@ struct SizeTests {
     #expect(weights == 2 * 8 * 200 * 200)
 
     let file = BVQFile(
-      model: model, producerVersion: "test", settings: ["steps": []])
+      model: model, producer: BVQProducer(version: "test"), settings: ["steps": []])
     let total = try BVQWriter.byteCount(of: file)
     let matrices = report.matrices.reduce(0) { $0 + $1.byteCountAfter }
     let biases = model.layers.reduce(0) { sum, layer in

@@ -40,7 +40,7 @@ struct CompressionRun {
     step["command"] = .string(command)
     for member in options.members { step[member.key] = member.value }
     let bvq = BVQFile(
-      model: file.model, producerVersion: LSTMPackCommand.version,
+      model: file.model, producer: BVQProducer(version: LSTMPackCommand.version),
       settings: ["steps": .array(file.steps + [.object(step)])])
     let byteCount: Int
     if isDryRun {

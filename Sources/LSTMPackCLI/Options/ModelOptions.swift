@@ -97,6 +97,7 @@ enum ModelLocation {
   /// with a checkpoint in the folder a silent pipe is waited for only so long.
   ///
   /// - Parameter wait: Milliseconds to wait for a pipe; -1 waits for ever.
+  /// - Returns: Whether to read it.
   private static func standardInputHasBytes(wait: Int32) -> Bool {
     var status = stat()
     guard unsafe fstat(STDIN_FILENO, &status) == 0 else { return false }

@@ -20,6 +20,7 @@ struct OutputOptions: ParsableArguments {
   /// - Parameters:
   ///   - source: The model that was read, for the default name.
   ///   - suffix: What was done to it, for the default name: `rank32`, `1bit`.
+  /// - Returns: The path, or `nil`.
   /// - Throws: ``DiagnosticError`` when the file exists and may not be overwritten, before any
   ///   long work.
   func path(source: ByteSource, suffix: String) throws(DiagnosticError) -> String? {
