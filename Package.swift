@@ -94,6 +94,7 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["Diagnostics", "LSTMCore", "FileSupport"],
       path: "Tests/TestSupport", swiftSettings: settings),
+    tests("DiagnosticsTests", ["Diagnostics"]),
     tests("LSTMCoreTests", ["Diagnostics", "LSTMCore"]),
     tests("OrderedJSONTests", ["Diagnostics", "OrderedJSON"]),
     tests("FileSupportTests", ["Diagnostics", "FileSupport"]),

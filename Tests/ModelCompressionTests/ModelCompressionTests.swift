@@ -51,8 +51,9 @@ import Testing
       left.first?.result
         == .left(
           reason: "rank 16 is not below the break-even rank 14 of 32 × 24", isChoice: false))
-    #expect(report.matrices.first { $0.path.role == .input && $0.rows == 32 && $0.columns == 64 }?
-      .result == .compressed)
+    #expect(
+      report.matrices.first { $0.path.role == .input && $0.rows == 32 && $0.columns == 64 }?
+        .result == .compressed)
   }
 
   @Test func factorsAreSmallerAndTheirErrorIsTrue() throws {

@@ -13,12 +13,15 @@ struct SharedModelTests {
   }
 
   @Test(arguments: [
-    ("models/dev/onnx-silero6-16k-op15-if.onnx", 2), ("models/dev/onnx-silero6a-fasterwhisper-op18.onnx", 1),
+    ("models/dev/onnx-silero6-16k-op15-if.onnx", 2),
+    ("models/dev/onnx-silero6a-fasterwhisper-op18.onnx", 1),
     ("models/derived/onnx-silero6a-floatdata.onnx", 1),
   ])
   func sileroHasItsNodesAndItsSharedWeightsOnce(file: String, nodes: Int) throws {
     let path = SharedFolder.path(file)
-    for command in [["inspect", path, "--json"], ["quantize", path, "--bits", "1", "--dry-run", "--json"]] {
+    for command in [
+      ["inspect", path, "--json"], ["quantize", path, "--bits", "1", "--dry-run", "--json"],
+    ] {
       let report = try json(command)
       #expect(report["lstmLayers"] == .integer(nodes))
       #expect(report["lstmWeightSets"] == 1)

@@ -25,12 +25,13 @@ struct SizeTests {
       model: model, producer: BVQProducer(version: "test"), settings: ["steps": []])
     let total = try BVQWriter.byteCount(of: file)
     let matrices = report.matrices.reduce(0) { $0 + $1.byteCountAfter }
-    let biases = model.layers.reduce(0) { sum, layer in
-      switch layer.kind {
-      case .dense(let dense): sum + 4 * (dense.bias?.count ?? 0)
-      default: sum
-      }
-    } + 2 * 4 * 200 * 4
+    let biases =
+      model.layers.reduce(0) { sum, layer in
+        switch layer.kind {
+        case .dense(let dense): sum + 4 * (dense.bias?.count ?? 0)
+        default: sum
+        }
+      } + 2 * 4 * 200 * 4
     let rest = total - matrices - biases
     #expect(rest <= 16_384, "everything but matrices, codebooks and biases: \(rest) bytes")
     // With the container's padding counted in full, the limit still holds.
