@@ -40,9 +40,16 @@ public struct SHA256: ~Copyable {
 }
 
 /// CRC-32 (ISO 3309, as in zlib, PNG and Python's `zlib.crc32`) of some bytes.
-public func crc32(_ bytes: [UInt8]) -> UInt32 {
-  unsafe bytes.withUnsafeBytes { buffer in
-    UInt32(unsafe crc32_z(0, buffer.bindMemory(to: UInt8.self).baseAddress, buffer.count))
+///
+/// - Parameters:
+///   - bytes: The bytes.
+///   - previous: The checksum of the bytes before them, for data in pieces.
+/// - Returns: The checksum of all bytes up to the end of `bytes`.
+public func crc32(_ bytes: [UInt8], after previous: UInt32 = 0) -> UInt32 {
+  // crc32_z starts anew when it is given no buffer.
+  if bytes.isEmpty { return previous }
+  return unsafe bytes.withUnsafeBytes { buffer in
+    UInt32(unsafe crc32_z(UInt(previous), buffer.bindMemory(to: UInt8.self).baseAddress, buffer.count))
   }
 }
 

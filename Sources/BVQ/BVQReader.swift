@@ -1,0 +1,140 @@
+public import Diagnostics
+public import FileSupport
+internal import LSTMCore
+
+/// Reads `.bvq` files.
+public enum BVQReader {
+  /// Whether some bytes begin as a `.bvq` does.
+  public static func recognizes(_ bytes: [UInt8]) -> Bool { bytes.starts(with: BVQFormat.magic) }
+
+  /// Reads a whole file.
+  ///
+  /// Everything that stands before the payload is checked before the first tensor is allocated;
+  /// then each tensor's checksum and values. The SHA-256 at the end is left to ``verify(_:)``.
+  ///
+  /// - Throws: ``DiagnosticError`` that names the field, key or tensor that breaks a rule of
+  ///   `formats/bvq/SPEC.md`.
+  public static func read(_ source: ByteSource) throws(DiagnosticError) -> BVQFile {
+    let contents = try BVQContents(reading: source)
+    do throws(DiagnosticError) {
+      let plan = try ModelPlan(metadata: contents.metadata, tensors: contents.tensors)
+      let loader = TensorLoader(contents: contents, source: source)
+      try loader.checkPaddingBeforePayload()
+      let model = try plan.model(loading: loader)
+      for (index, tensor) in contents.tensors.enumerated() where tensor.kind == .selfTest {
+        _ = try loader.load(index)
+      }
+      return BVQFile(model: model, producer: plan.producer, settings: plan.settings)
+    } catch { throw error.inFile(source.name) }
+  }
+}
+
+extension ModelPlan {
+  /// Loads every tensor of the model.
+  func model(loading loader: TensorLoader) throws(DiagnosticError) -> Model {
+    var sets: [LSTMWeights?] = Array(repeating: nil, count: weights.count)
+    var layers: [LSTMCore.Layer] = []
+    for layer in self.layers {
+      let kind: LSTMCore.Layer.Kind
+      switch layer.kind {
+      case .lstm(let lstm):
+        // Here, not before the loop: the tensors are then read in the order of the file.
+        if sets[lstm.weights] == nil {
+          sets[lstm.weights] = try lstmWeights(weights[lstm.weights], loader)
+        }
+        kind = .lstm(lstm)
+      case .embedding(let matrix):
+        kind = .embedding(EmbeddingLayer(weights: try self.matrix(matrix, loader)))
+      case .dense(let matrix, let bias, let activation):
+        kind = .dense(
+          DenseLayer(
+            weights: try self.matrix(matrix, loader), bias: try vector(bias, loader),
+            activation: activation))
+      case .opaque(let tensors, let reason):
+        var loaded: [SourceTensor] = []
+        for tensor in tensors { loaded.append(try sourceTensor(tensor, loader)) }
+        kind = .opaque(OpaqueLayer(tensors: loaded, reason: reason))
+      }
+      layers.append(LSTMCore.Layer(name: layer.name, sourceClass: layer.sourceClass, kind: kind))
+    }
+    return Model(source: source, layers: layers, lstmWeights: sets.compactMap { $0 })
+  }
+
+  private func lstmWeights(
+    _ set: Weights, _ loader: TensorLoader
+  ) throws(DiagnosticError) -> LSTMWeights {
+    var directions: [DirectionWeights] = []
+    for direction in set.directions {
+      directions.append(
+        DirectionWeights(
+          inputWeights: try PerGate { gate throws(DiagnosticError) in
+            try matrix(direction.input[gate], loader)
+          },
+          recurrentWeights: try PerGate { gate throws(DiagnosticError) in
+            try matrix(direction.recurrent[gate], loader)
+          },
+          bias: try gateVectors(direction.bias, Gate.allCases, set.hiddenSize, loader),
+          recurrentBias: try gateVectors(
+            direction.recurrentBias, Gate.allCases, set.hiddenSize, loader),
+          peepholes: try gateVectors(
+            direction.peepholes, TensorNames.peepholeGates, set.hiddenSize, loader)))
+    }
+    return LSTMWeights(
+      inputSize: set.inputSize, hiddenSize: set.hiddenSize, directions: directions)
+  }
+
+  private func matrix(
+    _ matrix: Matrix, _ loader: TensorLoader
+  ) throws(DiagnosticError) -> WeightMatrix {
+    switch matrix {
+    case .whole(let index): try stored(index, loader)
+    case .product(let left, let right):
+      .product(left: try stored(left, loader), right: try stored(right, loader))
+    }
+  }
+
+  private func stored(
+    _ index: Int, _ loader: TensorLoader
+  ) throws(DiagnosticError) -> WeightMatrix {
+    let tensor = loader.contents.tensors[index]
+    switch try loader.load(index) {
+    case .floats(let elements):
+      return .dense(
+        LSTMCore.Matrix(rows: tensor.rows, columns: tensor.columns, elements: elements))
+    case .packed(let matrix): return .packed(matrix)
+    case .bytes: throw tensor.error("is not a matrix")
+    }
+  }
+
+  private func vector(
+    _ index: Int?, _ loader: TensorLoader
+  ) throws(DiagnosticError) -> [Float]? {
+    guard let index else { return nil }
+    guard case .floats(let values) = try loader.load(index) else {
+      throw loader.contents.tensors[index].error("is not a vector")
+    }
+    return values
+  }
+
+  /// One row of a tensor for each gate; an empty vector for a gate that has none.
+  private func gateVectors(
+    _ index: Int?, _ gates: [Gate], _ size: Int, _ loader: TensorLoader
+  ) throws(DiagnosticError) -> PerGate<[Float]>? {
+    guard let values = try vector(index, loader) else { return nil }
+    return PerGate { gate in
+      guard let row = gates.firstIndex(of: gate) else { return [] }
+      return Array(values[row * size..<(row + 1) * size])
+    }
+  }
+
+  private func sourceTensor(
+    _ tensor: OpaqueTensor, _ loader: TensorLoader
+  ) throws(DiagnosticError) -> SourceTensor {
+    let record = loader.contents.tensors[tensor.tensor]
+    guard case .raw(let type) = record.storage,
+      case .bytes(let bytes) = try loader.load(tensor.tensor)
+    else { throw record.error("is not a raw tensor") }
+    return SourceTensor(
+      name: tensor.name, shape: tensor.shape, elementType: type, bytes: bytes)
+  }
+}
