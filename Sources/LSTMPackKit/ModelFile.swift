@@ -25,8 +25,8 @@ public struct ModelFile: Sendable {
   public init(
     source: ByteSource, options: ImportOptions = ImportOptions(), formatName: String? = nil
   ) throws(DiagnosticError) {
-    let isBVQ =
-      try formatName.map { $0 == "bvq" } ?? BVQReader.recognizes(source)
+    let start = try source.bytes(in: 0..<min(source.count, 8))
+    let isBVQ = formatName.map { $0 == "bvq" } ?? BVQReader.recognizes(start)
     if isBVQ {
       let file = try BVQReader.read(source)
       self.model = file.model

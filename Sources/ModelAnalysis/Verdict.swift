@@ -109,8 +109,7 @@ private struct GateSummary {
 
   /// The quantizer with the fewest bits whose error is at most `error`.
   func fewestBits(error: Double) -> String? {
-    errors.filter { $0.relativeError <= error }
-      .min { Quantizers.nominalBits($0.quantizer) < Quantizers.nominalBits($1.quantizer) }?
-      .quantizer
+    // `Quantizers.all` is in order: fewest bits first.
+    errors.first { $0.relativeError <= error }?.quantizer
   }
 }

@@ -39,7 +39,7 @@ extension ModelCompressor {
     case .rank(let rank): return try factored(matrix, to: .rank(rank))
     case .energy(let share): return try factored(matrix, to: .energy(share))
     case .quantize(let name, let groupSize):
-      guard let quantizer = Quantizers.named(name) else {
+      guard let quantizer = Quantizers.quantizer(named: name) else {
         throw DiagnosticError(
           .badPlan, "there is no quantizer '\(name)'",
           hint: "the quantizers are \(Quantizers.all.map(\.name).joined(separator: ", "))")

@@ -42,15 +42,15 @@ struct CompressionRun {
     let bvq = BVQFile(
       model: file.model, producer: BVQProducer(version: LSTMPackCommand.version),
       settings: ["steps": .array(file.steps + [.object(step)])])
-    let byteCount: Int
+    let byteCount = try BVQWriter.byteCounts(of: bvq).total
     if isDryRun {
-      byteCount = try BVQWriter.byteCount(of: bvq)
+      // Nothing is written.
     } else if let path {
-      byteCount = try BVQWriter.write(bvq, to: path, overwrite: output.force)
+      try BVQWriter.write(bvq, to: path, overwrite: output.force)
     } else {
-      let bytes = try BVQWriter.bytes(of: bvq)
-      byteCount = bytes.count
-      try Console.write(bytes)
+      try BVQWriter.forEachChunk(of: bvq) { chunk throws(DiagnosticError) in
+        try Console.write(chunk)
+      }
     }
     let text = CompressionReportText(
       command: command, report: result, source: source, output: path,

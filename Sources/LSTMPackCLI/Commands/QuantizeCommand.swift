@@ -46,10 +46,10 @@ struct QuantizeCommand: ParsableCommand {
   @OptionGroup var threads: ThreadOptions
 
   func validate() throws {
-    guard Quantizers.named(bits) != nil else {
+    guard Quantizers.quantizer(named: bits) != nil else {
       throw ValidationError("--bits takes \(Quantizers.helpText), not '\(bits)'.")
     }
-    if let others, others != "32", Quantizers.named(others) == nil {
+    if let others, others != "32", Quantizers.quantizer(named: others) == nil {
       throw ValidationError("--others takes \(Quantizers.helpText) or 32, not '\(others)'.")
     }
     if let group, !(2...65536).contains(group) {

@@ -24,17 +24,22 @@ struct VerifyCommand: ParsableCommand {
   func run() throws {
     let source = try ModelLocation.find(argument: file)
     let result = BVQReader.verify(source)
-    let problems = result.problems
+    let problems = result.problems.map { problem in
+      // The file is named in front of each line already.
+      var problem = problem
+      problem.file = nil
+      return problem.description
+    }
     if json {
       let object: JSONValue = [
         "schema": 1, "command": "verify", "file": .string(source.name),
-        "valid": .bool(problems.isEmpty), "tensors": .integer(result.tensorCount),
+        "valid": .bool(problems.isEmpty), "partsChecked": .integer(result.parts.count),
         "bytes": .integer(source.count), "problems": .array(problems.map { .string($0) }),
       ]
       try Console.printResult(object.serialized(pretty: true))
     } else if problems.isEmpty {
       try Console.printResult(
-        "\(source.name): whole: header, \(result.tensorCount) tensors and all checksums agree "
+        "\(source.name): whole: \(result.parts.count) parts checked, every checksum agrees "
           + "(\(source.count) bytes)")
     } else {
       for problem in problems { try Console.printResult("\(source.name): \(problem)") }
