@@ -94,6 +94,7 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["Diagnostics", "LSTMCore", "FileSupport"],
       path: "Tests/TestSupport", swiftSettings: settings),
+    tests("DiagnosticsTests", ["Diagnostics"]),
     tests("LSTMCoreTests", ["Diagnostics", "LSTMCore"]),
     tests("OrderedJSONTests", ["Diagnostics", "OrderedJSON"]),
     tests("FileSupportTests", ["Diagnostics", "FileSupport"]),
@@ -108,7 +109,7 @@ let package = Package(
     tests(
       "ModelCompressionTests",
       ["Diagnostics", "LSTMCore", "MatrixCompression", "ModelAnalysis", "ModelCompression"]),
-    tests("PipelineTests", ["LSTMPackKit", "LSTMPackCLI", argumentParser]),
+    tests("PipelineTests", ["LSTMPackKit", "LSTMPackCLI", "lstmpack"]),
   ],
   swiftLanguageModes: [.v6]
 )

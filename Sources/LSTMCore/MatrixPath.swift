@@ -2,7 +2,7 @@
 /// `embedding_1/embedding`, `dense_1/dense`.
 public struct MatrixPath: Hashable, Sendable, CustomStringConvertible {
   /// What a matrix multiplies.
-  public enum Role: String, CaseIterable, Hashable, Sendable {
+  public enum Role: String, CaseIterable, Hashable, Sendable, CustomStringConvertible {
     /// The input of an LSTM.
     case input
     /// The previous output of an LSTM.
@@ -11,6 +11,9 @@ public struct MatrixPath: Hashable, Sendable, CustomStringConvertible {
     case embedding
     /// The input of a dense layer.
     case dense
+
+    /// The name in paths and options.
+    public var description: String { rawValue }
   }
 
   /// The first layer that uses the matrix.

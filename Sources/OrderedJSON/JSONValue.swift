@@ -36,7 +36,9 @@ public struct JSONObject: Equatable, Sendable {
   /// An object without members.
   public init() {}
 
-  /// The value of a key. Setting a new key adds it at the end; setting `nil` removes the member.
+  /// The value of a key.
+  ///
+  /// Setting a new key adds it at the end; setting `nil` removes the member.
   public subscript(key: String) -> JSONValue? {
     get { positions[key].map { members[$0].value } }
     set {

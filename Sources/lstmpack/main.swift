@@ -1,1 +1,3 @@
-print("lstmpack")
+import LSTMPackCLI
+
+LSTMPackCommand.execute()

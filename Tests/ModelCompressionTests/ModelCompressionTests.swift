@@ -1,1 +1,117 @@
+import Diagnostics
+import LSTMCore
+import MatrixCompression
+import ModelCompression
+import TestSupport
 import Testing
+
+@Suite struct ModelCompressorTests {
+  private func compress(
+    _ model: inout Model, _ rules: [CompressionPlan.Rule], threads: Int = 2
+  ) throws -> CompressionReport {
+    try ModelCompressor(plan: CompressionPlan(rules: rules), threads: threads).compress(&model)
+  }
+
+  private func lstmRule(
+    _ treatment: Treatment, roles: Set<MatrixPath.Role> = [.input, .recurrent],
+    gates: Set<Gate> = Set(Gate.allCases)
+  ) -> CompressionPlan.Rule {
+    CompressionPlan.Rule(roles: roles, gates: gates, treatment: treatment)
+  }
+
+  @Test func aSharedSetOfWeightsIsCompressedOnce() throws {
+    var model = Model.seeded()
+    let report = try compress(&model, [lstmRule(.quantize("2", groupSize: nil))])
+    #expect(report.matrices.count == 1 + 16 + 8 + 1)
+    #expect(report.compressedCount == 24)
+    #expect(!report.matrices.contains { $0.path.layer == "second" })
+  }
+
+  @Test func onlyTheSelectedGatesAndMatricesChange() throws {
+    let before = Model.seeded()
+    var model = before
+    let report = try compress(
+      &model,
+      [lstmRule(.quantize("1", groupSize: nil), roles: [.recurrent], gates: [.forget])])
+    #expect(report.compressedCount == 3)
+    for (old, new) in zip(before.matrices, model.matrices) {
+      let isSelected = old.path.role == .recurrent && old.path.gate == .forget
+      #expect((old.matrix == new.matrix) == !isSelected, "\(old.path)")
+    }
+    #expect(report.skipped.isEmpty)
+  }
+
+  @Test func aRankAtBreakEvenIsRefusedAndNamed() throws {
+    var model = Model.seeded(inputSize: 24, hiddenSize: 32)
+    // 32 × 24 breaks even at ⌈768 / 56⌉ = 14, 32 × 32 at 16, 32 × 64 at ⌈2048 / 96⌉ = 22.
+    let report = try compress(&model, [lstmRule(.rank(16))])
+    let left = report.matrices.filter { $0.path.isLSTM && $0.result != .compressed }
+    #expect(left.count == 8 + 8 + 4)
+    #expect(
+      left.first?.result
+        == .left(
+          reason: "rank 16 is not below the break-even rank 14 of 32 × 24", isChoice: false))
+    #expect(
+      report.matrices.first { $0.path.role == .input && $0.rows == 32 && $0.columns == 64 }?
+        .result == .compressed)
+  }
+
+  @Test func factorsAreSmallerAndTheirErrorIsTrue() throws {
+    let before = Model.seeded()
+    var model = before
+    let report = try compress(&model, [lstmRule(.rank(4))])
+    for (outcome, (old, new)) in zip(report.matrices, zip(before.matrices, model.matrices)) {
+      guard outcome.result == .compressed else { continue }
+      #expect(new.matrix.rank == 4)
+      #expect(outcome.byteCountAfter < outcome.byteCountBefore)
+      let a = old.matrix.dequantized.elements
+      let b = new.matrix.dequantized.elements
+      let lost = zip(a, b).reduce(0.0) { $0 + Double($1.0 - $1.1) * Double($1.0 - $1.1) }
+      let all = a.reduce(0.0) { $0 + Double($1) * Double($1) }
+      #expect(abs(outcome.relativeError - (lost / all).squareRoot()) < 1e-5)
+    }
+  }
+
+  @Test(arguments: [1, 2, 3])
+  func theThreadsDoNotChangeTheResult(threads: Int) throws {
+    for treatment in [Treatment.rank(5), .energy(0.6), .quantize("ternary", groupSize: 7)] {
+      var one = Model.seeded()
+      var other = Model.seeded()
+      let first = try compress(&one, [lstmRule(treatment)], threads: 1)
+      let second = try compress(&other, [lstmRule(treatment)], threads: threads)
+      #expect(first == second)
+      #expect(one == other)
+    }
+  }
+
+  @Test func packingTwiceIsNamedNotDone() throws {
+    var model = Model.seeded()
+    let rule = lstmRule(.quantize("4", groupSize: nil))
+    _ = try compress(&model, [rule])
+    let packed = model
+    let report = try compress(&model, [rule])
+    #expect(model == packed)
+    #expect(report.compressedCount == 0)
+    #expect(
+      report.skipped.first?.result
+        == .left(reason: "already packed as uniform4", isChoice: false))
+  }
+
+  @Test func anUnknownQuantizerIsAnError() {
+    var model = Model.seeded()
+    #expect {
+      try compress(&model, [lstmRule(.quantize("5", groupSize: nil))])
+    } throws: { error in
+      (error as? DiagnosticError)?.code == .badPlan
+    }
+  }
+
+  @Test func opaqueLayersAreNamed() {
+    #expect(
+      Model.seeded().untouchedLayers == [
+        UntouchedLayer(
+          name: "conv", sourceClass: "Conv1D", byteCount: 24,
+          reason: "not an LSTM, embedding or dense layer; its tensors travel unchanged")
+      ])
+  }
+}

@@ -1,0 +1,96 @@
+import LSTMPackKit
+
+/// What `lowrank` and `quantize` have in common: read, compress, write, report.
+struct CompressionRun {
+  let command: String
+  let model: ModelOptions
+  let output: OutputOptions
+  let report: ReportOptions
+  let threads: Int
+  var isDryRun = false
+
+  /// Does the work.
+  ///
+  /// - Parameters:
+  ///   - rules: The plan.
+  ///   - options: The options of the command, for the record in the `.bvq`.
+  ///   - suffix: What is done, for the default name of the output.
+  /// - Throws: `DiagnosticError`.
+  func run(
+    rules: [CompressionPlan.Rule], options: JSONObject, suffix: String
+  ) throws(DiagnosticError) {
+    var (file, source) = try model.load()
+    let path = isDryRun ? nil : try output.path(source: source, suffix: suffix)
+    guard file.model.matrices.contains(where: { $0.path.isLSTM }) else {
+      throw NothingToCompress.error(for: file.model).inFile(source.name)
+    }
+    let progress = ProgressBar(command)
+    let result: CompressionReport
+    do throws(DiagnosticError) {
+      result = try ModelCompressor(plan: CompressionPlan(rules: rules), threads: threads)
+        .compress(&file.model, progress: progress.update)
+    } catch { throw error.inFile(source.name) }
+    guard result.compressedCount > 0 else {
+      throw nothingCompressed(result).inFile(source.name)
+    }
+    let strictError = report.strict ? strictError(result)?.inFile(source.name) : nil
+    if let strictError, !isDryRun { throw strictError }
+
+    var step = JSONObject()
+    step["command"] = .string(command)
+    for member in options.members { step[member.key] = member.value }
+    let bvq = BVQFile(
+      model: file.model, producer: BVQProducer(version: LSTMPackCommand.version),
+      settings: ["steps": .array(file.steps + [.object(step)])])
+    let byteCount = try BVQWriter.byteCounts(of: bvq).total
+    if isDryRun {
+      // Nothing is written.
+    } else if let path {
+      try BVQWriter.write(bvq, to: path, overwrite: output.force)
+    } else {
+      try BVQWriter.forEachChunk(of: bvq) { chunk throws(DiagnosticError) in
+        try Console.write(chunk)
+      }
+    }
+    let text = CompressionReportText(
+      command: command, report: result, source: source, output: path,
+      outputByteCount: byteCount, isDryRun: isDryRun, model: file.model)
+    let shown = report.json ? text.json.serialized(pretty: true) : text.text
+    // With the model on standard output, the report is talk.
+    if path == nil && !isDryRun {
+      Console.printError(shown)
+    } else {
+      try Console.printResult(shown)
+    }
+    if let strictError { throw strictError }
+  }
+
+  private func nothingCompressed(_ report: CompressionReport) -> DiagnosticError {
+    var reasons: [String] = []
+    for outcome in report.matrices {
+      guard outcome.path.isLSTM, case .left(let reason, _) = outcome.result else { continue }
+      if !reasons.contains(reason) { reasons.append(reason) }
+    }
+    return DiagnosticError(
+      .nothingCompressed,
+      "no LSTM matrix was compressed, so nothing is written: "
+        + reasons.joined(separator: "; "))
+  }
+
+  private func strictError(_ report: CompressionReport) -> DiagnosticError? {
+    let names =
+      report.skipped.map { $0.path.description } + report.untouchedLayers.map(\.name)
+    guard !names.isEmpty else { return nil }
+    return DiagnosticError(
+      .strict,
+      "--strict: \(names.count) left uncompressed: "
+        + names.prefix(6).joined(separator: ", ")
+        + (names.count > 6 ? " and \(names.count - 6) more" : ""),
+      hint: "without --strict the report gives each reason")
+  }
+}
+
+extension DiagnosticError.Code {
+  /// Every matrix was left as it was.
+  static let nothingCompressed = Self("cli.nothingCompressed", .failure)
+}

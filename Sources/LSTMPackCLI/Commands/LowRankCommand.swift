@@ -1,0 +1,74 @@
+import ArgumentParser
+import LSTMPackKit
+
+struct LowRankCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "lowrank",
+    abstract: "Replace gate matrices by rank-truncated SVD factors.",
+    discussion: """
+      Each m × n matrix W becomes two factors, m × r and r × n, the best rank-r approximation in \
+      the Frobenius norm. They take less room only below the break-even rank mn / (m + n); a \
+      matrix for which the rank is not below it is left alone and named.
+
+      Examples:
+
+        lstmpack lowrank --rank 32
+        lstmpack lowrank model.h5 --energy 0.95 --matrices recurrent
+        lstmpack lowrank model.onnx --rank 16 --gates input,forget --out small.bvq
+        lstmpack quantize small.bvq --bits 4
+      """)
+
+  @OptionGroup var model: ModelOptions
+
+  @Option(help: ArgumentHelp("The rank, the same for every matrix.", valueName: "r"))
+  var rank: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Instead of a rank: the share of each matrix's energy (sum of squared singular values) to "
+        + "keep, above 0 and below 1.", valueName: "share"))
+  var energy: Double?
+
+  @OptionGroup var selection: SelectionOptions
+  @OptionGroup var output: OutputOptions
+  @OptionGroup var report: ReportOptions
+  @OptionGroup var threads: ThreadOptions
+
+  func validate() throws {
+    guard (rank == nil) != (energy == nil) else {
+      throw ValidationError("Give either --rank or --energy, for example --rank 32.")
+    }
+    if let rank, rank < 1 {
+      throw ValidationError("--rank takes a number from 1 up, not \(rank).")
+    }
+    if let energy, !(energy > 0 && energy < 1) {
+      throw ValidationError("--energy takes a share above 0 and below 1, not \(energy).")
+    }
+  }
+
+  func run() throws {
+    let treatment: Treatment
+    let suffix: String
+    if let rank {
+      treatment = .rank(rank)
+      suffix = "rank\(rank)"
+    } else {
+      treatment = .energy(energy ?? 1)
+      suffix = "energy\(energy ?? 1)"
+    }
+    var options: JSONObject = [:]
+    options["rank"] = rank.map { .integer($0) }
+    options["energy"] = energy.map { .number($0) }
+    let othersReason = "lowrank factors LSTM matrices; `quantize --others` packs this one"
+    try CompressionRun(
+      command: "lowrank", model: model, output: output, report: report, threads: threads.count
+    ).run(
+      rules: [
+        CompressionPlan.Rule(
+          roles: try selection.selectedRoles, gates: try selection.selectedGates,
+          treatment: treatment),
+        CompressionPlan.Rule(
+          roles: [.embedding, .dense], treatment: .keep(reason: othersReason, isChoice: false)),
+      ], options: selection.adding(to: options), suffix: suffix)
+  }
+}

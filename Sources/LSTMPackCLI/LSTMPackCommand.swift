@@ -1,0 +1,59 @@
+public import ArgumentParser
+import LSTMPackKit
+
+/// The command line of lstmpack.
+public struct LSTMPackCommand: ParsableCommand {
+  /// The version of the program, as `--version` and `.bvq` files give it.
+  public static let version = "0.1.0"
+
+  /// The commands; a new command is one line here.
+  public static let configuration = CommandConfiguration(
+    commandName: "lstmpack",
+    abstract: "Make trained LSTMs small.",
+    discussion: """
+      Reads LSTM checkpoints of Keras (.h5, .hdf5, .keras) and ONNX, tells which gates bear \
+      compression, and writes low-rank factors and 1-bit, ternary and 2- to 8-bit weights into a \
+      .bvq file.
+
+      In a folder with one checkpoint, this is all there is to type:
+
+        lstmpack analyze
+        lstmpack lowrank --rank 32
+        lstmpack quantize --bits 1 --out model.bvq
+
+      Results go to standard output, progress and warnings to standard error. Exit codes: 0 done, \
+      1 failed or something was skipped under --strict, 64 wrong usage, 65 input malformed or \
+      unsupported. `lstmpack --generate-completion-script bash|zsh|fish` prints shell completions.
+      """,
+    version: version,
+    subcommands: [
+      InspectCommand.self, AnalyzeCommand.self, LowRankCommand.self, QuantizeCommand.self,
+      VerifyCommand.self,
+    ])
+
+  /// Creates the command.
+  public init() {}
+
+  /// Parses arguments, runs the command they name and ends the process with its exit code.
+  public static func execute(_ arguments: [String]? = nil) -> Never {
+    do {
+      var command = try parseAsRoot(arguments)
+      try command.run()
+    } catch let error as DiagnosticError {
+      Console.printError("error: \(error)")
+      exit(withError: ExitCode(error.code.category.exitCode))
+    } catch { exit(withError: error) }
+    exit()
+  }
+}
+
+extension DiagnosticError.Category {
+  /// The exit code of the command line; 64 and 65 as in sysexits.
+  var exitCode: Int32 {
+    switch self {
+    case .failure: 1
+    case .usage: 64
+    case .malformedInput: 65
+    }
+  }
+}

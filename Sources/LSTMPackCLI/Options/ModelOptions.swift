@@ -1,0 +1,144 @@
+import ArgumentParser
+import Foundation
+import LSTMPackKit
+
+/// Which model a command works on.
+struct ModelOptions: ParsableArguments {
+  @Argument(
+    help: ArgumentHelp(
+      "The model: a checkpoint or a .bvq file; - for standard input.",
+      discussion: """
+        Without it: standard input when something comes through it, else the only checkpoint in \
+        the current folder (a .bvq file does not count).
+        """, valueName: "model"),
+    completion: .file(extensions: CheckpointFormats.fileExtensions + ["bvq"]))
+  var model: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The format, when it should not be recognized by content: "
+        + (CheckpointFormats.all.map(\.name) + ["bvq"]).joined(separator: ", ") + ".",
+      valueName: "format"))
+  var from: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The recurrent activation of a weights-only file, which does not record it: sigmoid, "
+        + "hard_sigmoid, tanh, relu or linear.",
+      valueName: "name"))
+  var recurrentActivation: String?
+
+  /// Finds and reads the model; warnings go to standard error.
+  func load() throws(DiagnosticError) -> (file: ModelFile, source: ByteSource) {
+    let source = try ModelLocation.find(argument: model)
+    let file = try ModelFile(
+      source: source, options: ImportOptions(recurrentActivation: recurrentActivation),
+      formatName: from)
+    for warning in file.warnings { Console.warn("\(source.name): \(warning)") }
+    return (file, source)
+  }
+}
+
+/// Where a model comes from when the command line does not say.
+enum ModelLocation {
+  /// The name under which standard input appears in messages.
+  static let standardInputName = "standard input"
+
+  /// The most bytes that are read from a pipe.
+  private static let pipeLimit = 4 << 30
+
+  /// Opens the model that the argument names, or the implied one.
+  ///
+  /// - Throws: ``DiagnosticError`` with code `noModel` when there is none or more than one, and
+  ///   whatever opening the file throws.
+  static func find(argument: String?) throws(DiagnosticError) -> ByteSource {
+    if argument == "-" { return try standardInput() }
+    if let argument { return try ByteSource(path: argument) }
+    let checkpoints = checkpointsInCurrentFolder()
+    if standardInputHasBytes(wait: checkpoints.isEmpty ? -1 : 1000) {
+      return try standardInput()
+    }
+    guard let only = checkpoints.first else {
+      throw DiagnosticError(
+        .noModel,
+        "there is no model: none is named, nothing came through standard input, and "
+          + "the current folder has no checkpoint (\(endings))",
+        hint: "name one, for example `lstmpack inspect model.h5`")
+    }
+    guard checkpoints.count == 1 else {
+      throw DiagnosticError(
+        .noModel,
+        "the current folder has \(checkpoints.count) checkpoints: "
+          + checkpoints.joined(separator: ", "),
+        hint: "name one of them")
+    }
+    Console.printError("using \(only), the only checkpoint in this folder")
+    return try ByteSource(path: only)
+  }
+
+  private static var endings: String {
+    CheckpointFormats.fileExtensions.map { "." + $0 }.joined(separator: ", ")
+  }
+
+  private static func checkpointsInCurrentFolder() -> [String] {
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: ".")) ?? []
+    return names.filter { name in
+      var isFolder: ObjCBool = false
+      let exists = unsafe FileManager.default.fileExists(atPath: name, isDirectory: &isFolder)
+      return exists && !isFolder.boolValue
+        && CheckpointFormats.fileExtensions.contains(
+          URL(filePath: name).pathExtension.lowercased())
+    }.sorted()
+  }
+
+  /// Whether standard input is a file with bytes in it, or a pipe from which bytes come.
+  ///
+  /// A program that starts lstmpack may leave it an open pipe through which nothing ever comes, so
+  /// with a checkpoint in the folder a silent pipe is waited for only so long.
+  ///
+  /// - Parameter wait: Milliseconds to wait for a pipe; -1 waits for ever.
+  /// - Returns: Whether to read it.
+  private static func standardInputHasBytes(wait: Int32) -> Bool {
+    var status = stat()
+    guard unsafe fstat(STDIN_FILENO, &status) == 0 else { return false }
+    switch status.st_mode & S_IFMT {
+    case S_IFREG: return status.st_size > 0
+    case S_IFIFO, S_IFSOCK:
+      var descriptor = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
+      guard unsafe poll(&descriptor, 1, wait) > 0 else { return false }
+      guard descriptor.revents & Int16(POLLIN) != 0 else { return false }
+      var pending: Int32 = 0
+      return unsafe ioctl(STDIN_FILENO, UInt(FIONREAD), &pending) == 0 && pending > 0
+    default: return false
+    }
+  }
+
+  private static func standardInput() throws(DiagnosticError) -> ByteSource {
+    var bytes: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 1 << 20)
+    while true {
+      let got = unsafe read(STDIN_FILENO, &buffer, buffer.count)
+      if got < 0 && errno == EINTR { continue }
+      guard got >= 0 else {
+        throw DiagnosticError(.fileAccess, file: standardInputName, "cannot be read")
+      }
+      if got == 0 { break }
+      bytes.append(contentsOf: buffer[..<got])
+      guard bytes.count <= pipeLimit else {
+        throw DiagnosticError(
+          .limitExceeded, file: standardInputName, "has more than \(pipeLimit) bytes",
+          hint: "give the file by name")
+      }
+    }
+    return ByteSource(name: standardInputName, bytes: bytes)
+  }
+}
+
+extension DiagnosticError.Code {
+  /// No model is named and none or several could be meant.
+  static let noModel = Self("cli.noModel", .usage)
+  /// An option has a value that does not make sense.
+  static let badOption = Self("cli.badOption", .usage)
+  /// Something was left uncompressed under `--strict`.
+  static let strict = Self("cli.strict", .failure)
+}

@@ -1,0 +1,120 @@
+import LSTMPackKit
+
+/// The account that `lowrank` and `quantize` give of what they did.
+struct CompressionReportText {
+  let command: String
+  let report: CompressionReport
+  let source: ByteSource
+  let output: String?
+  let outputByteCount: Int
+  let isDryRun: Bool
+  let model: Model
+
+  /// The account for people.
+  var text: String {
+    var table = TextTable([
+      ("matrix", .left), ("shape", .right), ("before", .right), ("after", .right),
+      ("bits/weight", .right), ("error", .right), ("stored as", .left),
+    ])
+    for outcome in report.matrices where outcome.result == .compressed {
+      table.add([
+        outcome.path.description, "\(outcome.rows)×\(outcome.columns)",
+        NumberText.bytes(outcome.byteCountBefore), NumberText.bytes(outcome.byteCountAfter),
+        NumberText.fixed(outcome.bitsPerWeight, 2), NumberText.error(outcome.relativeError),
+        outcome.storageAfter,
+      ])
+    }
+    var parts = [table.text, totals]
+    if !left.isEmpty { parts.append("Left as it was:\n" + left.joined(separator: "\n")) }
+    parts.append(ending)
+    return parts.joined(separator: "\n\n")
+  }
+
+  private var totals: String {
+    let compressed = report.matrices.filter { $0.result == .compressed }
+    let weights = compressed.reduce(0) { $0 + $1.rows * $1.columns }
+    let before = compressed.reduce(0) { $0 + $1.byteCountBefore }
+    let after = compressed.reduce(0) { $0 + $1.byteCountAfter }
+    return """
+      Compressed: \(compressed.count) matrices, \(weights) weights, \(NumberText.bytes(before)) \
+      to \(NumberText.bytes(after)) (\(NumberText.ratio(before, after)) smaller), \
+      \(NumberText.fixed(Double(after * 8) / Double(max(weights, 1)), 2)) bits per weight.
+      File: \(NumberText.bytes(source.count)) to \(NumberText.bytes(outputByteCount)) \
+      (\(NumberText.ratio(source.count, outputByteCount)) smaller; the source may hold more than \
+      weights).
+      """
+  }
+
+  /// One line for each reason, with what it applies to.
+  private var left: [String] {
+    var lines: [(key: String, names: [String], bytes: Int)] = []
+    func add(_ name: String, _ bytes: Int, _ reason: String) {
+      if let index = lines.firstIndex(where: { $0.key == reason }) {
+        lines[index].names.append(name)
+        lines[index].bytes += bytes
+      } else {
+        lines.append((reason, [name], bytes))
+      }
+    }
+    for outcome in report.matrices {
+      guard case .left(let reason, _) = outcome.result else { continue }
+      add(outcome.path.description, outcome.byteCountAfter, reason)
+    }
+    for layer in report.untouchedLayers {
+      add("\(layer.name) (\(layer.sourceClass))", layer.byteCount, layer.reason)
+    }
+    return lines.map { line in
+      "  \(line.names.joined(separator: ", ")) (\(NumberText.bytes(line.bytes))): \(line.key)"
+    }
+  }
+
+  private var ending: String {
+    if isDryRun { return "Dry run: nothing was written." }
+    guard let output else { return "Wrote the model to standard output." }
+    return command == "lowrank"
+      ? "Wrote \(output). Next: lstmpack quantize \(output) --bits 4"
+      : "Wrote \(output). Check it with: lstmpack verify \(output)"
+  }
+
+  /// The account for programs.
+  var json: JSONValue {
+    var matrices: [JSONValue] = []
+    for outcome in report.matrices {
+      var object: JSONObject = [
+        "matrix": .string(outcome.path.description), "rows": .integer(outcome.rows),
+        "columns": .integer(outcome.columns),
+        "compressed": .bool(outcome.result == .compressed),
+        "storage": .string(outcome.storageAfter),
+        "bytesBefore": .integer(outcome.byteCountBefore),
+        "bytesAfter": .integer(outcome.byteCountAfter),
+        "bitsPerWeight": .number(outcome.bitsPerWeight),
+        "relativeError": .number(outcome.relativeError),
+      ]
+      if case .left(let reason, let isChoice) = outcome.result {
+        object["reason"] = .string(reason)
+        object["byChoice"] = .bool(isChoice)
+      }
+      matrices.append(.object(object))
+    }
+    var object: JSONObject = [
+      "schema": 1, "command": .string(command), "source": .string(source.name),
+      "sourceBytes": .integer(source.count),
+    ]
+    object["output"] = isDryRun ? .null : .string(output ?? "-")
+    object["outputBytes"] = .integer(outputByteCount)
+    object["lstmLayers"] = .integer(
+      model.layers.count { if case .lstm = $0.kind { true } else { false } })
+    object["lstmWeightSets"] = .integer(model.lstmWeights.count)
+    object["matrixBytesBefore"] = .integer(report.byteCountBefore)
+    object["matrixBytesAfter"] = .integer(report.byteCountAfter)
+    object["matrices"] = .array(matrices)
+    object["untouchedLayers"] = .array(
+      report.untouchedLayers.map {
+        [
+          "name": .string($0.name), "class": .string($0.sourceClass),
+          "bytes": .integer($0.byteCount), "reason": .string($0.reason),
+        ]
+      })
+    return .object(object)
+  }
+}

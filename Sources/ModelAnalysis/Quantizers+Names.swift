@@ -1,0 +1,15 @@
+public import MatrixCompression
+
+extension Quantizers {
+  /// The name of a quantizer in a sentence: `2 bits`, `ternary`.
+  public static func phrase(_ name: String) -> String {
+    switch Int(name) {
+    case 1: "1 bit"
+    case .some(let bits): "\(bits) bits"
+    case nil: name
+    }
+  }
+
+  /// The names as help texts list them: `1, ternary, …`.
+  public static var helpText: String { all.map(\.name).joined(separator: ", ") }
+}

@@ -1,0 +1,63 @@
+public import LSTMCore
+
+/// Which matrix gets which treatment: the first rule that matches a matrix decides.
+public struct CompressionPlan: Equatable, Sendable {
+  /// The rules, most specific first.
+  public var rules: [Rule]
+
+  /// Creates a plan.
+  public init(rules: [Rule]) { self.rules = rules }
+
+  /// A treatment for the matrices of some roles and gates.
+  public struct Rule: Equatable, Sendable {
+    /// The roles that the rule is for.
+    public var roles: Set<MatrixPath.Role>
+    /// The gates that the rule is for; matrices without a gate always match.
+    public var gates: Set<Gate>
+    /// What is done.
+    public var treatment: Treatment
+
+    /// Creates a rule.
+    public init(
+      roles: Set<MatrixPath.Role>, gates: Set<Gate> = Set(Gate.allCases), treatment: Treatment
+    ) {
+      self.roles = roles
+      self.gates = gates
+      self.treatment = treatment
+    }
+
+    /// Whether the rule is for a matrix.
+    public func matches(_ path: MatrixPath) -> Bool {
+      roles.contains(path.role) && path.gate.map(gates.contains) ?? true
+    }
+  }
+
+  /// Whether the plan takes singular values of any matrix.
+  var factorsMatrices: Bool {
+    rules.contains {
+      switch $0.treatment {
+      case .rank, .energy: true
+      case .keep, .quantize: false
+      }
+    }
+  }
+
+  /// What the plan says of a matrix; `nil` when no rule matches.
+  public func treatment(of path: MatrixPath) -> Treatment? {
+    rules.first { $0.matches(path) }?.treatment
+  }
+}
+
+/// What is done to one matrix.
+public enum Treatment: Equatable, Sendable {
+  /// The matrix stays as it is; the reason is for the report.
+  case keep(reason: String, isChoice: Bool)
+  /// Truncated SVD to a rank.
+  case rank(Int)
+  /// Truncated SVD to the smallest rank that keeps this share of the energy, Σσ², above 0 and
+  /// at most 1.
+  case energy(Double)
+  /// The quantizer of that name (`Quantizers.all`), with a scale for each `groupSize` elements of a
+  /// row; for each row when `nil`.
+  case quantize(String, groupSize: Int?)
+}

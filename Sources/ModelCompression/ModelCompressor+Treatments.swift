@@ -1,0 +1,101 @@
+import Diagnostics
+import LSTMCore
+import MatrixCompression
+
+extension ModelCompressor {
+  /// Compresses one matrix as the plan says.
+  func compress(
+    _ matrix: inout WeightMatrix, path: MatrixPath, threads: Int
+  ) throws(DiagnosticError) -> MatrixOutcome {
+    var outcome = MatrixOutcome(
+      path: path, rows: matrix.rows, columns: matrix.columns, storageBefore: matrix.storageName,
+      storageAfter: matrix.storageName, byteCountBefore: matrix.byteCount,
+      byteCountAfter: matrix.byteCount, relativeError: 0, result: .compressed)
+    do throws(DiagnosticError) {
+      switch try replacement(for: matrix, treatment: plan.treatment(of: path), threads: threads) {
+      case .left(let reason, let isChoice):
+        outcome.result = .left(reason: reason, isChoice: isChoice)
+      case .replaced(let new, let relativeError):
+        matrix = new
+        outcome.storageAfter = new.storageName
+        outcome.byteCountAfter = new.byteCount
+        outcome.relativeError = relativeError
+      }
+    } catch { throw error.atObject(path.description) }
+    return outcome
+  }
+
+  private enum Replacement {
+    case left(reason: String, isChoice: Bool)
+    case replaced(WeightMatrix, relativeError: Double)
+  }
+
+  private func replacement(
+    for matrix: WeightMatrix, treatment: Treatment?, threads: Int
+  ) throws(DiagnosticError) -> Replacement {
+    switch treatment {
+    case nil: return .left(reason: "not selected", isChoice: true)
+    case .keep(let reason, let isChoice): return .left(reason: reason, isChoice: isChoice)
+    case .rank(let rank): return try factored(matrix, to: .rank(rank))
+    case .energy(let share): return try factored(matrix, to: .energy(share))
+    case .quantize(let name, let groupSize):
+      guard let quantizer = Quantizers.quantizer(named: name) else {
+        throw DiagnosticError(
+          .badPlan, "there is no quantizer '\(name)'",
+          hint: "the quantizers are \(Quantizers.all.map(\.name).joined(separator: ", "))")
+      }
+      return try quantized(matrix, quantizer: quantizer, groupSize: groupSize, threads: threads)
+    }
+  }
+
+  private func factored(
+    _ matrix: WeightMatrix, to target: LowRankTarget
+  ) throws(DiagnosticError) -> Replacement {
+    guard case .dense(let dense) = matrix else {
+      return .left(reason: "already stored as \(matrix.storageName)", isChoice: false)
+    }
+    let limit = breakEvenRank(rows: dense.rows, columns: dense.columns)
+    if case .rank(let rank) = target, rank >= limit {
+      return .left(
+        reason: "rank \(rank) is not below the break-even rank \(limit) of "
+          + "\(dense.rows) × \(dense.columns)", isChoice: false)
+    }
+    let factors = try truncatedFactors(of: dense, target)
+    guard let rank = factors.rank, rank < limit else {
+      return .left(
+        reason: "that energy needs rank \(factors.rank ?? 0), not below the break-even rank "
+          + "\(limit) of \(dense.rows) × \(dense.columns)", isChoice: false)
+    }
+    return .replaced(factors, relativeError: relativeError(of: factors, against: dense))
+  }
+
+  private func quantized(
+    _ matrix: WeightMatrix, quantizer: any Quantizer, groupSize: Int?, threads: Int
+  ) throws(DiagnosticError) -> Replacement {
+    switch matrix {
+    case .packed:
+      return .left(reason: "already packed as \(matrix.storageName)", isChoice: false)
+    case .dense(let dense):
+      let packed = WeightMatrix.packed(
+        try quantizer.quantize(dense, groupSize: groupSize, threads: threads))
+      guard packed.byteCount < matrix.byteCount else {
+        return .left(
+          reason: "packed it would take \(packed.byteCount) bytes, as float32 it takes "
+            + "\(matrix.byteCount)", isChoice: false)
+      }
+      return .replaced(packed, relativeError: relativeError(of: packed, against: dense))
+    case .product(let left, let right):
+      let left = try quantized(left, quantizer: quantizer, groupSize: groupSize, threads: threads)
+      let right = try quantized(right, quantizer: quantizer, groupSize: groupSize, threads: threads)
+      guard case .replaced(let newLeft, _) = left, case .replaced(let newRight, _) = right else {
+        let reasons = [left, right].compactMap {
+          if case .left(let reason, _) = $0 { reason } else { nil }
+        }
+        return .left(reason: "of its factors: \(reasons.joined(separator: "; "))", isChoice: false)
+      }
+      let product = WeightMatrix.product(left: newLeft, right: newRight)
+      return .replaced(
+        product, relativeError: relativeError(of: product, against: matrix.dequantized))
+    }
+  }
+}
