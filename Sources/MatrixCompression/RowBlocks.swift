@@ -1,0 +1,30 @@
+import Dispatch
+import Synchronization
+
+/// About this many elements make a block: enough to hide the cost of handing it out, few enough
+/// that threads finish together.
+private let elementsPerBlock = 1 << 18
+
+/// Calls `body` for consecutive blocks of rows, on several threads.
+///
+/// Which rows make a block depends on the shape alone, not on the number of threads.
+func forEachRowBlock(
+  _ rows: Int, columns: Int, threads: Int, _ body: @Sendable (Range<Int>) -> Void
+) {
+  let rowsPerBlock = max(1, elementsPerBlock / max(columns, 1))
+  let blocks = rows == 0 ? 0 : (rows - 1) / rowsPerBlock + 1
+  let next = Atomic<Int>(0)
+  @Sendable func work() {
+    while true {
+      let block = next.wrappingAdd(1, ordering: .relaxed).oldValue
+      guard block < blocks else { return }
+      body(block * rowsPerBlock..<min(rows, (block + 1) * rowsPerBlock))
+    }
+  }
+  let workers = min(threads, blocks)
+  if workers <= 1 {
+    work()
+  } else {
+    DispatchQueue.concurrentPerform(iterations: workers) { _ in work() }
+  }
+}
