@@ -6,7 +6,10 @@ public enum CheckpointFormats {
   /// Every format, in the order in which a file is tried.
   ///
   /// A new format is one line here.
-  public static let all: [any CheckpointFormat] = []
+  public static let all: [any CheckpointFormat] = [
+    KerasHDF5Format(),
+    KerasArchiveFormat(),
+  ]
 
   /// The endings of checkpoint file names, without the dot.
   public static var fileExtensions: [String] { all.flatMap(\.fileExtensions) }
@@ -65,6 +68,8 @@ public enum CheckpointFormats {
 extension DiagnosticError.Code {
   /// The file is of no format that lstmpack reads.
   public static let unknownFormat = Self("checkpoint.unknownFormat", .malformedInput)
+  /// An import option has a value that does not exist.
+  public static let badImportOption = Self("checkpoint.badOption", .usage)
   /// The file is of a known format and says something that cannot be.
   public static let malformedCheckpoint = Self("checkpoint.malformed", .malformedInput)
   /// The file is well-formed and holds something that lstmpack does not support.

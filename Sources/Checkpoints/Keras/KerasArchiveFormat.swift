@@ -1,0 +1,76 @@
+public import Diagnostics
+public import FileSupport
+import HDF5
+import LSTMCore
+import OrderedJSON
+import ZipArchive
+
+/// `.keras` archives: a zip of `metadata.json`, `config.json` and `model.weights.h5`.
+public struct KerasArchiveFormat: CheckpointFormat {
+  public let name = "keras-archive"
+  public let fileExtensions = ["keras"]
+
+  /// The most bytes of an archive: it is read into memory.
+  private static let archiveBytes = 4 << 30
+
+  /// Creates the format.
+  public init() {}
+
+  public func recognizes(_ source: ByteSource) throws(DiagnosticError) -> Bool {
+    guard source.count >= 4 else { return false }
+    return try source.bytes(in: 0..<4) == [0x50, 0x4B, 3, 4]
+  }
+
+  public func importModel(
+    from source: ByteSource, options: ImportOptions
+  ) throws(DiagnosticError) -> ImportResult {
+    guard source.count <= Self.archiveBytes else {
+      throw DiagnosticError(
+        .limitExceeded,
+        "has \(source.count) bytes, above the limit of \(Self.archiveBytes) for an archive")
+    }
+    let archive = try ZipArchive(bytes: try source.bytes(in: 0..<source.count))
+    let config = try json("config.json", in: archive)
+    let metadata = try json("metadata.json", in: archive)
+    guard let weights = try archive.bytes(ofMember: "model.weights.h5") else {
+      throw try missing("model.weights.h5", in: archive)
+    }
+    let model: KerasConfig
+    do throws(DiagnosticError) { model = try KerasConfig(model: config) } catch {
+      throw error.atObject("config.json")
+    }
+    var hdf5Import = KerasHDF5Import(
+      file: try openWeights(weights), options: options, archiveConfig: model)
+    hdf5Import.archiveVersion = metadata["keras_version"]?.stringValue ?? "3"
+    return try hdf5Import.run(
+      format: name, byteCount: source.count, sha256: try source.sha256())
+  }
+
+  private func openWeights(_ bytes: [UInt8]) throws(DiagnosticError) -> HDF5File {
+    do throws(DiagnosticError) { return try HDF5File(bytes: bytes) } catch {
+      throw error.atObject("model.weights.h5")
+    }
+  }
+
+  private func json(
+    _ name: String, in archive: borrowing ZipArchive
+  ) throws(DiagnosticError) -> JSONValue {
+    guard let bytes = try archive.bytes(ofMember: name) else {
+      throw try missing(name, in: archive)
+    }
+    do throws(DiagnosticError) { return try JSONValue.parse(bytes) } catch {
+      throw error.atObject(name)
+    }
+  }
+
+  private func missing(
+    _ name: String, in archive: borrowing ZipArchive
+  ) throws(DiagnosticError) -> DiagnosticError {
+    let names = try archive.memberNames()
+    return DiagnosticError(
+      .unsupportedCheckpoint,
+      "is a zip archive without '\(name)', so not a .keras model; it has "
+        + (names.isEmpty ? "no members" : names.prefix(6).joined(separator: ", ")),
+      hint: "lstmpack reads .keras archives with HDF5 weights")
+  }
+}

@@ -1,0 +1,92 @@
+public import Diagnostics
+public import FileSupport
+import HDF5
+import LSTMCore
+import OrderedJSON
+
+/// Keras checkpoints in HDF5: full models and weights, of Keras 1, 2 and 3.
+///
+/// `formats/hdf5/README.md` says what is read and where it stands in the file.
+public struct KerasHDF5Format: CheckpointFormat {
+  public let name = "keras-hdf5"
+  public let fileExtensions = ["h5", "hdf5"]
+
+  /// Creates the format.
+  public init() {}
+
+  public func recognizes(_ source: ByteSource) throws(DiagnosticError) -> Bool {
+    try HDF5File.hasSignature(byteCount: source.count) { (range) throws(DiagnosticError) in
+      try source.bytes(in: range)
+    }
+  }
+
+  public func importModel(
+    from source: ByteSource, options: ImportOptions
+  ) throws(DiagnosticError) -> ImportResult {
+    let file =
+      if let path = source.path {
+        try HDF5File(path: path)
+      } else {
+        try HDF5File(bytes: try source.bytes(in: 0..<source.count))
+      }
+    return try KerasHDF5Import(file: file, options: options).run(
+      format: name, byteCount: source.count, sha256: try source.sha256())
+  }
+}
+
+/// The import of one HDF5 file, with or without a config from elsewhere.
+struct KerasHDF5Import {
+  let file: HDF5File
+  let options: ImportOptions
+  /// The config of a `.keras` archive; a `.h5` file has its own, if any.
+  var archiveConfig: KerasConfig?
+  /// The version that a `.keras` archive states.
+  var archiveVersion: String?
+
+  func run(
+    format: String, byteCount: Int, sha256: String
+  ) throws(DiagnosticError) -> ImportResult {
+    var config = archiveConfig
+    if config == nil { config = try ownConfig() }
+    var versionText = archiveVersion
+    if versionText == nil { versionText = try ownVersion() }
+    let version = KerasVersion(versionText)
+    let sources: [KerasLayerSource]
+    if let weights = try KerasLegacyWeights(file) {
+      sources = try weights.layers(config: config)
+    } else if let weights = try KerasV3Weights(file) {
+      sources = try weights.layers(config: config)
+    } else {
+      let names = try file.members(of: "/").map(\.name)
+      throw DiagnosticError(
+        .unsupportedCheckpoint,
+        "is not a Keras checkpoint: it has neither 'layer_names' nor 'layers'; at its root are "
+          + (names.isEmpty ? "no groups" : names.prefix(8).joined(separator: ", ")),
+        hint: "save the model with Keras' own model.save or save_weights")
+    }
+    var builder = KerasModelBuilder(
+      file: file, version: version, options: options, hasConfig: config != nil)
+    return try builder.build(
+      sources,
+      source: ModelSource(
+        format: format, writer: "Keras \(version.text)", byteCount: byteCount, sha256: sha256))
+  }
+
+  private func ownConfig() throws(DiagnosticError) -> KerasConfig? {
+    guard let text = try file.string(ofAttribute: "model_config", at: "/") else { return nil }
+    do throws(DiagnosticError) {
+      return try KerasConfig(model: try JSONValue.parse(Array(text.utf8)))
+    } catch { throw error.atObject("attribute 'model_config'") }
+  }
+
+  private func ownVersion() throws(DiagnosticError) -> String? {
+    if let text = try file.string(ofAttribute: "keras_version", at: "/") { return text }
+    if try file.kind(of: "/model_weights") == .group,
+      let text = try file.string(ofAttribute: "keras_version", at: "/model_weights")
+    {
+      return text
+    }
+    // Weights in the v3 form carry no version; the form itself is of Keras 3.
+    return try KerasV3Weights(file) == nil ? nil : "3"
+  }
+}

@@ -1,0 +1,165 @@
+internal import CHDF5
+public import Diagnostics
+
+/// What the elements of a dataset are.
+public enum HDF5ElementClass: Equatable, Sendable {
+  /// Floating-point numbers of so many bytes.
+  case float(byteCount: Int)
+  /// Integers of so many bytes.
+  case integer(byteCount: Int, isSigned: Bool)
+  /// Anything else: strings, compounds, enumerations.
+  case other
+}
+
+/// The shape and type of a dataset.
+public struct HDF5DatasetInfo: Equatable, Sendable {
+  /// The sizes, outermost first; empty for a scalar.
+  public let shape: [Int]
+  /// What the elements are.
+  public let elementClass: HDF5ElementClass
+  /// The number of elements.
+  public let elementCount: Int
+}
+
+extension HDF5File {
+  /// The shape and type of a dataset, checked against the limits.
+  ///
+  /// - Throws: ``DiagnosticError`` when it cannot be read, when its data is outside the file, and
+  ///   with code `limitExceeded` when it declares far more than is stored.
+  public func info(ofDataset path: String) throws(DiagnosticError) -> HDF5DatasetInfo {
+    try HDF5Library.use { () throws(DiagnosticError) in
+      try withDataset(path) { (_, info) throws(DiagnosticError) in info }
+    }
+  }
+
+  /// Reads a dataset as float32, converted from whatever it is stored as.
+  ///
+  /// - Returns: The elements, row-major.
+  /// - Throws: As ``info(ofDataset:)``, and when the elements are not floating-point numbers.
+  public func floats(ofDataset path: String) throws(DiagnosticError) -> [Float] {
+    try HDF5Library.use { () throws(DiagnosticError) in
+      try withDataset(path) { (id, info) throws(DiagnosticError) in
+        guard case .float = info.elementClass else {
+          throw DiagnosticError(
+            .malformedHDF5, object: path, "expected floating-point numbers, found another type")
+        }
+        var values = [Float](repeating: 0, count: info.elementCount)
+        guard
+          unsafe H5Dread(
+            id, lp_h5_native_float(), lp_h5_all_space(), lp_h5_all_space(), lp_h5_default(),
+            &values) >= 0
+        else {
+          throw HDF5Library.failure("cannot be read; the file is damaged", object: path)
+        }
+        return values
+      }
+    }
+  }
+
+  /// Reads the elements of a dataset of numbers, little-endian.
+  ///
+  /// - Returns: The elements, row-major.
+  /// - Throws: As ``info(ofDataset:)``, and when the elements are not numbers.
+  public func littleEndianBytes(ofDataset path: String) throws(DiagnosticError) -> [UInt8] {
+    try HDF5Library.use { () throws(DiagnosticError) in
+      try withDataset(path) { (id, info) throws(DiagnosticError) in
+        let byteCount: Int
+        switch info.elementClass {
+        case .float(let size), .integer(let size, _): byteCount = size
+        case .other:
+          throw DiagnosticError(
+            .malformedHDF5, object: path, "expected numbers, found another type")
+        }
+        let stored = try HDF5Library.checked(
+          H5Dget_type(id), "has a type that cannot be read", object: path)
+        defer { H5Tclose(stored) }
+        let type = try HDF5Library.checked(
+          H5Tcopy(stored), "has a type that cannot be read", object: path)
+        defer { H5Tclose(type) }
+        guard byteCount == 1 || H5Tset_order(type, H5T_ORDER_LE) >= 0 else {
+          throw HDF5Library.failure("has a type that cannot be read", object: path)
+        }
+        var bytes = [UInt8](repeating: 0, count: info.elementCount * byteCount)
+        guard
+          unsafe H5Dread(
+            id, type, lp_h5_all_space(), lp_h5_all_space(), lp_h5_default(), &bytes) >= 0
+        else {
+          throw HDF5Library.failure("cannot be read; the file is damaged", object: path)
+        }
+        return bytes
+      }
+    }
+  }
+
+  private func withDataset<Result>(
+    _ path: String, _ body: (hid_t, HDF5DatasetInfo) throws(DiagnosticError) -> Result
+  ) throws(DiagnosticError) -> Result {
+    guard try kind(of: path) == .dataset else {
+      throw DiagnosticError(.malformedHDF5, object: path, "there is no dataset of that name")
+    }
+    let id = try HDF5Library.checked(
+      unsafe H5Dopen2(identifier, path, lp_h5_default()), "cannot be opened", object: path)
+    defer { H5Dclose(id) }
+    return try body(id, try info(of: id, path: path))
+  }
+
+  private func info(of id: hid_t, path: String) throws(DiagnosticError) -> HDF5DatasetInfo {
+    let type = try HDF5Library.checked(
+      H5Dget_type(id), "has a type that cannot be read", object: path)
+    defer { H5Tclose(type) }
+    let size = H5Tget_size(type)
+    let elementClass: HDF5ElementClass
+    switch H5Tget_class(type) {
+    case H5T_FLOAT where [2, 4, 8].contains(size): elementClass = .float(byteCount: size)
+    case H5T_INTEGER where [1, 2, 4, 8].contains(size):
+      elementClass = .integer(byteCount: size, isSigned: H5Tget_sign(type) == H5T_SGN_2)
+    default: elementClass = .other
+    }
+    let shape = try shape(of: id, path: path)
+    try checkLayout(of: id, path: path)
+    let bytes = try checkedProduct(
+      shape + [max(size, 4)], limit: Limit.datasetBytes, of: "the dataset \(path)")
+    let stored = Int(clamping: H5Dget_storage_size(id))
+    let (allowed, overflow) = stored.multipliedReportingOverflow(by: Limit.expansion)
+    guard bytes <= max(Limit.smallDatasetBytes, overflow ? Int.max : allowed) else {
+      throw DiagnosticError(
+        .limitExceeded, object: path,
+        "declares \(bytes) bytes but stores only \(stored), more than \(Limit.expansion) times "
+          + "expanded")
+    }
+    return HDF5DatasetInfo(
+      shape: shape, elementClass: elementClass, elementCount: shape.reduce(1, *))
+  }
+
+  private func shape(of id: hid_t, path: String) throws(DiagnosticError) -> [Int] {
+    let space = try HDF5Library.checked(
+      H5Dget_space(id), "has a shape that cannot be read", object: path)
+    defer { H5Sclose(space) }
+    let rank = H5Sget_simple_extent_ndims(space)
+    guard (0...32).contains(rank) else {
+      throw HDF5Library.failure("has a shape that cannot be read", object: path)
+    }
+    var sizes = [hsize_t](repeating: 0, count: Int(rank))
+    guard unsafe H5Sget_simple_extent_dims(space, &sizes, nil) >= 0 else {
+      throw HDF5Library.failure("has a shape that cannot be read", object: path)
+    }
+    return sizes.map { Int(clamping: $0) }
+  }
+
+  /// Refuses data that is outside the file.
+  private func checkLayout(of id: hid_t, path: String) throws(DiagnosticError) {
+    let properties = try HDF5Library.checked(
+      H5Dget_create_plist(id), "has a layout that cannot be read", object: path)
+    defer { H5Pclose(properties) }
+    guard H5Pget_external_count(properties) == 0 else {
+      throw DiagnosticError(
+        .unsupportedHDF5, object: path, "keeps its data in another file; lstmpack reads one file",
+        hint: "save the checkpoint with the data in it")
+    }
+    guard H5Pget_layout(properties) != H5D_VIRTUAL else {
+      throw DiagnosticError(
+        .unsupportedHDF5, object: path, "is a virtual dataset over other files",
+        hint: "save the checkpoint with the data in it")
+    }
+  }
+}

@@ -1,0 +1,55 @@
+internal import CHDF5
+public import Diagnostics
+import Foundation
+
+extension DiagnosticError.Code {
+  /// libhdf5 cannot read the file or an object in it.
+  public static let malformedHDF5 = Self("hdf5.malformed", .malformedInput)
+  /// The file uses a feature of HDF5 that lstmpack refuses: links out of the file, external data.
+  public static let unsupportedHDF5 = Self("hdf5.unsupported", .malformedInput)
+}
+
+/// The one door to libhdf5, which is not safe for threads.
+enum HDF5Library {
+  private static let lock = NSRecursiveLock()
+
+  /// Runs a body with the library to itself and its printing of errors switched off.
+  static func use<Result>(
+    _ body: () throws(DiagnosticError) -> Result
+  ) throws(DiagnosticError) -> Result {
+    lock.lock()
+    defer { lock.unlock() }
+    // The error stack, and with it the printing, belongs to a thread: set on each entry.
+    H5Eset_auto2(lp_h5_default_stack(), nil, nil)
+    return try body()
+  }
+
+  /// An error with the innermost reason that libhdf5 gives.
+  ///
+  /// The stack is read and cleared on the thread of the failure; left alone it makes the library
+  /// complain when the program ends.
+  static func failure(_ problem: String, object: String? = nil) -> DiagnosticError {
+    final class Reason { var text = "" }
+    let reason = Reason()
+    _ = unsafe H5Ewalk2(
+      lp_h5_default_stack(), H5E_WALK_DOWNWARD,
+      { _, entry, context in
+        if let text = unsafe entry?.pointee.desc, let context = unsafe context {
+          let reason = unsafe Unmanaged<Reason>.fromOpaque(context).takeUnretainedValue()
+          reason.text = unsafe String(cString: text)
+        }
+        return 0
+      }, Unmanaged.passUnretained(reason).toOpaque())
+    H5Eclear2(lp_h5_default_stack())
+    let detail = reason.text.isEmpty ? "" : " (libhdf5: \(reason.text))"
+    return DiagnosticError(.malformedHDF5, object: object, problem + detail)
+  }
+
+  /// The identifier that a call returned, or an error.
+  static func checked(
+    _ identifier: hid_t, _ problem: String, object: String?
+  ) throws(DiagnosticError) -> hid_t {
+    guard identifier >= 0 else { throw failure(problem, object: object) }
+    return identifier
+  }
+}
