@@ -92,7 +92,8 @@ public struct BVQContents: Equatable, Sendable {
   ) throws(DiagnosticError) {
     guard let index = bytes.firstIndex(where: { $0 != 0 }) else { return }
     throw DiagnosticError(
-      .bvqPadding, object: object, "is followed by a padding byte at \(offset + index) that is not zero",
+      .bvqPadding, object: object,
+      "is followed by a padding byte at \(offset + index) that is not zero",
       hint: "the file is damaged; copy it again")
   }
 }

@@ -87,7 +87,8 @@ extension BVQHeader {
         "give a file written by lstmpack"
       }
     throw DiagnosticError(
-      .bvqMagic, object: "header", "is not a .bvq file: it begins with \(hexadecimal(Array(start)))",
+      .bvqMagic, object: "header",
+      "is not a .bvq file: it begins with \(hexadecimal(Array(start)))",
       hint: hint)
   }
 

@@ -11,8 +11,10 @@ public struct BVQVerification: Equatable, Sendable {
     public var problem: DiagnosticError?
   }
 
-  /// Everything that was checked, in the order of the file. When the header or the table is damaged,
-  /// what depends on them was not checked and is not listed.
+  /// Everything that was checked, in the order of the file.
+  ///
+  /// When the header or the table is damaged, what depends on them was not checked and is not
+  /// listed.
   public internal(set) var parts: [Part] = []
 
   /// Every problem, in the order of the file.

@@ -23,12 +23,12 @@ extension [UInt8] {
 
   /// Appends the bytes of numbers.
   mutating func append(bytesOf values: ArraySlice<Float>) {
-    unsafe values.withUnsafeBytes { append(contentsOf: $0) }
+    unsafe values.withUnsafeBytes { unsafe append(contentsOf: $0) }
   }
 
   /// Appends the bytes of numbers.
   mutating func append(bytesOf values: [Float16]) {
-    unsafe values.withUnsafeBytes { append(contentsOf: $0) }
+    unsafe values.withUnsafeBytes { unsafe append(contentsOf: $0) }
   }
 }
 

@@ -50,7 +50,8 @@ enum MetadataLayers {
       var sizes: [Int] = []
       for size in try shape.elements { sizes.append(try size.size) }
       guard sizes.count <= BVQFormat.maximumShapeRank else {
-        throw shape.error("has \(sizes.count) sizes, above the limit of \(BVQFormat.maximumShapeRank)")
+        throw shape.error(
+          "has \(sizes.count) sizes, above the limit of \(BVQFormat.maximumShapeRank)")
       }
       // Also without the zeros, so that nobody who multiplies in another order overflows.
       do throws(DiagnosticError) {

@@ -66,7 +66,9 @@ struct ModelPlan {
       byteCount: try source.required("byteCount").size,
       sha256: try source.required("sha256").string)
     let settings = try root.required("settings")
-    guard let object = settings.value.objectValue else { throw settings.error("expected an object") }
+    guard let object = settings.value.objectValue else {
+      throw settings.error("expected an object")
+    }
     self.settings = object
     var finder = TensorFinder(tensors)
     weights = []

@@ -19,6 +19,8 @@ struct TensorFinder {
   /// - Parameters:
   ///   - path: Its name.
   ///   - shape: The shape it must have; `nil` for any.
+  /// - Returns: Where its tensors are.
+  /// - Throws: ``DiagnosticError`` with code `bvqTensor` or `limitExceeded`.
   mutating func matrix(
     _ path: MatrixPath, _ shape: (rows: Int, columns: Int)?
   ) throws(DiagnosticError) -> ModelPlan.Matrix {

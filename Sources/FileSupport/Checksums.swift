@@ -49,7 +49,8 @@ public func crc32(_ bytes: [UInt8], after previous: UInt32 = 0) -> UInt32 {
   // crc32_z starts anew when it is given no buffer.
   if bytes.isEmpty { return previous }
   return unsafe bytes.withUnsafeBytes { buffer in
-    UInt32(unsafe crc32_z(UInt(previous), buffer.bindMemory(to: UInt8.self).baseAddress, buffer.count))
+    let start = unsafe buffer.bindMemory(to: UInt8.self).baseAddress
+    return UInt32(unsafe crc32_z(UInt(previous), start, buffer.count))
   }
 }
 

@@ -15,7 +15,8 @@ struct CompatibilityTests {
     file.minor = 7
     file.optionalFeatures = .max
     #expect(try Self.read(file) == Self.read(.base))
-    #expect(try BVQContents(reading: ByteSource(name: "m", bytes: file.assembled)).minorVersion == 7)
+    #expect(
+      try BVQContents(reading: ByteSource(name: "m", bytes: file.assembled)).minorVersion == 7)
   }
 
   @Test func unknownKeysAreIgnored() throws {

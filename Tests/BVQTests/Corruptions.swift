@@ -70,10 +70,13 @@ enum Corruptions {
           $0.records[2].byteCountError = 1 << 20 - 2
         }
       ),
-      ("TENSOR_BYTES_AFTER_LAST", with { file in
-        file.records[2].columns = 1
-        file.records[2].byteCountError = -1
-      }),
+      (
+        "TENSOR_BYTES_AFTER_LAST",
+        with { file in
+          file.records[2].columns = 1
+          file.records[2].byteCountError = -1
+        }
+      ),
     ]
   }
 
@@ -86,21 +89,30 @@ enum Corruptions {
       ("METADATA_LAYER_KIND", replacing(#""kind":"dense""#, #""kind":"gru""#)),
       ("METADATA_LAYER_TWICE", replacing(#""name":"o""#, #""name":"d""#)),
       ("METADATA_ACTIVATION", replacing("linear", "liner")),
-      ("METADATA_WEIGHTS_UNUSED", replacing(
-        #""lstmWeights":[]"#, #""lstmWeights":[{"inputSize":1,"hiddenSize":1}]"#)),
+      (
+        "METADATA_WEIGHTS_UNUSED",
+        replacing(
+          #""lstmWeights":[]"#, #""lstmWeights":[{"inputSize":1,"hiddenSize":1}]"#)
+      ),
       ("METADATA_NEGATIVE_SIZE", replacing("1234", "-1")),
       ("METADATA_SHAPE", replacing("[2,1]", "[2,2]")),
       ("METADATA_SHAPE_OVERFLOW", replacing("[2,1]", "[0,4294967296,4294967296]")),
       ("METADATA_TENSOR_MISSING", with { $0.records[0].name = Array("e/dense".utf8) }),
-      ("METADATA_TENSOR_UNUSED", with { file in
-        file.records.append(file.records[2])
-        file.records[3].name = Array("x".utf8)
-      }),
+      (
+        "METADATA_TENSOR_UNUSED",
+        with { file in
+          file.records.append(file.records[2])
+          file.records[3].name = Array("x".utf8)
+        }
+      ),
       ("METADATA_TENSOR_KIND", with { $0.records[0].kind = 2 }),
-      ("METADATA_BIAS_SHAPE", with { file in
-        file.records[1].columns = 2
-        file.records[1].payload.removeLast(4)
-      }),
+      (
+        "METADATA_BIAS_SHAPE",
+        with { file in
+          file.records[1].columns = 2
+          file.records[1].payload.removeLast(4)
+        }
+      ),
     ]
   }
 
@@ -115,8 +127,30 @@ enum Corruptions {
       ("PAYLOAD_ROW_PADDING", with { $0.records[0].payload[2] |= 0x40 }),
       ("PAYLOAD_GAP", with { $0.records[0].payload[9] = 1 }),
       ("PAYLOAD_SCALE_NOT_FINITE", with { $0.records[0].payload[11] = 0x7C }),
-      ("PAYLOAD_SCALE_TOO_LARGE", with { $0.records[0].scaleExponent = 127
-        $0.records[0].payload[11] = 0x7B }),
+      (
+        "PAYLOAD_SCALE_TOO_LARGE",
+        with {
+          $0.records[0].scaleExponent = 127
+          $0.records[0].payload[11] = 0x7B
+        }
+      ),
+      (
+        "PAYLOAD_WEIGHT_NOT_FINITE",
+        with {
+          $0.records[0].encoding = 1
+          $0.records[0].columns = 2
+          $0.records[0].groupSize = 2
+          $0.records[0].payload.removeLast(4)
+          $0.records[0].payload[11] = 0x7C
+        }
+      ),
+      (
+        "PAYLOAD_ILLEGAL_TRITS",
+        with {
+          $0.records[0].encoding = 4
+          $0.records[0].payload[4] = 243
+        }
+      ),
       ("PAYLOAD_BIAS_NOT_FINITE", with { $0.records[1].payload[2...3] = [0xC0, 0x7F] }),
       ("PAYLOAD_PADDING", with { $0.records[0].padding = 1 }),
     ]

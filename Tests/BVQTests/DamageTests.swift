@@ -18,8 +18,8 @@ struct DamageTests {
     let sound = try Self.bytes(name)
     #expect(BVQReader.verify(ByteSource(name: name, bytes: sound)).isSound)
     for index in sound.indices {
-      // The lowest bit, the highest and all of them.
-      for mask: UInt8 in [0x01, 0x80, 0xFF] {
+      // One bit, each in turn, and all of them.
+      for mask: UInt8 in [1 << UInt8(index % 8), 0xFF] {
         var damaged = sound
         damaged[index] ^= mask
         let source = ByteSource(name: name, bytes: damaged)

@@ -52,7 +52,7 @@ struct GoldenVectorTests {
     #expect(BVQReader.verify(source).problems.contains { $0.description == "\(error)" })
   }
 
-  @Test func noOtherFilesLieThere() throws {
+  @Test(.disabled(if: isRecording, "files are being written")) func noOtherFilesLieThere() throws {
     let expected =
       SampleFiles.all.flatMap { ["valid/\($0.name).bvq", "valid/\($0.name).json"] }
       + Corruptions.all.flatMap { ["invalid/\($0.name).bvq", "invalid/\($0.name).txt"] }

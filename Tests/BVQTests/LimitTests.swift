@@ -16,10 +16,12 @@ struct LimitTests {
 
   @Test func metadataLength() {
     var file = RawFile.base
-    let space = BVQFormat.maximumMetadataByteCount - file.metadata.count
-    file.metadata += [UInt8](repeating: 0x20, count: space)
-    #expect(Self.error(file) == nil)
-    file.metadata.append(0x20)
+    // At the limit the length is believed, and the table not found behind so much.
+    file.metadataByteCount = UInt64(BVQFormat.maximumMetadataByteCount)
+    #expect(
+      Self.error(file)
+        == "m: header: puts the tensor table at byte 488, its other fields at byte 16777280")
+    file.metadataByteCount? += 1
     #expect(
       Self.error(file)
         == "m: header: declares 16777217 bytes of metadata, above the limit of 16777216")
@@ -27,10 +29,11 @@ struct LimitTests {
 
   @Test func tensorCount() {
     var file = RawFile.base
-    // At the limit the count is believed, and the file found to be too short for it.
+    // At the limit the count is believed, and the payload not found behind so much.
     file.tensorCountError = BVQFormat.maximumTensorCount - 3
     #expect(
-      Self.error(file) == "m: header: puts the payload at byte 768, its other fields at byte 16777792"
+      Self.error(file)
+        == "m: header: puts the payload at byte 768, its other fields at byte 16777792"
     )
     file.tensorCountError += 1
     #expect(Self.error(file) == "m: header: declares 262145 tensors, above the limit of 262144")
@@ -40,11 +43,13 @@ struct LimitTests {
     var file = RawFile.base
     file.namePoolByteCount = UInt32(BVQFormat.maximumNamePoolByteCount)
     #expect(
-      Self.error(file) == "m: header: puts the payload at byte 768, its other fields at byte 16777920"
+      Self.error(file)
+        == "m: header: puts the payload at byte 768, its other fields at byte 16777920"
     )
     file.namePoolByteCount? += 1
     #expect(
-      Self.error(file) == "m: header: declares 16777217 bytes of names, above the limit of 16777216")
+      Self.error(file) == "m: header: declares 16777217 bytes of names, above the limit of 16777216"
+    )
   }
 
   @Test func nameLength() throws {

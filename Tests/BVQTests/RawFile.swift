@@ -1,4 +1,7 @@
+import BVQ
 import FileSupport
+import LSTMCore
+import OrderedJSON
 
 /// A second, plain writer of the format, made after SPEC.md, in which every field can be wrong.
 struct RawFile {
@@ -126,11 +129,39 @@ extension RawFile {
 
   /// The same file with another text in the metadata.
   static func base(replacing old: String, with new: String) -> RawFile {
-    var file = base
+    base.replacing(old, with: new)
+  }
+
+  /// This file with another text in the metadata.
+  func replacing(_ old: String, with new: String) -> RawFile {
+    var file = self
     let text = String(decoding: file.metadata, as: UTF8.self)
     guard let range = text.firstRange(of: old) else { preconditionFailure("no \(old)") }
     file.metadata = Array(text.replacingCharacters(in: range, with: new).utf8)
     return file
+  }
+
+  /// The parts of a sound file.
+  init(_ file: BVQFile) throws {
+    let bytes = try BVQWriter.bytes(of: file)
+    let contents = try BVQContents(reading: ByteSource(name: "sound", bytes: bytes))
+    metadata = Array(contents.metadata.serialized().utf8)
+    records = contents.tensors.map { tensor in
+      var record = Record(name: Array(tensor.name.utf8), kind: tensor.kind.rawValue)
+      switch tensor.storage {
+      case .raw(let type):
+        // Float32, or a byte: all that the samples have here.
+        record.elementType = type == .float32 ? 3 : 9
+      case .encoded(let encoding, let groupSize, let scaleExponent):
+        record.encoding = encoding
+        record.groupSize = UInt32(groupSize)
+        record.scaleExponent = Int32(scaleExponent)
+      }
+      record.rows = UInt64(tensor.rows)
+      record.columns = UInt64(tensor.columns)
+      record.payload = Array(bytes[tensor.range])
+      return record
+    }
   }
 }
 

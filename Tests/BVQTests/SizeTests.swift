@@ -49,8 +49,10 @@ struct SizeTests {
     let encoding = try #require(WeightEncodings.encoding(id: id))
     let bytes = try BVQWriter.bytes(of: Self.model(Self.packed(encoding)))
     let tensors = try BVQContents(reading: ByteSource(name: "m", bytes: bytes)).tensors
-    let matrices = tensors.indices.filter { tensors[$0].name.hasPrefix("lstm_")
-        && tensors[$0].kind == .matrix }
+    let matrices = tensors.indices.filter {
+      tensors[$0].name.hasPrefix("lstm_")
+        && tensors[$0].kind == .matrix
+    }
     #expect(matrices.count == 16)
     // From the start of each to the start of the next, so with its padding.
     let byteCount = matrices.reduce(0) { $0 + tensors[$1 + 1].offset - tensors[$1].offset }

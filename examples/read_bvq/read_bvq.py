@@ -21,6 +21,7 @@ import hashlib
 import json
 import struct
 import sys
+import unicodedata
 import zlib
 from typing import NamedTuple
 
@@ -29,9 +30,6 @@ import numpy as np
 MAGIC = bytes.fromhex("89425651 0D0A1A0A")
 HEADER = struct.Struct("<8sHHIIIQQQQII")
 RECORD = struct.Struct("<IHHHHIiIQQQQQ")
-ELEMENT_TYPES = [
-    None, "<f2", "<u2", "<f4", "<f8", "i1", "<i2", "<i4", "<i8", "u1", "<u2", "<u4", "<u8", "u1",
-]  # bfloat16 stays as its 16 bits: numpy has no such type
 FLOAT32 = 3
 KINDS = {1: "matrix", 2: "leftFactor", 3: "rightFactor", 4: "vector", 5: "opaque", 6: "selfTest"}
 LIMITS = {"metadata": 16 << 20, "tensors": 1 << 18, "names": 16 << 20, "elements": 1 << 31}
@@ -39,6 +37,28 @@ LIMITS = {"metadata": 16 << 20, "tensors": 1 << 18, "names": 16 << 20, "elements
 
 class BVQError(Exception):
     """The file breaks a rule of SPEC.md."""
+
+
+class ElementType(NamedTuple):
+    name: str
+    numpy: str
+
+
+ELEMENT_TYPES = {
+    1: ElementType("float16", "<f2"),
+    2: ElementType("bfloat16", "<u2"),  # its 16 bits: numpy has no such type
+    3: ElementType("float32", "<f4"),
+    4: ElementType("float64", "<f8"),
+    5: ElementType("int8", "i1"),
+    6: ElementType("int16", "<i2"),
+    7: ElementType("int32", "<i4"),
+    8: ElementType("int64", "<i8"),
+    9: ElementType("uint8", "u1"),
+    10: ElementType("uint16", "<u2"),
+    11: ElementType("uint32", "<u4"),
+    12: ElementType("uint64", "<u8"),
+    13: ElementType("bool", "u1"),
+}
 
 
 class Encoding(NamedTuple):
@@ -76,8 +96,7 @@ class Record(NamedTuple):
     def storage(self):
         if self.encoding:
             return ENCODINGS[self.encoding].name
-        names = "float16 bfloat16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool"
-        return names.split()[self.element_type - 1]
+        return ELEMENT_TYPES[self.element_type].name
 
 
 def check(condition, text):
@@ -125,10 +144,10 @@ def check_record(record):
         codes, gap, parameters = sizes(record)
         length = codes + gap + 2 * parameters
     else:
-        check(1 <= record.element_type < len(ELEMENT_TYPES), f"{name}: unknown element type")
+        check(record.element_type in ELEMENT_TYPES, f"{name}: unknown element type")
         check(record.kind in (5, 6) or record.element_type == FLOAT32, f"{name}: must be float32")
         check(record.group_size == 0 and record.scale_exponent == 0, f"{name}: raw with groups")
-        itemsize = np.dtype(ELEMENT_TYPES[record.element_type]).itemsize
+        itemsize = np.dtype(ELEMENT_TYPES[record.element_type].numpy).itemsize
         length = record.rows * record.columns * itemsize
     check(record.length == length, f"{name}: has {record.length} bytes, needs {length}")
 
@@ -186,7 +205,8 @@ def read_directory(data):
         records.append(record)
     check(name_end == pool_length, "names are left over")
     check(end == trailer, "bytes are left over after the last tensor")
-    check(len({record.name for record in records}) == count, "a tensor name stands twice")
+    names = {unicodedata.normalize("NFC", record.name) for record in records}
+    check(len(names) == count, "a tensor name stands twice")
     return metadata, records
 
 
@@ -266,7 +286,7 @@ def load_records(path):
         if record.encoding:
             values = decode(record, payload)
         else:
-            values = np.frombuffer(payload, ELEMENT_TYPES[record.element_type])
+            values = np.frombuffer(payload, ELEMENT_TYPES[record.element_type].numpy)
             shape = shapes[record.name] if record.kind == 5 else (record.rows, record.columns)
             check(values.size == np.prod(shape, dtype=object), f"{record.name}: wrong shape")
             values = values.reshape(shape)
