@@ -45,7 +45,6 @@ let package = Package(
     system(
       "CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev", brew: "protobuf-c"),
     system("CLAPACKE", pkgConfig: "lapacke", apt: "liblapacke-dev", brew: "lapack"),
-    system("CDNNL", apt: "libdnnl-dev", brew: "onednn"),
     system("CZip", pkgConfig: "libzip", apt: "libzip-dev", brew: "libzip"),
     system("CCrypto", pkgConfig: "libcrypto", apt: "libssl-dev", brew: "openssl@3"),
     system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev", brew: "zlib"),
@@ -63,7 +62,7 @@ let package = Package(
     library("HDF5", ["Diagnostics", "CHDF5"]),
     library("ZipArchive", ["Diagnostics", "CZip"]),
     library("ONNXProto", ["Diagnostics", "FileSupport", "COnnx", "CProtobufC"]),
-    library("LinearAlgebra", ["Diagnostics", "LSTMCore", "CLAPACKE", "CDNNL"]),
+    library("LinearAlgebra", ["Diagnostics", "LSTMCore", "CLAPACKE"]),
 
     // 4: formats, and the compression of one matrix
     library(
