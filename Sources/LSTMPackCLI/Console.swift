@@ -11,23 +11,33 @@ enum Console {
 
   /// Writes bytes of result.
   static func write(_ bytes: [UInt8]) throws(DiagnosticError) {
-    var done = 0
-    while done < bytes.count {
-      let written = unsafe bytes.withUnsafeBytes { buffer in
-        let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[done...])
-        return unsafe Foundation.write(STDOUT_FILENO, rest.baseAddress, rest.count)
-      }
-      if written < 0 && errno == EINTR { continue }
-      guard written > 0 else {
-        throw DiagnosticError(.fileAccess, file: "standard output", "cannot be written")
-      }
-      done += written
+    guard write(bytes, to: STDOUT_FILENO) else {
+      throw DiagnosticError(.fileAccess, file: "standard output", "cannot be written")
     }
   }
 
   /// Writes a line of talk.
   static func printError(_ text: String) {
-    unsafe fputs(text + "\n", stderr)
+    // Nothing can be said about a standard error that cannot be written.
+    _ = write(Array((text + "\n").utf8), to: STDERR_FILENO)
+  }
+
+  /// Writes text of talk without a line end, for a progress bar.
+  static func show(_ text: String) { _ = write(Array(text.utf8), to: STDERR_FILENO) }
+
+  /// Writes all bytes; false when that fails.
+  private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+    var done = 0
+    while done < bytes.count {
+      let written = unsafe bytes.withUnsafeBytes { buffer in
+        let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[done...])
+        return unsafe Foundation.write(descriptor, rest.baseAddress, rest.count)
+      }
+      if written < 0 && errno == EINTR { continue }
+      guard written > 0 else { return false }
+      done += written
+    }
+    return true
   }
 
   /// Writes a warning.
@@ -57,8 +67,8 @@ final class ProgressBar: Sendable {
       let filled = total == 0 ? width : width * done / total
       let bar =
         String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
-      unsafe fputs("\r\(title) [\(bar)] \(done)/\(total)", stderr)
-      if done == total { unsafe fputs("\r\u{1B}[K", stderr) }
+      Console.show("\r\(title) [\(bar)] \(done)/\(total)")
+      if done == total { Console.show("\r\u{1B}[K") }
     }
   }
 }

@@ -1,5 +1,6 @@
 public import Diagnostics
 import Dispatch
+import Foundation
 public import LSTMCore
 import LinearAlgebra
 import MatrixCompression
@@ -53,7 +54,7 @@ public struct ModelAnalyzer: Sendable {
   private func analyze(
     _ matrix: Matrix, path: MatrixPath
   ) throws(DiagnosticError) -> MatrixAnalysis {
-    let singularValues = try singularValues(of: matrix).map(Double.init)
+    let singularValues = try SingularValueDecomposition.values(of: matrix).map(Double.init)
     let energy = singularValues.reduce(0) { $0 + $1 * $1 }
     let largest = singularValues.first ?? 0
     var errors: [MatrixAnalysis.QuantizationError] = []
@@ -71,7 +72,7 @@ public struct ModelAnalyzer: Sendable {
       singularValues: singularValues,
       stableRank: largest > 0 ? energy / (largest * largest) : 0,
       effectiveRank: effectiveRank(singularValues),
-      breakEvenRank: breakEvenRank(rows: matrix.rows, columns: matrix.columns),
+      breakEvenRank: LowRank.breakEvenRank(rows: matrix.rows, columns: matrix.columns),
       quantizationErrors: errors, kurtosis: moments.kurtosis,
       deadRows: deadRows(matrix, rootMeanSquare: moments.rootMeanSquare))
   }
@@ -81,9 +82,9 @@ public struct ModelAnalyzer: Sendable {
     guard sum > 0 else { return 0 }
     var entropy = 0.0
     for value in singularValues where value > 0 {
-      entropy -= value / sum * Double.log(value / sum)
+      entropy -= value / sum * log(value / sum)
     }
-    return Double.exp(entropy)
+    return exp(entropy)
   }
 
   private func deadRows(_ matrix: Matrix, rootMeanSquare: Double) -> Int {

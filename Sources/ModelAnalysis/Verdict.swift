@@ -1,4 +1,4 @@
-public import LSTMCore
+import LSTMCore
 import MatrixCompression
 
 /// What an analysis of weights comes to, in words, with the command to type next.

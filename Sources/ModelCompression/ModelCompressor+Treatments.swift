@@ -36,8 +36,14 @@ extension ModelCompressor {
     switch treatment {
     case nil: return .left(reason: "not selected", isChoice: true)
     case .keep(let reason, let isChoice): return .left(reason: reason, isChoice: isChoice)
-    case .rank(let rank): return try factored(matrix, to: .rank(rank))
-    case .energy(let share): return try factored(matrix, to: .energy(share))
+    case .rank(let rank):
+      return try factored(matrix, threads: threads) { (dense) throws(DiagnosticError) in
+        try LowRank.truncate(dense, rank: rank, threads: threads)
+      }
+    case .energy(let share):
+      return try factored(matrix, threads: threads) { (dense) throws(DiagnosticError) in
+        try LowRank.truncate(dense, energy: share, threads: threads)
+      }
     case .quantize(let name, let groupSize):
       guard let quantizer = Quantizers.quantizer(named: name) else {
         throw DiagnosticError(
@@ -49,24 +55,22 @@ extension ModelCompressor {
   }
 
   private func factored(
-    _ matrix: WeightMatrix, to target: LowRankTarget
+    _ matrix: WeightMatrix, threads: Int,
+    truncate: (Matrix) throws(DiagnosticError) -> WeightMatrix
   ) throws(DiagnosticError) -> Replacement {
     guard case .dense(let dense) = matrix else {
       return .left(reason: "already stored as \(matrix.storageName)", isChoice: false)
     }
-    let limit = breakEvenRank(rows: dense.rows, columns: dense.columns)
-    if case .rank(let rank) = target, rank >= limit {
-      return .left(
-        reason: "rank \(rank) is not below the break-even rank \(limit) of "
-          + "\(dense.rows) × \(dense.columns)", isChoice: false)
+    let factors: WeightMatrix
+    do throws(DiagnosticError) {
+      factors = try truncate(dense)
+    } catch {
+      // A rank that saves nothing for this matrix may save much for the next.
+      guard error.code == .rankTooHigh else { throw error }
+      return .left(reason: error.problem, isChoice: false)
     }
-    let factors = try truncatedFactors(of: dense, target)
-    guard let rank = factors.rank, rank < limit else {
-      return .left(
-        reason: "that energy needs rank \(factors.rank ?? 0), not below the break-even rank "
-          + "\(limit) of \(dense.rows) × \(dense.columns)", isChoice: false)
-    }
-    return .replaced(factors, relativeError: relativeError(of: factors, against: dense))
+    return .replaced(
+      factors, relativeError: relativeError(of: factors, against: dense, threads: threads))
   }
 
   private func quantized(
@@ -83,7 +87,7 @@ extension ModelCompressor {
           reason: "packed it would take \(packed.byteCount) bytes, as float32 it takes "
             + "\(matrix.byteCount)", isChoice: false)
       }
-      return .replaced(packed, relativeError: relativeError(of: packed, against: dense))
+      return .replaced(packed, relativeError: relativeError(of: packed, against: dense, threads: threads))
     case .product(let left, let right):
       let left = try quantized(left, quantizer: quantizer, groupSize: groupSize, threads: threads)
       let right = try quantized(right, quantizer: quantizer, groupSize: groupSize, threads: threads)

@@ -50,7 +50,8 @@ import Testing
     #expect(
       left.first?.result
         == .left(
-          reason: "rank 16 is not below the break-even rank 14 of 32 × 24", isChoice: false))
+          reason: "rank 16 does not make a [32, 24] matrix smaller: the break-even rank is 14",
+          isChoice: false))
     #expect(
       report.matrices.first { $0.path.role == .input && $0.rows == 32 && $0.columns == 64 }?
         .result == .compressed)
