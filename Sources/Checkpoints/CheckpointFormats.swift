@@ -9,6 +9,7 @@ public enum CheckpointFormats {
   public static let all: [any CheckpointFormat] = [
     KerasHDF5Format(),
     KerasArchiveFormat(),
+    ONNXFormat(),
   ]
 
   /// The endings of checkpoint file names, without the dot.

@@ -1,0 +1,203 @@
+import Diagnostics
+import ONNXProto
+
+/// A constant operator with its inputs: the operators are methods of it, here and in
+/// `ONNXCall+Shapes.swift`.
+struct ONNXCall {
+  let node: ONNXNode
+  /// Which output is wanted.
+  let output: Int
+  let scope: ONNXScope
+  let depth: Int
+  let evaluator: ONNXEvaluator
+
+  /// An input's value.
+  func input(_ index: Int) throws -> ONNXConstant {
+    guard let name = node.input(index) else { throw malformed("has no input \(index)") }
+    return try evaluator.value(name, in: scope, depth: depth)
+  }
+
+  /// An input that may be missing.
+  func optionalInput(_ index: Int) throws -> ONNXConstant? {
+    node.input(index) == nil ? nil : try input(index)
+  }
+
+  /// An attribute's value.
+  func attribute(_ name: String) -> ONNXAttribute? { scope.attribute(name, of: node) }
+
+  /// Integers given as an attribute in old operator sets and as an input in newer ones.
+  func integers(attribute name: String, orInput index: Int) throws -> [Int]? {
+    if let values = attribute(name)?.intsValue { return values.map { Int(clamping: $0) } }
+    guard let value = try optionalInput(index) else { return nil }
+    guard let integers = value.integers else { throw malformed("needs integers for \(name)") }
+    return integers
+  }
+
+  /// An axis counted from the front.
+  func axis(_ axis: Int, rank: Int) throws -> Int {
+    let positive = axis < 0 ? axis + rank : axis
+    guard (0..<max(rank, 1)).contains(positive) else {
+      throw malformed("has axis \(axis) for a tensor of \(rank) sizes")
+    }
+    return positive
+  }
+
+  func malformed(_ problem: String) -> DiagnosticError {
+    DiagnosticError(
+      .malformedONNX, object: node.name.isEmpty ? node.opType : node.name,
+      "\(node.opType) \(problem)")
+  }
+
+  /// The number of elements of a shape, counted against the limits.
+  func spend(_ dims: [Int]) throws -> Int {
+    let count = try checkedProduct(
+      dims, limit: ONNXLimit.tensorElements, of: "the result of \(node.opType)")
+    try evaluator.spend(count)
+    return count
+  }
+
+  // MARK: - Values
+
+  func constant() throws -> ONNXConstant {
+    for (name, value) in node.attributes {
+      switch (name, value) {
+      case ("value", .tensor(let tensor)):
+        guard let type = tensor.elementType else { break }
+        try evaluator.spend(tensor.elementCount)
+        return ONNXConstant(
+          dims: tensor.dims,
+          elements: type.isFloat ? .floats(try tensor.floats()) : .integers(try tensor.integers()),
+          isFloat16: type == .float16)
+      case ("value_float", .float(let number)):
+        return ONNXConstant(dims: [], elements: .floats([number]))
+      case ("value_floats", .floats(let numbers)):
+        return ONNXConstant(dims: [numbers.count], elements: .floats(numbers))
+      case ("value_int", .int(let number)):
+        return ONNXConstant(dims: [], elements: .integers([number]))
+      case ("value_ints", .ints(let numbers)):
+        return ONNXConstant(dims: [numbers.count], elements: .integers(numbers))
+      default: break
+      }
+    }
+    throw ONNXEvaluator.NotConstant(reason: "comes from a Constant that is not a dense tensor")
+  }
+
+  func constantOfShape() throws -> ONNXConstant {
+    guard let dims = try input(0).integers else { throw malformed("needs an integer shape") }
+    let count = try spend(dims)
+    guard case .tensor(let tensor)? = attribute("value") else {
+      return ONNXConstant(dims: dims, elements: .floats([Float](repeating: 0, count: count)))
+    }
+    guard tensor.elementCount == 1, let type = tensor.elementType else {
+      throw malformed("needs a value of one element")
+    }
+    if type.isFloat {
+      return ONNXConstant(
+        dims: dims, elements: .floats([Float](repeating: try tensor.floats()[0], count: count)),
+        isFloat16: type == .float16)
+    }
+    return ONNXConstant(
+      dims: dims,
+      elements: .integers([Int64](repeating: try tensor.integers()[0], count: count)))
+  }
+
+  func cast() throws -> ONNXConstant {
+    var value = try input(0)
+    guard let number = attribute("to")?.intValue,
+      let type = ONNXTensor.ElementType(rawValue: Int(clamping: number))
+    else { throw malformed("casts to a type that lstmpack does not read") }
+    switch value.elements {
+    case .floats(let floats):
+      if type == .float16 {
+        value.elements = .floats(floats.map { Float(Float16($0)) })
+      } else if type == .bfloat16 {
+        throw ONNXEvaluator.NotConstant(reason: "is cast to bfloat16")
+      } else if !type.isFloat {
+        value.elements = .integers(
+          try floats.map {
+            guard let integer = Int64(exactly: $0.rounded(.towardZero)) else {
+              throw malformed("casts \($0) to an integer")
+            }
+            return integer
+          })
+      }
+    case .integers(let integers):
+      if type.isFloat { value.elements = .floats(integers.map { Float($0) }) }
+    }
+    value.isFloat16 = type == .float16
+    return value
+  }
+
+  /// Elementwise arithmetic with broadcasting.
+  func arithmetic(
+    _ floatOperation: (Float, Float) -> Float, _ integerOperation: (Int64, Int64) -> Int64
+  ) throws -> ONNXConstant {
+    let (left, right) = (try input(0), try input(1))
+    let dims = try broadcast(left.dims, right.dims)
+    _ = try spend(dims)
+    let a = left.picking(positions(of: left.dims, in: dims), dims: dims)
+    let b = right.picking(positions(of: right.dims, in: dims), dims: dims)
+    switch (a.elements, b.elements) {
+    case (.floats(let x), .floats(let y)):
+      let isFloat16 = left.isFloat16 && right.isFloat16
+      return ONNXConstant(
+        dims: dims,
+        elements: .floats(
+          zip(x, y).map {
+            let result = floatOperation($0, $1)
+            return isFloat16 ? Float(Float16(result)) : result
+          }), isFloat16: isFloat16)
+    case (.integers(let x), .integers(let y)):
+      return ONNXConstant(
+        dims: dims, elements: .integers(zip(x, y).map { integerOperation($0, $1) }))
+    default: throw malformed("mixes integers with other numbers")
+    }
+  }
+
+  func divide() throws -> ONNXConstant {
+    if case .integers(let divisors) = try input(1).elements, divisors.contains(where: { $0 == 0 }) {
+      throw malformed("divides by zero")
+    }
+    return try arithmetic(/) { $1 == -1 ? 0 &- $0 : $0 / $1 }
+  }
+
+  /// (x − zero point) × scale, per tensor or along an axis.
+  func dequantize() throws -> ONNXConstant {
+    let (x, scale) = (try input(0), try input(1))
+    let zeroPoint = try optionalInput(2)
+    guard let codes = x.integers, let scales = scale.floats, !scales.isEmpty,
+      attribute("block_size")?.intValue ?? 0 == 0
+    else { throw ONNXEvaluator.NotConstant(reason: "comes from a blocked DequantizeLinear") }
+    let zeros = zeroPoint?.integers ?? [Int](repeating: 0, count: scales.count)
+    let axis = scales.count == 1 ? 0 : try axis(
+      Int(clamping: attribute("axis")?.intValue ?? 1), rank: x.dims.count)
+    guard scales.count == 1 || (x.dims.indices.contains(axis) && x.dims[axis] == scales.count),
+      zeros.count == scales.count
+    else { throw malformed("has \(scales.count) scales for shape \(x.dims)") }
+    let stride = ONNXConstant.strides(x.dims)
+    let values = codes.enumerated().map { index, code in
+      let group = scales.count == 1 ? 0 : index / stride[axis] % scales.count
+      return Float(code - zeros[group]) * scales[group]
+    }
+    return ONNXConstant(dims: x.dims, elements: .floats(values))
+  }
+
+  private func broadcast(_ a: [Int], _ b: [Int]) throws -> [Int] {
+    let rank = max(a.count, b.count)
+    let left = [Int](repeating: 1, count: rank - a.count) + a
+    let right = [Int](repeating: 1, count: rank - b.count) + b
+    return try zip(left, right).map { x, y in
+      guard x == y || x == 1 || y == 1 else {
+        throw malformed("has inputs of shapes \(a) and \(b)")
+      }
+      return x == 1 ? y : x
+    }
+  }
+
+  private func positions(of dims: [Int], in target: [Int]) -> [Int] {
+    let padded = [Int](repeating: 1, count: target.count - dims.count) + dims
+    let strides = ONNXConstant.strides(padded)
+    let steps = padded.indices.map { padded[$0] == 1 ? 0 : strides[$0] }
+    return ONNXConstant.positions(dims: target, start: 0, steps: steps)
+  }
+}

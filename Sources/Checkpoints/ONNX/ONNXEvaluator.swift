@@ -1,0 +1,106 @@
+import Diagnostics
+import ONNXProto
+
+/// Evaluates the constant expressions from which exporters make weights.
+///
+/// Anything that depends on an input of the graph is not constant; the reason says so. Depth and the
+/// number of elements are limited, so no file can make it run for ever or fill the memory.
+final class ONNXEvaluator {
+  /// The longest chain of operators.
+  private static let depthLimit = 256
+  /// The most elements that all operators together may produce.
+  private static let elementLimit = 1 << 28
+
+  private var elements = 0
+  /// The initializers that went into a constant, by the identity of their scope and name.
+  private(set) var usedInitializers: Set<String> = []
+
+  /// A value that is not constant, and why.
+  struct NotConstant: Error {
+    let reason: String
+  }
+
+  /// The value of a name.
+  ///
+  /// - Throws: ``NotConstant``, or `DiagnosticError` when the file is damaged.
+  func value(_ name: String, in scope: ONNXScope, depth: Int = 0) throws -> ONNXConstant {
+    guard depth < Self.depthLimit else {
+      throw NotConstant(
+        reason: "comes from a chain of more than \(Self.depthLimit) operators, or from itself")
+    }
+    guard let (meaning, home) = scope.lookUp(name) else {
+      throw NotConstant(reason: "comes from '\(name)', which nothing defines")
+    }
+    switch meaning {
+    case .input, .alias: throw NotConstant(reason: "comes from the graph input '\(name)'")
+    case .initializer(let tensor):
+      usedInitializers.insert(Self.key(tensor.name, home))
+      return try constant(tensor)
+    case .output(let node):
+      return try result(of: node, output: name, in: home, depth: depth + 1)
+    }
+  }
+
+  /// The identity of an initializer.
+  static func key(_ name: String, _ scope: ONNXScope) -> String {
+    "\(UInt(bitPattern: ObjectIdentifier(scope).hashValue))/\(name)"
+  }
+
+  private func constant(_ tensor: ONNXTensor) throws -> ONNXConstant {
+    guard let type = tensor.elementType else {
+      throw NotConstant(reason: "'\(tensor.name)' is not numeric")
+    }
+    try spend(tensor.elementCount)
+    return ONNXConstant(
+      dims: tensor.dims,
+      elements: type.isFloat ? .floats(try tensor.floats()) : .integers(try tensor.integers()),
+      isFloat16: type == .float16)
+  }
+
+  /// Counts elements before they are made.
+  func spend(_ count: Int) throws {
+    elements += count
+    guard count <= Self.elementLimit, elements <= Self.elementLimit * 4 else {
+      throw DiagnosticError(
+        .limitExceeded,
+        "its constants have more than \(Self.elementLimit) elements when they are worked out")
+    }
+  }
+
+  private func result(
+    of node: ONNXNode, output: String, in scope: ONNXScope, depth: Int
+  ) throws -> ONNXConstant {
+    guard node.isStandard, let evaluate = Self.operators[node.opType] else {
+      throw NotConstant(
+        reason: "comes from an operator that lstmpack does not evaluate, \(node.opType)"
+          + (node.name.isEmpty ? "" : " '\(node.name)'"))
+    }
+    let call = ONNXCall(
+      node: node, output: node.outputs.firstIndex(of: output) ?? 0, scope: scope, depth: depth,
+      evaluator: self)
+    return try evaluate(call)
+  }
+
+  /// A constant operator by name; a new one is one line here.
+  private static let operators: [String: @Sendable (ONNXCall) throws -> ONNXConstant] = [
+    "Constant": { try $0.constant() },
+    "ConstantOfShape": { try $0.constantOfShape() },
+    "Identity": { try $0.input(0) },
+    "Cast": { try $0.cast() },
+    "Reshape": { try $0.reshape() },
+    "Flatten": { try $0.flatten() },
+    "Squeeze": { try $0.squeeze() },
+    "Unsqueeze": { try $0.unsqueeze() },
+    "Transpose": { try $0.transpose() },
+    "Slice": { try $0.slice() },
+    "Concat": { try $0.concat() },
+    "Split": { try $0.split() },
+    "Gather": { try $0.gather() },
+    "Shape": { try $0.shape() },
+    "Add": { try $0.arithmetic(+, &+) },
+    "Sub": { try $0.arithmetic(-, &-) },
+    "Mul": { try $0.arithmetic(*, &*) },
+    "Div": { try $0.divide() },
+    "DequantizeLinear": { try $0.dequantize() },
+  ]
+}

@@ -1,0 +1,195 @@
+import Diagnostics
+import LSTMCore
+import ONNXProto
+
+/// Reads an ONNX `LSTM` node: its weights by constant evaluation, and its attributes.
+///
+/// Source: ONNX, `docs/Operators.md`, LSTM.
+struct ONNXLSTMReader {
+  let place: ONNXPlacedNode
+  let evaluator: ONNXEvaluator
+
+  private var node: ONNXNode { place.node }
+
+  /// The weights and settings of a node.
+  struct Result {
+    var weights: LSTMWeights
+    var layer: LSTMLayer
+    var warnings: [String]
+  }
+
+  /// Reads the node.
+  ///
+  /// - Throws: ``ONNXEvaluator/NotConstant`` when a weight is not constant; `DiagnosticError` with
+  ///   the node named when shapes or attributes cannot be.
+  func read() throws -> Result {
+    let directions = try directions()
+    let w = try tensor(1, "W")
+    let r = try tensor(2, "R")
+    guard r.dims.count == 3, r.dims[2] > 0 else {
+      throw malformed("R: expected shape [\(directions.count), 4·H, H], found \(r.dims)")
+    }
+    let hidden = r.dims[2]
+    if let given = attribute("hidden_size")?.intValue, Int(clamping: given) != hidden {
+      throw malformed("hidden_size is \(given), but R has shape \(r.dims)")
+    }
+    guard r.dims == [directions.count, 4 * hidden, hidden] else {
+      throw malformed(
+        "R: expected shape [\(directions.count), \(4 * hidden), \(hidden)] (4 × \(hidden) units), "
+          + "found \(r.dims)")
+    }
+    guard w.dims.count == 3, w.dims[2] > 0, w.dims[0] == directions.count,
+      w.dims[1] == 4 * hidden
+    else {
+      throw malformed(
+        "W: expected shape [\(directions.count), \(4 * hidden), I] (4 × \(hidden) units), found "
+          + "\(w.dims)")
+    }
+    let b = try optionalTensor(3, "B", dims: [directions.count, 8 * hidden])
+    let p = try optionalTensor(7, "P", dims: [directions.count, 3 * hidden])
+    var sets: [DirectionWeights] = []
+    for index in directions.indices {
+      sets.append(
+        DirectionWeights(
+          inputWeights: blocks(w.values, columns: w.dims[2], hidden: hidden, direction: index),
+          recurrentWeights: blocks(r.values, columns: hidden, hidden: hidden, direction: index),
+          bias: b.map { GateOrder.onnx.split($0[(index * 8 * hidden)..<(index * 8 + 4) * hidden]) },
+          recurrentBias: b.map {
+            GateOrder.onnx.split($0[(index * 8 + 4) * hidden..<(index + 1) * 8 * hidden])
+          }, peepholes: p.map { peepholes($0, hidden: hidden, direction: index) }))
+    }
+    var activations = ONNXActivations(
+      names: attribute("activations")?.stringsValue,
+      alphas: attribute("activation_alpha")?.floatsValue ?? [],
+      betas: attribute("activation_beta")?.floatsValue ?? [])
+    var settings: [DirectionSettings] = []
+    for direction in directions {
+      settings.append(
+        DirectionSettings(
+          direction: direction, gateActivation: try activations.next(.sigmoid, node: place.path),
+          cellActivation: try activations.next(.tanh, node: place.path),
+          outputActivation: try activations.next(.tanh, node: place.path)))
+    }
+    let layer = LSTMLayer(
+      weights: 0, directions: settings, merge: directions.count == 2 ? .separate : nil,
+      clip: attribute("clip")?.floatValue,
+      couplesInputAndForget: attribute("input_forget")?.intValue ?? 0 != 0,
+      sourceGateOrder: GateOrder.onnx.description)
+    return Result(
+      weights: LSTMWeights(inputSize: w.dims[2], hiddenSize: hidden, directions: sets),
+      layer: layer, warnings: activations.warnings)
+  }
+
+  private func attribute(_ name: String) -> ONNXAttribute? {
+    place.scope.attribute(name, of: node)
+  }
+
+  private func malformed(_ problem: String) -> DiagnosticError {
+    DiagnosticError(.malformedONNX, object: place.path, problem)
+  }
+
+  private func directions() throws -> [Direction] {
+    switch attribute("direction")?.stringValue?.lowercased() {
+    case nil, "forward": return [.forward]
+    case "reverse": return [.backward]
+    case "bidirectional": return [.forward, .backward]
+    case .some(let other):
+      throw malformed(
+        "expected a direction of forward, reverse or bidirectional, found '\(other)'")
+    }
+  }
+
+  private func tensor(_ index: Int, _ label: String) throws -> (dims: [Int], values: [Float]) {
+    guard let name = node.input(index) else { throw malformed("has no input \(label)") }
+    do {
+      let value = try evaluator.value(name, in: place.scope)
+      guard let floats = value.floats else {
+        throw malformed("\(label): expected floating-point numbers, found integers")
+      }
+      if let bad = floats.firstIndex(where: { !$0.isFinite }) {
+        throw DiagnosticError(
+          .malformedONNX, object: place.path,
+          "\(label) (\(name)): element \(bad) is \(floats[bad]), expected a finite number",
+          hint: "the training of this model diverged; take an earlier checkpoint")
+      }
+      return (value.dims, floats)
+    } catch let error as ONNXEvaluator.NotConstant {
+      throw ONNXEvaluator.NotConstant(reason: "its \(label) \(error.reason)")
+    }
+  }
+
+  private func optionalTensor(_ index: Int, _ label: String, dims: [Int]) throws -> [Float]? {
+    guard node.input(index) != nil else { return nil }
+    let tensor = try tensor(index, label)
+    guard tensor.dims == dims else {
+      throw malformed("\(label): expected shape \(dims), found \(tensor.dims)")
+    }
+    return tensor.values
+  }
+
+  /// The four blocks of one direction, each `[H, columns]`.
+  private func blocks(
+    _ values: [Float], columns: Int, hidden: Int, direction: Int
+  ) -> PerGate<WeightMatrix> {
+    PerGate { gate in
+      let size = hidden * columns
+      let start = (direction * 4 + GateOrder.onnx.position(of: gate)) * size
+      return .dense(
+        Matrix(rows: hidden, columns: columns, elements: Array(values[start..<start + size])))
+    }
+  }
+
+  /// P holds input, output and forget gate.
+  private func peepholes(_ values: [Float], hidden: Int, direction: Int) -> PerGate<[Float]> {
+    PerGate { gate in
+      guard gate != .cell else { return [] }
+      let start = (direction * 3 + GateOrder.onnx.position(of: gate)) * hidden
+      return Array(values[start..<start + hidden])
+    }
+  }
+}
+
+/// The activations of a node, in the order in which the attributes list them.
+///
+/// `activation_alpha` and `activation_beta` have values only for functions that take them.
+private struct ONNXActivations {
+  private var names: ArraySlice<String>?
+  private var alphas: ArraySlice<Float>
+  private var betas: ArraySlice<Float>
+  private(set) var warnings: [String] = []
+
+  init(names: [String]?, alphas: [Float], betas: [Float]) {
+    self.names = names.map { $0[...] }
+    self.alphas = alphas[...]
+    self.betas = betas[...]
+  }
+
+  mutating func next(_ standard: Activation, node: String) throws -> Activation {
+    guard names != nil else { return standard }
+    guard let name = names?.popFirst() else {
+      throw DiagnosticError(
+        .malformedONNX, object: node, "has fewer than three activations for a direction")
+    }
+    // The specification writes Sigmoid, ONNX Runtime's own default is sigmoid.
+    switch name.lowercased() {
+    case "sigmoid": return .sigmoid
+    case "tanh": return .tanh
+    case "relu": return Activation(.relu)
+    case "softsign": return Activation(.softsign)
+    case "softplus": return Activation(.softplus)
+    case "hardsigmoid": return .hardSigmoid(alpha: alpha(0.2), beta: beta(0.5))
+    case "leakyrelu": return Activation(.leakyRelu, alpha: alpha(0.01))
+    case "thresholdedrelu": return Activation(.thresholdedRelu, alpha: alpha(1))
+    case "elu": return Activation(.elu, alpha: alpha(1))
+    case "affine": return Activation(.affine, alpha: alpha(1), beta: beta(0))
+    case "scaledtanh": return Activation(.scaledTanh, alpha: alpha(1), beta: beta(1))
+    default:
+      warnings.append(
+        "\(node): the activation '\(name)' is not one of ONNX; weights are not affected")
+      return Activation(.unknown, sourceName: name)
+    }
+  }
+
+  private mutating func alpha(_ standard: Float) -> Float { alphas.popFirst() ?? standard }
+  private mutating func beta(_ standard: Float) -> Float { betas.popFirst() ?? standard }
+}

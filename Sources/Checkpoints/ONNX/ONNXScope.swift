@@ -1,0 +1,77 @@
+import Diagnostics
+import ONNXProto
+
+/// The names that are visible in a graph: its own, and those of the graphs around it.
+final class ONNXScope {
+  /// What a name stands for.
+  enum Meaning {
+    case initializer(ONNXTensor)
+    case output(of: ONNXNode)
+    /// An input whose value is not known.
+    case input
+    /// An input of a function: a name where the function was called.
+    case alias(String, ONNXScope)
+  }
+
+  private var meanings: [String: Meaning] = [:]
+  private let parent: ONNXScope?
+  /// In a function: the attributes of its call.
+  private let callAttributes: [String: ONNXAttribute]
+  /// The version of the standard operators.
+  let opset: Int
+
+  /// The scope of a graph.
+  init(_ graph: ONNXGraph, in parent: ONNXScope?, opset: Int) {
+    self.parent = parent
+    self.opset = opset
+    callAttributes = parent?.callAttributes ?? [:]
+    for input in graph.inputs { meanings[input] = .input }
+    add(graph.nodes)
+    // After the inputs: before IR version 4 an initializer is listed as an input as well.
+    for tensor in graph.initializers { meanings[tensor.name] = .initializer(tensor) }
+  }
+
+  /// The scope of a function's body: it sees nothing of the graph that calls it but its inputs.
+  init(_ function: ONNXFunction, call: ONNXNode, from caller: ONNXScope) {
+    parent = nil
+    opset = function.opsets[""] ?? caller.opset
+    callAttributes = call.attributes.mapValues { caller.resolved($0) }
+    for (index, input) in function.inputs.enumerated() {
+      meanings[input] = call.input(index).map { .alias($0, caller) } ?? .input
+    }
+    add(function.nodes)
+  }
+
+  private func add(_ nodes: [ONNXNode]) {
+    for node in nodes {
+      for output in node.outputs where !output.isEmpty { meanings[output] = .output(of: node) }
+    }
+  }
+
+  /// What a name stands for, and the scope where it does; `nil` for an unknown name.
+  func lookUp(_ name: String) -> (meaning: Meaning, scope: ONNXScope)? {
+    var scope = self
+    var name = name
+    // A function may hand its inputs on to another one, and so on.
+    for _ in 0..<ONNXLimit.graphDepth * 2 {
+      guard let meaning = scope.meanings[name] else {
+        guard let parent = scope.parent else { return nil }
+        scope = parent
+        continue
+      }
+      guard case .alias(let outer, let caller) = meaning else { return (meaning, scope) }
+      name = outer
+      scope = caller
+    }
+    return nil
+  }
+
+  /// An attribute of a node, with references to the attributes of the function's call resolved.
+  func attribute(_ name: String, of node: ONNXNode) -> ONNXAttribute? {
+    node.attributes[name].map(resolved)
+  }
+
+  private func resolved(_ attribute: ONNXAttribute) -> ONNXAttribute {
+    if case .reference(let name) = attribute, let value = callAttributes[name] { value } else { attribute }
+  }
+}

@@ -1,0 +1,109 @@
+/// An ONNX model as Swift values; weights stay in the file until they are read.
+public struct ONNXModel: Sendable {
+  /// The version of the format.
+  public var irVersion: Int
+  /// The program that wrote it, and its version.
+  public var producer: String
+  /// The version of each operator set, by domain; the default domain is the empty string.
+  public var opsets: [String: Int]
+  /// The main graph.
+  public var graph: ONNXGraph
+  /// The functions that the model defines, called like operators.
+  public var functions: [ONNXFunction]
+}
+
+/// A graph: the main one, or the body of an `If`, `Loop` or `Scan`.
+public struct ONNXGraph: Sendable {
+  /// The nodes in order of evaluation.
+  public var nodes: [ONNXNode]
+  /// The constants.
+  public var initializers: [ONNXTensor]
+  /// The names of the inputs; before IR version 4 also of the initializers.
+  public var inputs: [String]
+  /// The names of the outputs.
+  public var outputs: [String]
+}
+
+/// A function that a model defines.
+public struct ONNXFunction: Sendable {
+  /// Its name, the operator type of its calls.
+  public var name: String
+  /// Its domain.
+  public var domain: String
+  /// The formal inputs.
+  public var inputs: [String]
+  /// The formal outputs.
+  public var outputs: [String]
+  /// The body.
+  public var nodes: [ONNXNode]
+  /// The operator sets of the body.
+  public var opsets: [String: Int]
+}
+
+/// An operator applied to named values.
+public struct ONNXNode: Sendable {
+  /// The name; may be empty.
+  public var name: String
+  /// The operator, for example `LSTM`.
+  public var opType: String
+  /// The domain of the operator; empty or `ai.onnx` for the standard ones.
+  public var domain: String
+  /// The names of the inputs; a missing one is empty.
+  public var inputs: [String]
+  /// The names of the outputs.
+  public var outputs: [String]
+  /// The attributes by name.
+  public var attributes: [String: ONNXAttribute]
+
+  /// Whether the operator is one of the standard.
+  public var isStandard: Bool { domain.isEmpty || domain == "ai.onnx" }
+
+  /// An input by position; `nil` when it is missing.
+  public func input(_ index: Int) -> String? {
+    inputs.indices.contains(index) && !inputs[index].isEmpty ? inputs[index] : nil
+  }
+}
+
+/// The value of an attribute.
+public enum ONNXAttribute: Sendable {
+  /// A number.
+  case float(Float)
+  /// An integer.
+  case int(Int64)
+  /// Text or bytes.
+  case string([UInt8])
+  /// A tensor.
+  case tensor(ONNXTensor)
+  /// A graph: the body of a control-flow operator.
+  case graph(ONNXGraph)
+  /// Numbers.
+  case floats([Float])
+  /// Integers.
+  case ints([Int64])
+  /// Texts.
+  case strings([[UInt8]])
+  /// Graphs.
+  case graphs([ONNXGraph])
+  /// In a function: the value of the call's attribute of this name.
+  case reference(String)
+  /// A kind that lstmpack does not read; the number is ONNX' `AttributeType`.
+  case other(Int)
+
+  /// The integer, when it is one.
+  public var intValue: Int64? { if case .int(let value) = self { value } else { nil } }
+  /// The number, when it is one.
+  public var floatValue: Float? { if case .float(let value) = self { value } else { nil } }
+  /// The integers, when it is a list of them.
+  public var intsValue: [Int64]? { if case .ints(let value) = self { value } else { nil } }
+  /// The numbers, when it is a list of them.
+  public var floatsValue: [Float]? { if case .floats(let value) = self { value } else { nil } }
+  /// The text, when it is one in UTF-8.
+  public var stringValue: String? {
+    if case .string(let bytes) = self { String(validating: bytes, as: UTF8.self) } else { nil }
+  }
+  /// The texts, when it is a list of them.
+  public var stringsValue: [String]? {
+    guard case .strings(let values) = self else { return nil }
+    return values.map { String(decoding: $0, as: UTF8.self) }
+  }
+}
