@@ -7,6 +7,7 @@ extension HDF5File {
   /// - Parameters:
   ///   - name: The attribute.
   ///   - path: The group or dataset that has it.
+  /// - Returns: The text.
   /// - Throws: ``DiagnosticError`` when it is not one string of UTF-8.
   public func string(
     ofAttribute name: String, at path: String
@@ -28,6 +29,7 @@ extension HDF5File {
   /// - Parameters:
   ///   - name: The attribute.
   ///   - path: The group that has it.
+  /// - Returns: The texts in order.
   /// - Throws: ``DiagnosticError`` when it is not a list of strings of UTF-8.
   public func strings(
     ofAttribute name: String, at path: String
@@ -35,7 +37,8 @@ extension HDF5File {
     if let strings = try strings(ofPlainAttribute: name, at: path) { return strings }
     var all: [String]?
     var index = 0
-    while index < Limit.members, let part = try strings(ofPlainAttribute: "\(name)\(index)", at: path)
+    while index < Limit.members,
+      let part = try strings(ofPlainAttribute: "\(name)\(index)", at: path)
     {
       all = (all ?? []) + part
       index += 1

@@ -67,10 +67,13 @@ public final class HDF5File: Sendable {
     _ = try? HDF5Library.use { () throws(DiagnosticError) in H5Fclose(identifier) }
   }
 
-  /// Whether some bytes begin an HDF5 file: the signature stands at 0, 512, 1024, 2048, …
+  /// Whether some bytes are an HDF5 file: its signature stands at 0, 512, 1024, 2048 and so on.
   ///
-  /// - Parameter read: Reads so many bytes at an offset.
+  /// - Parameters:
+  ///   - byteCount: The number of bytes.
+  ///   - read: Reads a range of them.
   /// - Returns: Whether the signature was found.
+  /// - Throws: What `read` throws.
   public static func hasSignature(
     byteCount: Int, read: (Range<Int>) throws(DiagnosticError) -> [UInt8]
   ) throws(DiagnosticError) -> Bool {

@@ -87,7 +87,8 @@ extension ModelCompressor {
           reason: "packed it would take \(packed.byteCount) bytes, as float32 it takes "
             + "\(matrix.byteCount)", isChoice: false)
       }
-      return .replaced(packed, relativeError: relativeError(of: packed, against: dense, threads: threads))
+      return .replaced(
+        packed, relativeError: relativeError(of: packed, against: dense, threads: threads))
     case .product(let left, let right):
       let left = try quantized(left, quantizer: quantizer, groupSize: groupSize, threads: threads)
       let right = try quantized(right, quantizer: quantizer, groupSize: groupSize, threads: threads)

@@ -88,7 +88,9 @@ private struct ONNXDecoder {
     let message = unsafe lp_onnx__model_proto__unpack(nil, parts.flat.count, parts.flat)
     guard let message = unsafe message else { throw malformed("the model is damaged", at: 0) }
     defer { unsafe lp_onnx__model_proto__free_unpacked(message, nil) }
-    let producer = unsafe [text(message.pointee.producer_name), text(message.pointee.producer_version)]
+    let producer = unsafe [
+      text(message.pointee.producer_name), text(message.pointee.producer_version),
+    ]
     let opsets = unsafe opsets(message.pointee.opset_import, message.pointee.n_opset_import)
     let irVersion = unsafe Int(message.pointee.ir_version)
     let graph = try graph(graphRange, depth: 0)
@@ -228,7 +230,8 @@ private struct ONNXDecoder {
     let name = unsafe text(it.name)
     do throws(DiagnosticError) {
       guard parts.deferred[3] == nil else {
-        throw DiagnosticError(.unsupportedONNX, "is stored in segments, which lstmpack does not read")
+        throw DiagnosticError(
+          .unsupportedONNX, "is stored in segments, which lstmpack does not read")
       }
       let dims = unsafe UnsafeBufferPointer(start: it.dims, count: it.n_dims)
         .map { Int(clamping: $0) }
@@ -271,8 +274,9 @@ private struct ONNXDecoder {
     _ count: Int
   ) throws(DiagnosticError) -> ExternalPlace {
     var values: [String: String] = [:]
-    for unsafe entry in unsafe UnsafeBufferPointer(start: entries, count: count) {
-      guard let entry = unsafe entry else { continue }
+    let buffer = unsafe UnsafeBufferPointer(start: entries, count: count)
+    for index in 0..<count {
+      guard let entry = unsafe buffer[index] else { continue }
       unsafe values[text(entry.pointee.key)] = text(entry.pointee.value)
     }
     guard let location = values["location"] else {
@@ -317,8 +321,9 @@ private struct ONNXDecoder {
     _ count: Int
   ) -> [String: Int] {
     var result: [String: Int] = [:]
-    for unsafe pointer in unsafe UnsafeBufferPointer(start: pointers, count: count) {
-      guard let pointer = unsafe pointer else { continue }
+    let buffer = unsafe UnsafeBufferPointer(start: pointers, count: count)
+    for index in 0..<count {
+      guard let pointer = unsafe buffer[index] else { continue }
       let domain = unsafe text(pointer.pointee.domain)
       result[domain == "ai.onnx" ? "" : domain] = unsafe Int(pointer.pointee.version)
     }

@@ -192,7 +192,9 @@ public struct ONNXTensor: Sendable {
         var reader = WireReader(source, field.value)
         while reader.position < field.value.upperBound {
           let value = try reader.varint()
-          for byte in 0..<size { bytes.append(UInt8(truncatingIfNeeded: value >> (8 * UInt64(byte)))) }
+          for byte in 0..<size {
+            bytes.append(UInt8(truncatingIfNeeded: value >> (8 * UInt64(byte))))
+          }
         }
       }
     }

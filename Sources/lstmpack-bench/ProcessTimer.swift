@@ -22,7 +22,7 @@ enum ProcessTimer {
     unsafe posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0)
     var arguments: [UnsafeMutablePointer<CChar>?] = unsafe command.map { unsafe strdup($0) }
     unsafe arguments.append(nil)
-    defer { for unsafe argument in unsafe arguments { unsafe free(argument) } }
+    defer { for index in command.indices { unsafe free(arguments[index]) } }
     var process: pid_t = 0
     let start = ContinuousClock.now
     guard unsafe posix_spawnp(&process, command[0], &actions, nil, arguments, environ) == 0 else {

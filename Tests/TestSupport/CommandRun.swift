@@ -15,7 +15,7 @@ public struct CommandRun: Sendable {
   ///   - arguments: The arguments.
   ///   - folder: The current folder.
   ///   - input: A file for standard input; nothing comes through it without one.
-  ///   - limitedTo: Shell limits such as `ulimit -f 8`, run before the program.
+  ///   - limits: Shell limits such as `ulimit -f 8`, run before the program.
   /// - Throws: When the program cannot be started.
   public init(
     _ arguments: [String], in folder: URL, input: URL? = nil, limitedTo limits: String? = nil

@@ -7,7 +7,9 @@ import ZipArchive
 
 /// `.keras` archives: a zip of `metadata.json`, `config.json` and `model.weights.h5`.
 public struct KerasArchiveFormat: CheckpointFormat {
+  /// The name of the format.
   public let name = "keras-archive"
+  /// The usual endings of the file name.
   public let fileExtensions = ["keras"]
 
   /// The most bytes of an archive: it is read into memory.
@@ -16,11 +18,17 @@ public struct KerasArchiveFormat: CheckpointFormat {
   /// Creates the format.
   public init() {}
 
+  /// Whether the bytes begin as this format does.
+  ///
+  /// - Throws: `DiagnosticError` when they cannot be read.
   public func recognizes(_ source: ByteSource) throws(DiagnosticError) -> Bool {
     guard source.count >= 4 else { return false }
     return try source.bytes(in: 0..<4) == [0x50, 0x4B, 3, 4]
   }
 
+  /// Reads a model.
+  ///
+  /// - Throws: `DiagnosticError` that names the object in the file.
   public func importModel(
     from source: ByteSource, options: ImportOptions
   ) throws(DiagnosticError) -> ImportResult {

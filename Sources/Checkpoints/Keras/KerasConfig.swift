@@ -55,6 +55,8 @@ struct KerasConfig {
   /// The layer inside a wrapper such as `Bidirectional`.
   ///
   /// - Parameter key: `layer`, or `backward_layer`.
+  /// - Returns: Its config; `nil` when this is not a wrapper.
+  /// - Throws: `DiagnosticError` when what is wrapped is not a layer.
   func wrapped(_ key: String = "layer") throws(DiagnosticError) -> KerasConfig? {
     guard let value = settings[key], value != .null else { return nil }
     return try KerasConfig(value, depth: 0)

@@ -8,18 +8,26 @@ import OrderedJSON
 ///
 /// `formats/hdf5/README.md` says what is read and where it stands in the file.
 public struct KerasHDF5Format: CheckpointFormat {
+  /// The name of the format.
   public let name = "keras-hdf5"
+  /// The usual endings of the file name.
   public let fileExtensions = ["h5", "hdf5"]
 
   /// Creates the format.
   public init() {}
 
+  /// Whether the bytes begin as this format does.
+  ///
+  /// - Throws: `DiagnosticError` when they cannot be read.
   public func recognizes(_ source: ByteSource) throws(DiagnosticError) -> Bool {
     try HDF5File.hasSignature(byteCount: source.count) { (range) throws(DiagnosticError) in
       try source.bytes(in: range)
     }
   }
 
+  /// Reads a model.
+  ///
+  /// - Throws: `DiagnosticError` that names the object in the file.
   public func importModel(
     from source: ByteSource, options: ImportOptions
   ) throws(DiagnosticError) -> ImportResult {

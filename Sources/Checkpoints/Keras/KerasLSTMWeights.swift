@@ -91,6 +91,8 @@ struct KerasLSTMReader {
   /// - Parameters:
   ///   - places: Where they are.
   ///   - isCuDNN: Whether the class is `CuDNNLSTM`; a bias of `[8H]` tells as well.
+  /// - Returns: The weights with their sizes.
+  /// - Throws: `DiagnosticError` for shapes that are not those of an LSTM, and for missing arrays.
   func read(_ places: KerasLSTMPlaces, isCuDNN: Bool) throws(DiagnosticError) -> Result {
     switch places.layout {
     case .joined(let kernel, let recurrent, let bias):

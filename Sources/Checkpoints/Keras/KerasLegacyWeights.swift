@@ -23,21 +23,24 @@ struct KerasLegacyWeights {
   /// The layers in order.
   ///
   /// - Parameter config: The model's config, if the file has one.
+  /// - Returns: Each layer with the places of its weights.
+  /// - Throws: `DiagnosticError` for groups and datasets that are listed and not there.
   func layers(config: KerasConfig?) throws(DiagnosticError) -> [KerasLayerSource] {
     guard let names = try file.strings(ofAttribute: "layer_names", at: base) else {
       throw DiagnosticError(
-        .malformedCheckpoint, object: base, "has no attribute 'layer_names', which lists the layers")
+        .malformedCheckpoint, object: base, "has no attribute 'layer_names', which lists the layers"
+      )
     }
     var sources: [KerasLayerSource] = []
-    var configs: [String: KerasConfig] = [:]
-    for layer in config?.layers ?? [] { configs[layer.name] = layer }
-    for name in names {
-      let tensors = try tensors(ofLayer: name)
-      try append(configs[name], name: name, tensors: tensors, to: &sources)
-    }
     let known = Set(names)
-    for layer in config?.layers ?? [] where !known.contains(layer.name) {
-      try append(layer, name: layer.name, tensors: [], to: &sources)
+    // The config has every layer, in order; names that it does not have follow.
+    for layer in config?.layers ?? [] {
+      let tensors = known.contains(layer.name) ? try tensors(ofLayer: layer.name) : []
+      try append(layer, name: layer.name, tensors: tensors, to: &sources)
+    }
+    let configured = Set((config?.layers ?? []).map(\.name))
+    for name in names where !configured.contains(name) {
+      try append(nil, name: name, tensors: try tensors(ofLayer: name), to: &sources)
     }
     return sources
   }

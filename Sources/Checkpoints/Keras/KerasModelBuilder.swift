@@ -46,11 +46,10 @@ struct KerasModelBuilder {
       warnings.append(
         "the file records its activations, so --recurrent-activation is ignored")
     } else if assumesActivation, options.recurrentActivation == nil {
-      let name = version.defaultRecurrentActivation
-      let activation = version.activation(named: name) ?? .sigmoid
+      let activation = version.activation(named: version.defaultRecurrentActivation) ?? .sigmoid
       warnings.append(
-        "a weights-only file does not record activations: assumed recurrent activation "
-          + "\(name) = \(activation), the default of Keras \(version.text), and tanh; give "
+        "a weights-only file does not record activations: assumed the recurrent activation "
+          + "\(activation), the default of Keras \(version.text), and tanh; give "
           + "--recurrent-activation if the model has another")
     }
   }
@@ -215,7 +214,8 @@ struct KerasModelBuilder {
       value.stringValue ?? value["config"]?.stringValue ?? value["class_name"]?.stringValue
       ?? value.serialized()
     if let activation = version.activation(named: name) { return activation }
-    let warning = "the activation '\(name)' is not one that lstmpack knows; weights are not affected"
+    let warning =
+      "the activation '\(name)' is not one that lstmpack knows; weights are not affected"
     if !warnings.contains(warning) { warnings.append(warning) }
     return Activation(.unknown, sourceName: name)
   }
@@ -282,7 +282,8 @@ extension KerasModelBuilder {
   private func isEmbedding(_ source: KerasLayerSource) -> Bool {
     guard source.tensors.count == 1, let only = source.tensors.first else { return false }
     return only.leaf == "embeddings"
-      || source.name.lowercased().contains("embedding") && (only.leaf.hasSuffix("_W") || only.leaf == "0")
+      || source.name.lowercased().contains("embedding")
+        && (only.leaf.hasSuffix("_W") || only.leaf == "0")
   }
 
   private func isDense(_ source: KerasLayerSource) -> Bool {
@@ -296,7 +297,7 @@ extension KerasModelBuilder {
     _ source: KerasLayerSource, className: String
   ) throws(DiagnosticError) {
     guard source.tensors.count == 1, let matrix = try matrix(source.tensors[0]) else {
-      return try addOpaque(source, sourceClass: className, reason: nil)
+      return try addOpaque(source, reason: nil)
     }
     append(source, className, .embedding(EmbeddingLayer(weights: .dense(matrix))))
   }
@@ -305,7 +306,7 @@ extension KerasModelBuilder {
     _ source: KerasLayerSource, config: KerasConfig?, className: String
   ) throws(DiagnosticError) {
     guard (1...2).contains(source.tensors.count), let kernel = try matrix(source.tensors[0]) else {
-      return try addOpaque(source, sourceClass: className, reason: nil)
+      return try addOpaque(source, reason: nil)
     }
     var bias: [Float]?
     if source.tensors.count == 2 {

@@ -23,6 +23,8 @@ struct KerasV3Weights {
   /// The layers in order.
   ///
   /// - Parameter config: The model's config, if there is one.
+  /// - Returns: Each layer with the places of its weights.
+  /// - Throws: `DiagnosticError` for groups and datasets that are listed and not there.
   func layers(config: KerasConfig?) throws(DiagnosticError) -> [KerasLayerSource] {
     var sources: [KerasLayerSource] = []
     if let layers = config?.layers {

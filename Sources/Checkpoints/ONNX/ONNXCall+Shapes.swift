@@ -169,7 +169,8 @@ extension ONNXCall {
         let whole = (size + parts - 1) / parts
         return max(0, min(whole, size - part * whole))
       }
-    guard sizes.indices.contains(output), sizes.allSatisfy({ $0 >= 0 }), sizes.count <= size + parts,
+    guard sizes.indices.contains(output), sizes.allSatisfy({ $0 >= 0 }),
+      sizes.count <= size + parts,
       sizes.reduce(0, { $0 &+ $1 }) == size
     else { throw malformed("cuts \(size) into \(sizes)") }
     var dims = value.dims

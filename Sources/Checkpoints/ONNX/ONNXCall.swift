@@ -169,8 +169,11 @@ struct ONNXCall {
       attribute("block_size")?.intValue ?? 0 == 0
     else { throw ONNXEvaluator.NotConstant(reason: "comes from a blocked DequantizeLinear") }
     let zeros = zeroPoint?.integers ?? [Int](repeating: 0, count: scales.count)
-    let axis = scales.count == 1 ? 0 : try axis(
-      Int(clamping: attribute("axis")?.intValue ?? 1), rank: x.dims.count)
+    let axis =
+      scales.count == 1
+      ? 0
+      : try axis(
+        Int(clamping: attribute("axis")?.intValue ?? 1), rank: x.dims.count)
     guard scales.count == 1 || (x.dims.indices.contains(axis) && x.dims[axis] == scales.count),
       zeros.count == scales.count
     else { throw malformed("has \(scales.count) scales for shape \(x.dims)") }

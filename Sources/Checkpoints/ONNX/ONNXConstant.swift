@@ -55,7 +55,9 @@ struct ONNXConstant {
   /// How far apart neighbours along each axis are.
   static func strides(_ dims: [Int]) -> [Int] {
     var strides = [Int](repeating: 1, count: dims.count)
-    for axis in dims.indices.dropLast().reversed() { strides[axis] = strides[axis + 1] * dims[axis + 1] }
+    for axis in dims.indices.dropLast().reversed() {
+      strides[axis] = strides[axis + 1] * dims[axis + 1]
+    }
     return strides
   }
 

@@ -7,12 +7,17 @@ import ONNXProto
 ///
 /// `formats/onnx/README.md` says which operators and attributes are read.
 public struct ONNXFormat: CheckpointFormat {
+  /// The name of the format.
   public let name = "onnx"
+  /// The usual endings of the file name.
   public let fileExtensions = ["onnx"]
 
   /// Creates the format.
   public init() {}
 
+  /// Whether the bytes begin as this format does.
+  ///
+  /// - Throws: `DiagnosticError` when they cannot be read.
   public func recognizes(_ source: ByteSource) throws(DiagnosticError) -> Bool {
     guard source.count >= 4 else { return false }
     let start = try source.bytes(in: 0..<4)
@@ -21,6 +26,9 @@ public struct ONNXFormat: CheckpointFormat {
       && [0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 0x72].contains(start[2])
   }
 
+  /// Reads a model.
+  ///
+  /// - Throws: `DiagnosticError` that names the object in the file.
   public func importModel(
     from source: ByteSource, options: ImportOptions
   ) throws(DiagnosticError) -> ImportResult {

@@ -6,7 +6,7 @@ import ONNXProto
 /// Makes a model of an ONNX graph.
 struct ONNXModelBuilder {
   /// Constants smaller than this that stand in `Constant` nodes, and integer initializers smaller
-  /// than this, are sizes and axes rather than weights.
+  /// than this, are sizes and axes rather than weights; so are scalars.
   private static let smallConstant = 16
 
   private let model: ONNXModel
@@ -170,7 +170,8 @@ struct ONNXModelBuilder {
     var tensors: [SourceTensor] = []
     for name in place.node.inputs where !name.isEmpty {
       guard let (tensor, key) = initializer(name, place.scope) else { continue }
-      guard tensor.elementType?.isFloat == true || tensor.elementCount >= Self.smallConstant,
+      guard !tensor.dims.isEmpty,
+        tensor.elementType?.isFloat == true || tensor.elementCount >= Self.smallConstant,
         takenInitializers.insert(key).inserted
       else { continue }
       if let tensor = try sourceTensor(tensor, name: name) { tensors.append(tensor) }

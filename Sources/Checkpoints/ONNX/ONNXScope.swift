@@ -72,6 +72,10 @@ final class ONNXScope {
   }
 
   private func resolved(_ attribute: ONNXAttribute) -> ONNXAttribute {
-    if case .reference(let name) = attribute, let value = callAttributes[name] { value } else { attribute }
+    if case .reference(let name) = attribute, let value = callAttributes[name] {
+      value
+    } else {
+      attribute
+    }
   }
 }

@@ -9,6 +9,7 @@ struct CompressionReportText {
   let outputByteCount: Int
   let isDryRun: Bool
   let model: Model
+  let isCheckpoint: Bool
 
   /// The account for people.
   var text: String {
@@ -30,6 +31,12 @@ struct CompressionReportText {
     return parts.joined(separator: "\n\n")
   }
 
+  /// The size of the checkpoint, external data included, or of the `.bvq` that was compressed
+  /// further.
+  private var sourceByteCount: Int {
+    isCheckpoint ? model.source.byteCount : source.count
+  }
+
   private var totals: String {
     let compressed = report.matrices.filter { $0.result == .compressed }
     let weights = compressed.reduce(0) { $0 + $1.rows * $1.columns }
@@ -39,8 +46,8 @@ struct CompressionReportText {
       Compressed: \(compressed.count) matrices, \(weights) weights, \(NumberText.bytes(before)) \
       to \(NumberText.bytes(after)) (\(NumberText.ratio(before, after)) smaller), \
       \(NumberText.fixed(Double(after * 8) / Double(max(weights, 1)), 2)) bits per weight.
-      File: \(NumberText.bytes(source.count)) to \(NumberText.bytes(outputByteCount)) \
-      (\(NumberText.ratio(source.count, outputByteCount)) smaller; the source may hold more than \
+      File: \(NumberText.bytes(sourceByteCount)) to \(NumberText.bytes(outputByteCount)) \
+      (\(NumberText.ratio(sourceByteCount, outputByteCount)) smaller; the source may hold more than \
       weights).
       """
   }
@@ -98,7 +105,7 @@ struct CompressionReportText {
     }
     var object: JSONObject = [
       "schema": 1, "command": .string(command), "source": .string(source.name),
-      "sourceBytes": .integer(source.count),
+      "sourceBytes": .integer(sourceByteCount),
     ]
     object["output"] = isDryRun ? .null : .string(output ?? "-")
     object["outputBytes"] = .integer(outputByteCount)
