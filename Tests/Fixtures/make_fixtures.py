@@ -1,4 +1,4 @@
-"""Writes the fixtures of this folder and expected.json; see README.md."""
+"""Writes the fixtures of this folder and what to expect of them; see README.md."""
 
 import json
 import os
@@ -35,12 +35,12 @@ def main():
     entries = keras_fixtures.write_keras2(folders["keras"])
     entries += keras_fixtures.write_keras3(folders["keras"])
     entries += keras_h5_fixtures.write(folders["keras"])
-    entries += onnx_fixtures.write(folders["onnx"])
-    entries += onnx_graph_fixtures.write(folders["onnx"])
-    write_list(os.path.join(FOLDER, "expected.json"), "fixtures", entries)
+    write_list(os.path.join(folders["keras"], "expected.json"), "fixtures", entries)
+    graphs = onnx_fixtures.write(folders["onnx"]) + onnx_graph_fixtures.write(folders["onnx"])
+    write_list(os.path.join(folders["onnx"], "expected.json"), "fixtures", graphs)
     bad = bad_inputs.write(folders["bad"], folders["keras"], folders["onnx"])
     write_list(os.path.join(folders["bad"], "bad_inputs.json"), "inputs", bad)
-    print(f"{len(entries)} fixtures, {len(bad)} bad inputs")
+    print(f"{len(entries)} Keras and {len(graphs)} ONNX fixtures, {len(bad)} bad inputs")
 
 
 if __name__ == "__main__":
