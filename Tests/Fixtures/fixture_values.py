@@ -1,7 +1,7 @@
 """The numbers in the fixtures, and what an importer must make of them.
 
-The numbers of an LSTM are 2, 4, 6 … and −1, −3, −5 …: counted up over direction, matrix, gate, row
-and column in canonical order, odd ones negative. They stay below 256, so they are exact in bfloat16
+The numbers of an LSTM are -1, 2, -3, 4 and so on: counted up over direction, matrix, gate, row and
+column in canonical order, odd ones negative. They stay below 256, so they are exact in bfloat16
 and float16, and no two of one file are equal, so a swapped gate, direction, matrix, row or column
 shows, and the wrong number says what it was mistaken for.
 """

@@ -8,6 +8,7 @@ import numpy as np
 
 from fixture_values import (
     Counter, HARD_SIGMOID_2, RELU, activation, directions, fixture, lstm)
+from small_hdf5 import make_group, open_latest
 
 SOFTMAX = activation("softmax")
 
@@ -38,13 +39,15 @@ def write_layers(root, layers, strings=fixed, limit=None, dtype=None, **storage)
     else:
         root.attrs["layer_names"] = strings(names)
     for name, weights in layers:
-        group = root.require_group(name)
+        group = make_group(root, name)
         paths = [path for path, _ in weights]
         if limit and weights:
             split_list(group.attrs, "weight_names", paths, limit)
         else:
             group.attrs["weight_names"] = strings(paths)
         for path, array in weights:
+            if "/" in path:
+                make_group(group, path.rpartition("/")[0])
             group.create_dataset(path, data=array, dtype=dtype or array.dtype, **storage)
 
 
@@ -84,52 +87,38 @@ class Writer:
     def __init__(self, folder):
         self.folder, self.entries = folder, []
 
-    def open(self, name, **options):
-        return h5py.File(os.path.join(self.folder, name), "w", **options)
+    def open(self, name, latest=False, **options):
+        path = os.path.join(self.folder, name)
+        return open_latest(path) if latest else h5py.File(path, "w", **options)
 
     def full(self, name, version, config, layers, expected, **options):
         """A full model: model_config beside the group model_weights."""
         entry = {k: options.pop(k) for k in
                  ("warnings", "opaque", "dense", "embeddings", "about", "may_be_opaque")
                  if k in options}
-        with self.open(name) as file:
+        latest = options.pop("latest", False)
+        string = np.bytes_ if latest else bytes  # fixed-length; or variable, as Keras writes it
+        with self.open(name, latest) as file:
             if version:
-                file.attrs["keras_version"] = version.encode()
-                file.attrs["backend"] = b"tensorflow"
+                file.attrs["keras_version"] = string(version.encode())
+                file.attrs["backend"] = string(b"tensorflow")
             model = {"class_name": "Sequential", "config": config}
-            file.attrs["model_config"] = json.dumps(model).encode()
-            write_layers(file.create_group("model_weights"), layers, **options)
+            file.attrs["model_config"] = string(json.dumps(model).encode())
+            write_layers(make_group(file, "model_weights"), layers, **options)
         self.entries.append(fixture("keras/" + name, expected, **entry))
 
     def weights_only(self, name, version, layers, expected, about, **options):
         entry = {k: options.pop(k) for k in ("opaque", "dense", "embeddings", "warnings")
                  if k in options}
         entry.setdefault("warnings", ["activation"])
-        with self.open(name, **options.pop("file_options", {})) as file:
+        file_options = options.pop("file_options", {})
+        string = np.bytes_ if file_options.get("latest") else bytes
+        with self.open(name, **file_options) as file:
             if version:
-                file.attrs["keras_version"] = version.encode()
-                file.attrs["backend"] = b"tensorflow"
+                file.attrs["keras_version"] = string(version.encode())
+                file.attrs["backend"] = string(b"tensorflow")
             write_layers(file, layers, **options)
         self.entries.append(fixture("keras/" + name, expected, about=about, **entry))
-
-
-def open_latest(path):
-    """A file of superblock 3 with a group model_weights, without the time stamps that the newer
-    format keeps."""
-    fcpl = h5py.h5p.create(h5py.h5p.FILE_CREATE)
-    fcpl.set_obj_track_times(False)
-    fapl = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
-    fapl.set_libver_bounds(h5py.h5f.LIBVER_V110, h5py.h5f.LIBVER_V110)
-    file = h5py.File(h5py.h5f.create(os.fsencode(path), h5py.h5f.ACC_TRUNC, fcpl, fapl))
-    make_groups(file, "model_weights", "model_weights/lstm", "model_weights/lstm/lstm")
-    return file
-
-
-def make_groups(file, *names):
-    gcpl = h5py.h5p.create(h5py.h5p.GROUP_CREATE)
-    gcpl.set_obj_track_times(False)
-    for name in names:
-        h5py.h5g.create(file.id, name.encode(), gcpl=gcpl)
 
 
 def write(folder):
@@ -150,9 +139,6 @@ def write_keras1(w):
     w.full("k1-lstm.h5", "1.2.2", config, layer, expected, about="twelve arrays, i c f o")
     w.full("k1-no-version.h5", None, config, layer, expected,
            about="without keras_version: Keras 1 is assumed")
-    w.full("k1-theano-names.h5", "1.2.2", config,
-           [("lstm_1", list(zip(keras1_names("lstm_1", suffix=""), arrays)))], expected,
-           about="names without :0, as the Theano backend wrote them")
 
     W, b = Counter(200).array(4, 2), Counter(220).array(4)
     w.full("k1-lstm-dense.h5", "1.2.0",
@@ -164,10 +150,10 @@ def write_keras1(w):
            layer + [("dense_1", [("dense_1_W:0", W.T), ("dense_1_b:0", b)]), ("activation_1", [])],
            [lstm("lstm_1", one, cell=RELU)], dense=[("dense_1", W, b, activation("linear"))],
            opaque=[("activation_1", None)],
-           about="Dense of Keras 1, other activations, a layer without weights")
+           about="Dense of Keras 1, other activations, a layer without weights", latest=True)
 
     both = directions(2)
-    names = keras1_names("lstm_1", "forward_") + keras1_names("lstm_1", "backward_")
+    names = [n for p in ("forward_", "backward_") for n in keras1_names("lstm_1", p, suffix="")]
     w.full("k1-bidirectional.h5", "1.2.2",
            [{"class_name": "Bidirectional", "config": {
                "name": "bidirectional_1", "trainable": True, "merge_mode": "mul",
@@ -175,11 +161,11 @@ def write_keras1(w):
                "layer": keras1_lstm("lstm_1", 2, return_sequences=True)}}],
            [("bidirectional_1", list(zip(names, both[0].keras1() + both[1].keras1())))],
            [lstm("bidirectional_1", both, merge="multiply", **hard)],
-           about="24 arrays in one group")
+           about="24 arrays in one group, names without :0 as with the Theano backend")
 
     w.full("k1-consume-less-gpu.h5", "1.2.2", [keras1_lstm("lstm_1", 2, consume_less="gpu")],
            [("lstm_1", list(zip(["lstm_1_W:0", "lstm_1_U:0", "lstm_1_b:0"], one[0].keras())))],
-           expected, about="consume_less gpu: three arrays, i f c o")
+           expected, about="consume_less gpu: three arrays, i f c o", latest=True)
     w.weights_only("k1-weights-only.h5", "1.2.2", layer, expected,
                    "weights only, Keras 1: hard_sigmoid is assumed")
 
@@ -201,7 +187,7 @@ def write_cudnn(w):
                    warnings=[])
     w.full("cudnn-as-lstm.h5", "2.2.4",
            [keras2_lstm("rnn", 2, recurrent_activation="sigmoid")], layer, [lstm("rnn", one)],
-           about="class LSTM, but 8H biases: the weights came from a CuDNNLSTM")
+           about="class LSTM, but 8H biases: the weights came from a CuDNNLSTM", latest=True)
 
     both = directions(2, recurrent_bias=True)
     weights = (keras2_weights("both/forward_rnn", both[0].cudnn())
@@ -211,7 +197,7 @@ def write_cudnn(w):
                "name": "both", "merge_mode": "concat", "layer": cudnn("rnn"),
                "batch_input_shape": [None, 5, 3]}}],
            [("both", weights)], [lstm("both", both, merge="concatenate")],
-           about="Bidirectional(CuDNNLSTM)")
+           about="Bidirectional(CuDNNLSTM)", latest=True)
 
 
 def write_weights_only(w):
@@ -224,20 +210,17 @@ def write_weights_only(w):
         ("weights-2.3.0-tf.hdf5", "2.3.0-tf", "lstm_cell/", {}),
     ]:
         w.weights_only(name, version, [("lstm", keras2_weights("lstm", a[0].keras(), cell))],
-                       [lstm("lstm", a, **gate)], f"weights only, keras_version {version}")
-    for name, version, cell, gate in [
-        ("weights-2.1.5.h5", "2.1.5", "", {"gate": HARD_SIGMOID_2}),
-        ("weights-2.4.0.hdf5", "2.4.0", "lstm_cell/", {}),
-    ]:
-        w.weights_only(
-            name, version,
-            [("input_1", []), ("embedding", [("embedding/embeddings:0", table)]),
-             ("lstm_1", keras2_weights("lstm_1", a[0].keras(), cell)),
-             ("dropout", []),
-             ("lstm", keras2_weights("lstm", b[0].keras(), cell.replace("cell", "cell_1"))),
-             ("dense", [("dense/kernel:0", W.T), ("dense/bias:0", bias)])],
-            [lstm("lstm_1", a, **gate), lstm("lstm", b, weight_set=1, **gate)],
-            f"weights only, keras_version {version}; layers not in alphabetical order")
+                       [lstm("lstm", a, **gate)], f"weights only, keras_version {version}",
+                       file_options={"latest": version == "2.3.0"})
+    w.weights_only(
+        "weights-2.1.5.h5", "2.1.5",
+        [("input_1", []), ("embedding", [("embedding/embeddings:0", table)]),
+         ("lstm_1", keras2_weights("lstm_1", a[0].keras())), ("dropout", []),
+         ("lstm", keras2_weights("lstm", b[0].keras())),
+         ("dense", [("dense/kernel:0", W.T), ("dense/bias:0", bias)])],
+        [lstm("lstm_1", a, gate=HARD_SIGMOID_2),
+         lstm("lstm", b, weight_set=1, gate=HARD_SIGMOID_2)],
+        "weights only, several layers, not in alphabetical order")
 
     both = directions(2)
     w.weights_only(
@@ -245,7 +228,8 @@ def write_weights_only(w):
         [("both", keras2_weights("both/forward_lstm", both[0].keras())
           + keras2_weights("both/backward_lstm", both[1].keras()))],
         [lstm("both", both, merge="concatenate", gate=HARD_SIGMOID_2)],
-        "weights only: the merge mode is not in the file either, concat is the default")
+        "weights only: the merge mode is not in the file either, concat is the default",
+        file_options={"latest": True})
 
     gru = Counter()
     w.weights_only(
@@ -253,7 +237,8 @@ def write_weights_only(w):
         [("lstm", keras2_weights("lstm", a[0].keras())),
          ("gru", keras2_weights("gru", [gru.array(2, 6), gru.array(2, 6), gru.array(6)]))],
         [lstm("lstm", a, gate=HARD_SIGMOID_2)],
-        "weights only: kernels [I, 3H] are a GRU, told by the shapes", opaque=[("gru", "GRU")])
+        "weights only: kernels [I, 3H] are a GRU, told by the shapes", opaque=[("gru", "GRU")],
+        file_options={"latest": True})
 
 
 def write_storage(w):
@@ -265,13 +250,15 @@ def write_storage(w):
 
     for name, about, options in [
         ("strings-vlen-ascii.h5", "variable-length ASCII lists", {"strings": variable("ascii")}),
-        ("strings-vlen-utf8.h5", "variable-length UTF-8 lists", {"strings": variable("utf-8")}),
+        ("strings-vlen-utf8.h5", "variable-length UTF-8 lists",
+         {"strings": variable("utf-8"), "latest": True}),
         ("split-lists.h5", "layer_names0, weight_names0, 1, 2 …: one name each", {"limit": 1}),
         ("gzip-chunked.h5", "chunked, shuffled, compressed, with checksums",
-         {"chunks": True, "compression": "gzip", "shuffle": True, "fletcher32": True}),
-        ("float64-big-endian.h5", "float64, big-endian", {"dtype": ">f8"}),
-        ("float16.h5", "float16", {"dtype": "<f2"}),
-        ("float32-big-endian.h5", "float32, big-endian", {"dtype": ">f4"}),
+         {"chunks": True, "compression": "gzip", "shuffle": True, "fletcher32": True,
+          "latest": True}),
+        ("float64-big-endian.h5", "float64, big-endian", {"dtype": ">f8", "latest": True}),
+        ("float16.h5", "float16", {"dtype": "<f2", "latest": True}),
+        ("float32-big-endian.h5", "float32, big-endian", {"dtype": ">f4", "latest": True}),
     ]:
         w.full("storage-" + name, "2.2.4", config, layer, expected, about=about, **options)
 
@@ -282,16 +269,16 @@ def write_storage(w):
            [{"class_name": "Dropout", "config": {"name": n, "rate": 0.5}} if n != "lstm"
             else config[0] for n, _ in many],
            many, expected, limit=1, opaque=[(n, None) for n, _ in many if n != "lstm"],
-           about="layer_names0 … layer_names12: 10 comes after 9")
+           about="layer_names0 … layer_names12: 10 comes after 9", latest=True)
 
     # String attributes of the root in every kind: str writes UTF-8, a NumPy string fixed-length.
     name = "storage-strings-root.h5"
-    with open_latest(os.path.join(w.folder, name)) as file:
+    with w.open(name, latest=True) as file:
         file.attrs["keras_version"] = "2.2.4"
         file.attrs["backend"] = np.bytes_(b"tensorflow")
         model = json.dumps({"class_name": "Sequential", "config": config}).encode()
         file.attrs.create("model_config", np.array(model, dtype=f"S{len(model) + 3}"))
-        write_layers(file["model_weights"], layer)
+        write_layers(make_group(file, "model_weights"), layer)
     w.entries.append(fixture(
         "keras/" + name, expected,
         about="superblock 3, UTF-8 and fixed-length scalars, null padding"))

@@ -247,6 +247,7 @@ def write_opset6(w, ds):
         helper.make_node("Squeeze", ["Y4"], ["Y"], axes=[1]),
     ]
     inputs = [value("X", [5, 1, 3])] + [value(n, a.shape) for n, a in torch.items()]
-    made = model(graph(nodes, [raw(a, n) for n, a in torch.items()], inputs, [unknown("Y", 3)]), opset=6, ir=3)
+    initializers = [raw(a, n) for n, a in torch.items()]
+    made = model(graph(nodes, initializers, inputs, [unknown("Y", 3)]), opset=6, ir=3)
     w.save("opset-6-ir-3.onnx", made, [lstm("lstm", ds)],
            about="attribute-style Slice, Squeeze, Unsqueeze; initializers repeated as inputs")

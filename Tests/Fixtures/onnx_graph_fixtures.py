@@ -78,13 +78,14 @@ def write_branches(w):
         sources + NUMBERS, X + CONDITION, Y)), both,
         about="PyTorch order, reordered in the outer graph, used in both branches")
     w.save("if-sliced-inside.onnx", model(graph(
-        [choice(branch("then", "t_", torch_slices("t_")), branch("else", "e_", torch_slices("e_")))],
+        [choice(branch("then", "t_", torch_slices("t_")),
+                branch("else", "e_", torch_slices("e_")))],
         sources + NUMBERS, X + CONDITION, Y)), both,
         about="each branch reorders the same outer tensors: one set of weights")
     constants = [constant(n, a) for n, a in torch_arrays(ds[0]).items()]
     w.save("if-outer-constants.onnx", model(graph(
-        constants + [choice(branch("then", "t_", torch_slices("t_")), branch("else", "e_",
-                                                                             torch_slices("e_")))],
+        constants + [choice(branch("then", "t_", torch_slices("t_")),
+                            branch("else", "e_", torch_slices("e_")))],
         NUMBERS, X + CONDITION, Y)), both,
         about="as if-sliced-inside, the sources are Constant nodes of the outer graph")
 
@@ -260,8 +261,8 @@ def write_computed(w):
                   node("Reshape", ["b", "B_shape"], "B"), lstm_node()]
         order = ints("order", *[2 * gate + unit for gate in (0, 3, 1, 2) for unit in (0, 1)])
         w.save(f"chain-opset-{opset}.onnx", model(graph(nodes, [
-            raw(kernel, "kernel"), raw(recurrent, "recurrent"), raw(np.stack([bias, bias2]), "biases"),
-            order, ints("W_shape", 1, -1, 3),
+            raw(kernel, "kernel"), raw(recurrent, "recurrent"),
+            raw(np.stack([bias, bias2]), "biases"), order, ints("W_shape", 1, -1, 3),
             ints("R_shape", -1, 8, 2), ints("B_shape", 1, -1)], X, Y), opset),
             [lstm("lstm", ds)], about="Transpose, Split, Concat, Reshape, Gather from Keras order")
 
