@@ -46,6 +46,7 @@ enum LAPACK {
   ///
   /// - Parameter matrix: `[count, length]` with count at most length, the vectors as rows.
   /// - Returns: R of the QR decomposition of the transpose, `[count, count]`, row-major, upper.
+  /// - Throws: ``DiagnosticError`` when LAPACK fails.
   static func orthonormalizeRows(_ matrix: inout Matrix) throws(DiagnosticError) -> Matrix {
     let (count, length) = (matrix.rows, matrix.columns)
     var factors = [Float](repeating: 0, count: count)

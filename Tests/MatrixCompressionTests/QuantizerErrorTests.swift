@@ -20,7 +20,9 @@ import Testing
       let matrix = distribution.matrix(rows, columns, seed: UInt64(rows * columns))
       let ours = squaredError(try quantizer.quantize(matrix).dequantized, matrix)
       let crude = try #require(CrudeRounding.error(name, matrix))
-      #expect(ours <= crude + squares(matrix) * allowance, "\(rows) x \(columns): \(ours / crude) of crude")
+      #expect(
+        ours <= crude + squares(matrix) * allowance,
+        "\(rows) x \(columns): \(ours / crude) of crude")
     }
   }
 
