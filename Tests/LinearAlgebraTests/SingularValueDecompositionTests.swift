@@ -72,7 +72,7 @@ import Testing
     #expect(residual.squareRoot() <= discarded.squareRoot() * 1.0001 + 1e-6 * energy.squareRoot())
     #expect(residual.squareRoot() >= discarded.squareRoot() * 0.9999 - 1e-6 * energy.squareRoot())
     for (value, expected) in zip(svd.values, values) {
-      #expect(abs(value - expected) <= expected * 0.01)
+      #expect(abs(value - expected) <= expected * 0.01 + values[0] * 1e-5)
     }
     // The square roots of the singular values are on both sides.
     for k in 0..<rank {

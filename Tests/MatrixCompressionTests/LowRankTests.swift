@@ -47,7 +47,7 @@ import Testing
   }
 
   @Test func ranksByEnergy() throws {
-    #expect(LowRank.smallestRank(keeping: 0.9, of: [3, 1]) == 1)
+    #expect(LowRank.smallestRank(keeping: 0.89, of: [3, 1]) == 1)
     #expect(LowRank.smallestRank(keeping: 0.91, of: [3, 1]) == 2)
     #expect(LowRank.smallestRank(keeping: 1, of: [3, 1, 0, 0]) == 2)
     #expect(LowRank.smallestRank(keeping: 1, of: [0, 0]) == 0)
