@@ -2,8 +2,8 @@ public import LSTMCore
 
 /// Three, four or eight bits: an evenly spaced grid with a free scale and offset for each group.
 ///
-/// A search over clipped ranges finds a start (first ranges symmetric around zero, then around
-/// the middle of the weights); then the codes and the least-squares scale and offset for them are
+/// A search over clipped ranges finds a start (first ranges symmetric around zero, then those cut
+/// to where there are weights); then the codes and the least-squares scale and offset for them are
 /// found in turn while the error falls. All errors are measured with parameters as they are
 /// stored, rounded to Float16.
 public struct UniformQuantizer: Quantizer {
@@ -37,8 +37,8 @@ private struct UniformMethod: GroupMethod {
   private static let settled = 0.999
   /// The clip search gives up a direction after so many ranges without improvement.
   private static let patience = 3
-  /// Shares tried beside the best one, with the range around the middle of the weights.
-  private static let changes = [0, -0.05, 0.05, -0.025, 0.025, -0.0125, 0.0125]
+  /// Changes of the best share that are tried with the range cut to where there are weights.
+  private static let changes = [0, 0.05, 0.025, -0.003, -0.006, -0.012, -0.025, -0.05]
 
   @unsafe mutating func quantize(
     _ group: NormalizedGroup, codes: UnsafeMutablePointer<UInt8>,
@@ -75,7 +75,7 @@ private struct UniformMethod: GroupMethod {
     return best.grid
   }
 
-  /// The best range around zero, then around the middle of the weights.
+  /// The best range around zero, then the best near it cut to where there are weights.
   ///
   /// Ranges reach from 0.3 to 1 times as far as the weights do. From the usual best for Gaussian
   /// weights the search goes down and up, until the error has risen several times in a row.
@@ -87,11 +87,10 @@ private struct UniformMethod: GroupMethod {
     var best = unsafe (grid: grid, error: squares(group))
     var bestShare = 1.0
 
-    func improves(center: Double, reach: Double, share: Double) -> Bool {
-      let step = 2 * reach * share / Double(levelCount - 1)
+    func improves(from low: Double, to high: Double, share: Double) -> Bool {
+      let step = (high - low) / Double(levelCount - 1)
       let grid = unsafe UniformGrid(
-        scale: step, offset: center - reach * share, levelCount: levelCount,
-        scaling: group.scaling)
+        scale: step, offset: low, levelCount: levelCount, scaling: group.scaling)
       guard let grid else { return false }
       let error = unsafe grid.error(group, above: best.error)
       guard error < best.error else { return false }
@@ -108,14 +107,15 @@ private struct UniformMethod: GroupMethod {
       var rises = 0
       for step in path where rises < Self.patience {
         let share = 0.3 + 0.05 * Double(step)
-        rises = improves(center: 0, reach: largest, share: share) ? 0 : rises + 1
+        let reach = largest * share
+        rises = improves(from: -reach, to: reach, share: share) ? 0 : rises + 1
       }
     }
-    let middle = (Double(high) + Double(low)) / 2
-    let reach = (Double(high) - Double(low)) / 2
     let share = bestShare
-    for change in Self.changes {
-      _ = improves(center: middle, reach: reach, share: min(share + change, 1))
+    for change in Self.changes where share + change < 1.001 {
+      let reach = largest * (share + change)
+      _ = improves(
+        from: max(Double(low), -reach), to: min(Double(high), reach), share: share + change)
     }
     return best
   }
