@@ -1,12 +1,12 @@
 public import LSTMCore
 
-/// Two bits: four free levels for each group, by Lloyd's method on the sorted group.
+/// Two bits: four free levels for each group, by Lloyd's method.
 ///
 /// Lloyd's method (Least squares quantization in PCM, 1982) alternates between the nearest level
-/// for each weight and the mean of each level's weights; each step lowers the error. It runs from
-/// several starts, among them the best symmetric grid with a clipped range, so
-/// the result is never worse than that grid. Levels are rounded to Float16 and the weights then
-/// take the nearest rounded level.
+/// for each weight and the mean of each level's weights; each step lowers the error. It starts from
+/// the best of all cells with cuts at a few ranks and values, and from the best symmetric grid with
+/// a clipped range if that is still better, so the result is never worse than such a grid. Levels
+/// are rounded to Float16 and the weights then take the nearest rounded level.
 public struct CodebookQuantizer: Quantizer {
   /// Creates the quantizer.
   public init() {}
@@ -28,9 +28,11 @@ public struct CodebookQuantizer: Quantizer {
 
 private struct CodebookMethod: GroupMethod {
   static let parameterCount = 4
-  private var sorted: SortedGroup
+  private var buckets: BucketedGroup
+  private let candidates = ScratchBuffer(
+    count: LevelFit.candidateLimit, zero: LevelFit.CandidateCut())
 
-  init(largest: Int) { sorted = SortedGroup(largest: largest) }
+  init(largest: Int) { buckets = BucketedGroup(largest: largest) }
 
   @unsafe mutating func quantize(
     _ group: NormalizedGroup, codes: UnsafeMutablePointer<UInt8>,
@@ -38,9 +40,9 @@ private struct CodebookMethod: GroupMethod {
   ) {
     let values = unsafe group.values
     let count = unsafe group.count
-    unsafe sorted.sort(values, count: count)
-    let fit = LevelFit(sorted: sorted, count: count)
-    let levels = fit.distinctLevels() ?? fit.bestLevels()
+    unsafe buckets.fill(values, count: count)
+    let levels =
+      buckets.fourValues() ?? LevelFit(group: buckets, candidates: candidates).bestLevels()
     var rounded = SIMD4<Float>()
     for level in 0..<4 {
       let stored = unsafe group.scaling.stored(levels[level])

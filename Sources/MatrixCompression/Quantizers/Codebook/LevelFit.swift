@@ -1,108 +1,164 @@
-/// Four levels for a sorted group, by Lloyd's method from several starts.
+/// Four levels for a group, by Lloyd's method from a good start.
+///
+/// Cells are described by three cuts: values up to the first, from there up to the second, and so
+/// on. The gain of levels is the sum of squares of the group minus their squared error.
 struct LevelFit {
-  let sorted: SortedGroup
-  let count: Int
+  let group: BucketedGroup
+  let candidates: ScratchBuffer<CandidateCut>
 
   /// Lloyd's method stops at a fixed point or after so many steps.
   private static let stepLimit = 60
+  /// Cuts that are tried for the start: half at even ranks, half at even values.
+  private static let halfCandidates = 12
+  /// Room for them and both ends.
+  static let candidateLimit = 2 * halfCandidates + 2
 
-  /// Where three thresholds cut the sorted group: cell j is `cuts[j]..<cuts[j + 1]`, with the ends.
-  private typealias Cuts = SIMD4<Int32>
+  private typealias Cut = BucketedGroup.Cut
+  private typealias Fit = (levels: SIMD4<Double>, gain: Double)
 
-  /// The levels themselves when the group has at most four values; `nil` when it has more.
-  func distinctLevels() -> SIMD4<Double>? {
-    let values = unsafe sorted.values
-    var levels = unsafe SIMD4<Double>(repeating: Double(values[0]))
-    var found = 1
-    for i in 1..<max(count, 1) {
-      let value = unsafe Double(values[i])
-      if value == levels[3] { continue }
-      if found == 4 { return nil }
-      // Unused levels repeat the largest value.
-      for level in found..<4 { levels[level] = value }
-      found += 1
-    }
-    return levels
+  /// A cut, with the best gain of two cells below it.
+  struct CandidateCut: BitwiseCopyable {
+    var rank = 0.0
+    var sum = 0.0
+    /// The gain of two cells below the cut, and which candidate parts them.
+    var pairGain = 0.0
+    var pairCut = 0
   }
 
-  /// The levels with the least squared error among the fixed points that the starts lead to.
+  /// The levels of a local optimum, never worse than the best symmetric grid.
   func bestLevels() -> SIMD4<Double> {
-    var best = lloyd(from: bestSymmetricGrid())
-    // The cells of the optimum for a Gaussian hold 1/6, 1/3, 1/3 and 1/6 of the weights.
-    let sixth = Int32(count / 6)
-    let starts = [
-      Cuts(sixth, Int32(count / 2), Int32(count) - sixth, 0),
-      Cuts(Int32(count / 16), Int32(count / 2), Int32(count - count / 16), 0),
-    ]
-    for start in starts {
-      let fit = lloyd(from: means(start, old: .zero))
-      if fit.gain > best.gain { best = fit }
-    }
-    return best.levels
+    let grid = bestSymmetricGrid()
+    let fit = lloyd(from: coarseOptimum())
+    if fit.gain >= grid.gain { return fit.levels }
+    let other = lloyd(from: grid.levels)
+    return other.gain > fit.gain ? other.levels : fit.levels
   }
 
   /// Lloyd's method.
-  ///
-  /// - Returns: The levels, and the gain Σ (sum of a cell)² / size, which is the sum of squares
-  ///   of the group minus the squared error.
-  private func lloyd(from start: SIMD4<Double>) -> (levels: SIMD4<Double>, gain: Double) {
+  private func lloyd(from start: SIMD4<Double>) -> Fit {
     var levels = start
-    var cuts = Cuts(repeating: -1)
+    var ranks = SIMD4<Int>(repeating: -1)
+    var fit = (levels, -Double.infinity)
     for _ in 0..<Self.stepLimit {
-      let next = self.cuts(levels)
-      if next == cuts { break }
-      cuts = next
-      levels = means(cuts, old: levels)
+      let (a, b, c) = (
+        group.cut(at: Float((levels[0] + levels[1]) / 2)),
+        group.cut(at: Float((levels[1] + levels[2]) / 2)),
+        group.cut(at: Float((levels[2] + levels[3]) / 2))
+      )
+      let next = SIMD4(a.rank, b.rank, c.rank, 0)
+      if next == ranks { break }
+      ranks = next
+      let (sums, sizes) = cells(a, b, c)
+      // An empty cell keeps its level, which lies between its neighbours.
+      let empty = sizes .== 0
+      levels = (sums / sizes.replacing(with: 1, where: empty)).replacing(with: levels, where: empty)
+      fit = (levels, (levels * sums).sum())
     }
-    return (levels, gain(cuts, levels))
+    return fit
   }
 
-  private func cuts(_ levels: SIMD4<Double>) -> Cuts {
-    Cuts(
-      Int32(sorted.rank(of: Float((levels[0] + levels[1]) / 2))),
-      Int32(sorted.rank(of: Float((levels[1] + levels[2]) / 2))),
-      Int32(sorted.rank(of: Float((levels[2] + levels[3]) / 2))), 0)
-  }
-
-  /// The sums and sizes of the cells.
-  private func cells(_ cuts: Cuts) -> (sums: SIMD4<Double>, sizes: SIMD4<Double>) {
-    let sums = unsafe sorted.prefixSums
-    let (a, b, c) = unsafe (sums[Int(cuts[0])], sums[Int(cuts[1])], sums[Int(cuts[2])])
-    return unsafe (
-      SIMD4(a, b - a, c - b, sums[count] - c),
+  /// The sums and sizes of the four cells.
+  private func cells(
+    _ a: Cut, _ b: Cut, _ c: Cut
+  ) -> (sums: SIMD4<Double>, sizes: SIMD4<Double>) {
+    let all = group.all
+    return (
+      SIMD4(a.sum, b.sum - a.sum, c.sum - b.sum, all.sum - c.sum),
       SIMD4(
-        Double(cuts[0]), Double(cuts[1] &- cuts[0]), Double(cuts[2] &- cuts[1]),
-        Double(Int32(count) &- cuts[2]))
+        Double(a.rank), Double(b.rank &- a.rank), Double(c.rank &- b.rank),
+        Double(all.rank &- c.rank))
     )
-  }
-
-  /// The means of the cells; an empty cell keeps its old level, which lies between its neighbours.
-  private func means(_ cuts: Cuts, old: SIMD4<Double>) -> SIMD4<Double> {
-    let (sums, sizes) = cells(cuts)
-    let empty = sizes .== 0
-    return (sums / sizes.replacing(with: 1, where: empty)).replacing(with: old, where: empty)
-  }
-
-  private func gain(_ cuts: Cuts, _ levels: SIMD4<Double>) -> Double {
-    let (sums, sizes) = cells(cuts)
-    return (levels * (2 * sums - levels * sizes)).sum()
   }
 
   /// The grid −1.5 t, −0.5 t, 0.5 t, 1.5 t with the least error, for t from 0.3 to 1 times the
   /// step that reaches the largest magnitude.
-  private func bestSymmetricGrid() -> SIMD4<Double> {
-    let values = unsafe sorted.values
-    let largest = unsafe Double(max(-values[0], values[count - 1]))
+  private func bestSymmetricGrid() -> Fit {
+    let largest = Double(max(-group.lowest, group.highest))
     let shape = SIMD4<Double>(-1.5, -0.5, 0.5, 1.5)
     var best = (levels: shape, gain: -Double.infinity)
-    let zero = Int32(sorted.rank(of: 0))
+    let zero = group.cut(at: 0)
     for step in 0..<15 {
       let t = largest / 1.5 * (0.3 + 0.05 * Double(step))
-      let cuts = Cuts(
-        Int32(sorted.rank(of: Float(-t))), zero, Int32(sorted.rank(of: Float(t))), 0)
-      let gain = gain(cuts, shape * t)
-      if gain > best.gain { best = (shape * t, gain) }
+      let (sums, sizes) = cells(group.cut(at: Float(-t)), zero, group.cut(at: Float(t)))
+      let levels = shape * t
+      let gain = (levels * (2 * sums - levels * sizes)).sum()
+      if gain > best.gain { best = (levels, gain) }
     }
-    return best.levels
+    return best
+  }
+
+  /// The means of the best four cells among all whose cuts are candidates.
+  private func coarseOptimum() -> SIMD4<Double> {
+    let count = fillCandidates()
+    let list = unsafe candidates.base
+    let last = count - 1
+    // Two cells below each candidate, then two above the best of them.
+    for end in 1..<count {
+      let (best, cut) = bestPair(from: 0, to: end)
+      unsafe list[end].pairGain = best
+      unsafe list[end].pairCut = cut
+    }
+    var best = (gain: -Double.infinity, middle: 0, upper: 0)
+    for middle in 0..<count {
+      let (upperGain, upper) = bestPair(from: middle, to: last)
+      let gain = unsafe list[middle].pairGain + upperGain
+      if gain > best.gain { best = (gain, middle, upper) }
+    }
+    let lower = unsafe list[best.middle].pairCut
+    func cut(_ index: Int) -> Cut {
+      unsafe Cut(rank: Int(list[index].rank), sum: list[index].sum)
+    }
+    let (sums, sizes) = cells(cut(lower), cut(best.middle), cut(best.upper))
+    let empty = sizes .== 0
+    var levels = sums / sizes.replacing(with: 1, where: empty)
+    // Empty cells repeat the level below, or the lowest value.
+    var previous = Double(group.lowest)
+    for level in 0..<4 {
+      if empty[level] { levels[level] = previous }
+      previous = levels[level]
+    }
+    return levels
+  }
+
+  /// The best cut of the values between two candidates into two cells.
+  private func bestPair(from start: Int, to end: Int) -> (gain: Double, cut: Int) {
+    let list = unsafe candidates.base
+    let (low, high) = unsafe (list[start], list[end])
+    var best = (gain: -Double.infinity, cut: start)
+    for middle in start...end {
+      let (rank, sum) = unsafe (list[middle].rank, list[middle].sum)
+      let below = sum - low.sum
+      let above = high.sum - sum
+      let gain =
+        below * below / max(rank - low.rank, 1) + above * above / max(high.rank - rank, 1)
+      if gain > best.gain { best = (gain, middle) }
+    }
+    return best
+  }
+
+  /// Writes the candidates, ascending and with both ends.
+  ///
+  /// - Returns: How many there are.
+  private func fillCandidates() -> Int {
+    let list = unsafe candidates.base
+    unsafe list[0] = CandidateCut()
+    var used = 1
+    func insert(_ cut: Cut) {
+      let rank = Double(cut.rank)
+      var place = used
+      while unsafe list[place - 1].rank > rank { place -= 1 }
+      if unsafe list[place - 1].rank == rank { return }
+      for i in stride(from: used, to: place, by: -1) { unsafe list[i] = unsafe list[i - 1] }
+      unsafe list[place] = CandidateCut(rank: rank, sum: cut.sum)
+      used += 1
+    }
+    let parts = Self.halfCandidates + 1
+    let range = group.highest - group.lowest
+    for part in 1..<parts {
+      insert(group.cut(near: group.count * part / parts))
+      insert(group.cut(at: group.lowest + range * Float(part) / Float(parts)))
+    }
+    insert(group.all)
+    return used
   }
 }

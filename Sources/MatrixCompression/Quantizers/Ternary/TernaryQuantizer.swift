@@ -3,8 +3,8 @@ public import LSTMCore
 /// Zero or plus or minus a scale, with the threshold and the scale that leave the least error.
 ///
 /// When the k largest magnitudes of a group are kept, the best scale is their mean and the error
-/// falls by (Σ of the k largest)² / k. All k are tried on the sorted magnitudes, so this is the
-/// exact optimum that Li and Liu (Ternary Weight Networks, 2016, equation 5) approximate with a
+/// falls by (Σ of the k largest)² / k. All k that can be best are tried, so this is the exact
+/// optimum that Li and Liu (Ternary Weight Networks, 2016, equation 5) approximate with a
 /// threshold of 0.7 times the mean magnitude.
 public struct TernaryQuantizer: Quantizer {
   /// How the trits are stored.
@@ -44,11 +44,11 @@ public struct TernaryQuantizer: Quantizer {
 private struct TernaryMethod: GroupMethod {
   static let parameterCount = 1
   private let magnitudes: ScratchBuffer<Float>
-  private var sorted: SortedGroup
+  private var buckets: BucketedGroup
 
   init(largest: Int) {
     magnitudes = ScratchBuffer(count: largest, zero: 0)
-    sorted = SortedGroup(largest: largest)
+    buckets = BucketedGroup(largest: largest)
   }
 
   @unsafe mutating func quantize(
@@ -59,18 +59,8 @@ private struct TernaryMethod: GroupMethod {
     let count = unsafe group.count
     let magnitudes = unsafe magnitudes.base
     for i in 0..<count { unsafe magnitudes[i] = unsafe values[i].magnitude }
-    unsafe sorted.sort(magnitudes, count: count)
-    let sums = unsafe sorted.prefixSums
-    let total = unsafe sums[count]
-    // The best (sum, size): sum² / size is compared without dividing.
-    var best = (square: 0.0, size: 1.0, sum: 0.0)
-    for kept in 1...count {
-      let sum = unsafe total - sums[count - kept]
-      let square = sum * sum
-      if square * best.size > best.square * Double(kept) {
-        best = (square, Double(kept), sum)
-      }
-    }
+    unsafe buckets.fill(magnitudes, count: count)
+    let best = bestKept()
     let stored = unsafe group.scaling.stored(best.sum / best.size)
     unsafe parameters[0] = stored
     // The nearest code for the rounded scale; none but 0 when the scale rounds to zero.
@@ -80,5 +70,40 @@ private struct TernaryMethod: GroupMethod {
       let minus: UInt8 = unsafe values[i] < -threshold ? 2 : 0
       unsafe codes[i] = plus | minus
     }
+  }
+
+  /// The kept magnitudes with the largest (sum)² / size.
+  private func bestKept() -> (sum: Double, size: Double) {
+    let all = buckets.all
+    var best = (sum: 0.0, size: 1.0)
+    var bestGain = 0.0
+    // First whole buckets only.
+    for bucket in 0..<buckets.bucketCount {
+      let below = buckets.cut(below: bucket)
+      let (sum, size) = (all.sum - below.sum, Double(all.rank - below.rank))
+      // The highest bucket holds the highest value, so no size is zero.
+      if sum * sum > bestGain * size {
+        best = (sum, size)
+        bestGain = sum * sum / size
+      }
+    }
+    // Then every value of the buckets where a part might be better: with at most the sum of the
+    // whole bucket and at least one value of it.
+    for bucket in 0..<buckets.bucketCount where buckets.size(of: bucket) > 1 {
+      let below = buckets.cut(below: bucket)
+      let above = buckets.cut(below: bucket + 1)
+      let most = all.sum - below.sum
+      guard most * most > bestGain * Double(all.rank - above.rank + 1) else { continue }
+      var (sum, size) = (all.sum - below.sum, Double(all.rank - below.rank))
+      buckets.withSortedBucket(bucket) { value in
+        if sum * sum > bestGain * size {
+          best = (sum, size)
+          bestGain = sum * sum / size
+        }
+        sum -= Double(value)
+        size -= 1
+      }
+    }
+    return best
   }
 }

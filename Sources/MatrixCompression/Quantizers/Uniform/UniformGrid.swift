@@ -64,107 +64,101 @@ struct UniformGrid {
     }
   }
 
-  /// The error of the grid and the sums for a better one.
-  ///
-  /// Gives up when the error passes `bound`; the error is then infinite.
-  @unsafe func fit(_ group: NormalizedGroup, above bound: Double) -> UniformFit {
+  /// The squared error of the nearest codes; infinite when it passes `bound`.
+  @unsafe func error(_ group: NormalizedGroup, above bound: Double) -> Double {
     let values = unsafe group.values
     let count = unsafe group.count
-    let inverse = 1 / scale
-    var result = UniformFit(count: Double(count))
-    var start = 0
-    // Float sums over blocks, double sums over the group.
-    while start < count {
-      let end = min(start + 256, count)
-      var sums = FloatSums()
-      var i = start
+    let coder = Coder(self)
+    var error = 0.0
+    var i = 0
+    // Float sums over blocks, a double sum over the group.
+    while i + 8 <= count {
+      let end = min(i + 128, count)
+      var sums = SIMD8<Float>.zero
       while i + 8 <= end {
-        let block = unsafe UnsafeRawPointer(values + i).loadUnaligned(as: SIMD8<Float>.self)
-        sums.add(block, scale: scale, offset: offset, inverse: inverse, top: top)
+        let x = unsafe UnsafeRawPointer(values + i).loadUnaligned(as: SIMD8<Float>.self)
+        let rest = x - coder.value(coder.code(x))
+        sums += rest * rest
         i += 8
       }
-      result.add(sums)
-      while i < end {
-        unsafe result.add(values[i], scale: scale, offset: offset, inverse: inverse, top: top)
-        i += 1
-      }
-      if result.error > bound {
-        result.error = .infinity
-        return result
-      }
-      start = end
+      error += Double(sums.sum())
+      if error > bound { return .infinity }
     }
-    return result
-  }
-
-  /// The sums over eight lanes.
-  fileprivate struct FloatSums {
-    var values = SIMD8<Float>()
-    var codes = SIMD8<Float>()
-    var squares = SIMD8<Float>()
-    var products = SIMD8<Float>()
-    var errors = SIMD8<Float>()
-
-    @inline(__always)
-    mutating func add(
-      _ x: SIMD8<Float>, scale: Float, offset: Float, inverse: Float, top: Float
-    ) {
-      var code = (x - offset) * inverse
-      code = pointwiseMin(pointwiseMax(code, SIMD8(repeating: 0)), SIMD8(repeating: top))
-      code = (code + UniformGrid.rounder) - UniformGrid.rounder
-      let rest = x - (offset + scale * code)
-      values += x
-      codes += code
-      squares += code * code
-      products += x * code
-      errors += rest * rest
+    while i < count {
+      let x = unsafe SIMD8<Float>(repeating: values[i])
+      let rest = (x - coder.value(coder.code(x)))[0]
+      error += Double(rest * rest)
+      i += 1
     }
+    return error
   }
-}
-
-/// What a pass over a group finds for a grid.
-struct UniformFit {
-  private let count: Double
-  private var values = 0.0
-  private var codes = 0.0
-  private var squares = 0.0
-  private var products = 0.0
-  /// The sum of squared errors.
-  fileprivate(set) var error = 0.0
-
-  fileprivate init(count: Double) { self.count = count }
 
   /// The grid of least squares for the same codes, rounded.
   ///
   /// The offset is the best one for the rounded scale. `nil` when all codes are equal, so that no
   /// scale is determined.
-  @unsafe func refined(_ grid: UniformGrid, _ group: NormalizedGroup) -> UniformGrid? {
-    let spread = count * squares - codes * codes
-    guard count > 0, spread > 0.5 else { return nil }
-    let scale = (count * products - values * codes) / spread
+  @unsafe func refined(_ group: NormalizedGroup) -> UniformGrid? {
+    let values = unsafe group.values
+    let count = unsafe group.count
+    let coder = Coder(self)
+    var total = SIMD4<Double>.zero
+    var i = 0
+    while i + 8 <= count {
+      let end = min(i + 128, count)
+      var (sum, codes, squares, products) = (
+        SIMD8<Float>.zero, SIMD8<Float>.zero, SIMD8<Float>.zero, SIMD8<Float>.zero
+      )
+      while i + 8 <= end {
+        let x = unsafe UnsafeRawPointer(values + i).loadUnaligned(as: SIMD8<Float>.self)
+        let code = coder.code(x)
+        sum += x
+        codes += code
+        squares += code * code
+        products += x * code
+        i += 8
+      }
+      total += SIMD4<Double>(SIMD4(sum.sum(), codes.sum(), squares.sum(), products.sum()))
+    }
+    while i < count {
+      let x = unsafe values[i]
+      let code = coder.code(SIMD8(repeating: x))[0]
+      total += SIMD4<Double>(SIMD4(x, code, code * code, x * code))
+      i += 1
+    }
+    let size = Double(count)
+    let (sum, codes, squares, products) = (total[0], total[1], total[2], total[3])
+    let spread = size * squares - codes * codes
+    guard spread > 0.5 else { return nil }
+    let scale = (size * products - sum * codes) / spread
     let stored = unsafe Double(group.scaling.value(group.scaling.stored(scale)))
     return unsafe UniformGrid(
-      scale: scale, offset: (values - stored * codes) / count, levelCount: Int(grid.top) + 1,
+      scale: scale, offset: (sum - stored * codes) / size, levelCount: Int(top) + 1,
       scaling: group.scaling)
   }
 
-  fileprivate mutating func add(_ sums: UniformGrid.FloatSums) {
-    values += Double(sums.values.sum())
-    codes += Double(sums.codes.sum())
-    squares += Double(sums.squares.sum())
-    products += Double(sums.products.sum())
-    error += Double(sums.errors.sum())
-  }
+  /// Eight codes at a time, as whole numbers in floats.
+  private struct Coder {
+    let scale: SIMD8<Float>
+    let inverse: SIMD8<Float>
+    let offset: SIMD8<Float>
+    let top: SIMD8<Float>
 
-  fileprivate mutating func add(
-    _ x: Float, scale: Float, offset: Float, inverse: Float, top: Float
-  ) {
-    var sums = UniformGrid.FloatSums()
-    sums.add(SIMD8(repeating: x), scale: scale, offset: offset, inverse: inverse, top: top)
-    values += Double(x)
-    codes += Double(sums.codes[0])
-    squares += Double(sums.squares[0])
-    products += Double(sums.products[0])
-    error += Double(sums.errors[0])
+    init(_ grid: UniformGrid) {
+      scale = SIMD8(repeating: grid.scale)
+      inverse = SIMD8(repeating: 1 / grid.scale)
+      offset = SIMD8(repeating: grid.offset)
+      top = SIMD8(repeating: grid.top)
+    }
+
+    @inline(__always)
+    func code(_ x: SIMD8<Float>) -> SIMD8<Float> {
+      var code = (x - offset) * inverse
+      code = SIMD8<Float>.zero.replacing(with: code, where: code .> SIMD8<Float>.zero)
+      code = top.replacing(with: code, where: code .< top)
+      return (code + UniformGrid.rounder) - UniformGrid.rounder
+    }
+
+    @inline(__always)
+    func value(_ code: SIMD8<Float>) -> SIMD8<Float> { offset + scale * code }
   }
 }
