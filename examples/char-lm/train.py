@@ -285,7 +285,7 @@ def check(out, vocabulary, seed):
         if size >= SIZE_LIMIT:
             sys.exit(f"{path}: {size:,} bytes, expected fewer than {SIZE_LIMIT:,}")
 
-    # newline="" because the committed file is compared by length with what was written.
+    # newline="" leaves line ends as they are: they are characters to predict too.
     with open(out / "heldout.txt", encoding="utf-8", newline="") as file:
         text = file.read()
     indices = encode(text, vocabulary)
@@ -295,8 +295,10 @@ def check(out, vocabulary, seed):
     difference = float(np.abs(in_keras - in_onnx).max())
     print(f"vocabulary: {len(vocabulary)}; parameters: {model.count_params():,}")
     print(f"held-out: {len(targets):,} predictions, {int((indices == 0).sum())} unknown characters")
-    print(f"held-out bits per character: Keras {bits_per_character(in_keras, targets):.4f}, "
-          f"ONNX {bits_per_character(in_onnx, targets):.4f}")
+    print(
+        f"held-out bits per character: Keras {bits_per_character(in_keras, targets):.4f}, "
+        f"ONNX {bits_per_character(in_onnx, targets):.4f}"
+    )
     print(f"largest difference of a probability: {difference:.1e}")
     print("sample:\n" + sample(model.get_weights(), vocabulary, 400, seed))
     if not difference <= TOLERANCE:
