@@ -46,11 +46,7 @@ enum LAPACK {
   ///
   /// - Parameter matrix: `[count, length]` with count at most length, the vectors as rows.
   /// - Returns: R of the QR decomposition of the transpose, `[count, count]`, row-major, upper.
-<<<<<<< HEAD
-  /// - Throws: `DiagnosticError` when LAPACK refuses.
-=======
   /// - Throws: ``DiagnosticError`` when LAPACK fails.
->>>>>>> quant
   static func orthonormalizeRows(_ matrix: inout Matrix) throws(DiagnosticError) -> Matrix {
     let (count, length) = (matrix.rows, matrix.columns)
     var factors = [Float](repeating: 0, count: count)
