@@ -16,7 +16,7 @@ public struct ZipArchive: ~Copyable {
     /// Bytes of one member.
     public static let memberBytes = 8 << 30
     /// Bytes up to which a member may be however much larger than what is stored.
-    public static let smallMemberBytes = 16 << 20
+    public static let smallMemberBytes = 1 << 20
     /// How much larger than stored a member above that may be.
     public static let expansion = 100
   }

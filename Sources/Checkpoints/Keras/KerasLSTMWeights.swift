@@ -126,11 +126,11 @@ struct KerasLSTMReader {
         hint: Self.kindOfCell(recurrentShape: recurrentShape))
     }
     guard kernelShape.count == 2, kernelShape[1] == 4 * hidden, kernelShape[0] > 0 else {
-      let input = kernelShape.first ?? 0
+      // The size of the input is whatever the kernel says, if that makes sense.
+      let input = kernelShape.count == 2 && kernelShape[0] > 0 ? "\(kernelShape[0])" : "input"
       throw DiagnosticError(
         .malformedCheckpoint, object: kernel,
-        "expected shape [\(input), \(4 * hidden)] (input \(input), 4 × \(hidden) units), found "
-          + "\(kernelShape)",
+        "expected shape [\(input), \(4 * hidden)] (4 × \(hidden) units), found \(kernelShape)",
         hint: kernelShape.count == 2 && kernelShape[1] == 3 * hidden
           ? "a GRU has 3 gates, an LSTM 4" : nil)
     }

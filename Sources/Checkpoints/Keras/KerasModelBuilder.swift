@@ -133,10 +133,11 @@ struct KerasModelBuilder {
     guard places.count == configs.count else {
       throw DiagnosticError(
         .malformedCheckpoint, object: source.name,
-        "the config has an LSTM with \(configs.count) direction(s), the file has the weights of "
-          + "\(places.count)"
+        "the config asks for the weights of \(configs.count == 1 ? "one LSTM" : "two LSTMs"), "
+          + "expected kernel, recurrent_kernel and bias of each (or Keras 1's 12 arrays), found "
+          + (places.isEmpty ? "none" : "\(places.count)")
           + (rest.isEmpty ? "" : " and " + rest.prefix(4).map(\.name).joined(separator: ", ")),
-        hint: "expected kernel, recurrent_kernel and bias (or Keras 1's 12 arrays)")
+        hint: "the file may be cut short or edited; save the model again")
     }
     if configs.count == 2 { places.sort { !$0.isBackward && $1.isBackward } }
     var directions: [DirectionWeights] = []
@@ -180,10 +181,10 @@ struct KerasModelBuilder {
     _ config: KerasConfig, _ result: KerasLSTMReader.Result, _ source: KerasLayerSource
   ) throws(DiagnosticError) {
     let units = config.settings["units"] ?? config.settings["output_dim"]
-    guard let units = units?.intValue, units != result.hiddenSize else { return }
+    guard let units, units.intValue != result.hiddenSize else { return }
     throw DiagnosticError(
       .malformedCheckpoint, object: source.name,
-      "the config says \(units) units, the weights have \(result.hiddenSize)")
+      "the config says \(units.serialized()) units, the weights have \(result.hiddenSize)")
   }
 
   private mutating func directionSettings(

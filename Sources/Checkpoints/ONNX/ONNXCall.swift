@@ -44,7 +44,7 @@ struct ONNXCall {
 
   func malformed(_ problem: String) -> DiagnosticError {
     DiagnosticError(
-      .malformedONNX, object: node.name.isEmpty ? node.opType : node.name,
+      .malformedONNX, object: node.name.isEmpty ? nil : node.name,
       "\(node.opType) \(problem)")
   }
 

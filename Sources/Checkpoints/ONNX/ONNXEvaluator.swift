@@ -8,12 +8,21 @@ import ONNXProto
 final class ONNXEvaluator {
   /// The longest chain of operators.
   private static let depthLimit = 256
-  /// The most elements that all operators together may produce.
-  private static let elementLimit = 1 << 28
+  /// The most elements that all constants together may have, whatever the size of the file.
+  private static let smallBudget = 1 << 22
 
   private var elements = 0
+  private let budget: Int
   /// The initializers that went into a constant, by the identity of their scope and name.
   private(set) var usedInitializers: Set<String> = []
+
+  /// Creates an evaluator.
+  ///
+  /// - Parameter byteCount: The bytes of the model with its external data: weights are read and
+  ///   moved a few times, so the elements that may be made grow with it.
+  init(byteCount: Int) {
+    budget = Self.smallBudget + 4 * min(byteCount, 1 << 40)
+  }
 
   /// A value that is not constant, and why.
   struct NotConstant: Error {
@@ -48,7 +57,7 @@ final class ONNXEvaluator {
 
   private func constant(_ tensor: ONNXTensor) throws -> ONNXConstant {
     guard let type = tensor.elementType else {
-      throw NotConstant(reason: "'\(tensor.name)' is not numeric")
+      throw NotConstant(reason: "comes from '\(tensor.name)', which does not hold numbers")
     }
     try spend(tensor.elementCount)
     return ONNXConstant(
@@ -60,10 +69,11 @@ final class ONNXEvaluator {
   /// Counts elements before they are made.
   func spend(_ count: Int) throws {
     elements += count
-    guard count <= Self.elementLimit, elements <= Self.elementLimit * 4 else {
+    guard elements <= budget else {
       throw DiagnosticError(
         .limitExceeded,
-        "its constants have more than \(Self.elementLimit) elements when they are worked out")
+        "its constants have more than \(budget) elements when they are worked out, too many for a "
+          + "file of this size")
     }
   }
 

@@ -30,7 +30,7 @@ struct ONNXLSTMReader {
       throw malformed("R: expected shape [\(directions.count), 4·H, H], found \(r.dims)")
     }
     let hidden = r.dims[2]
-    if let given = attribute("hidden_size")?.intValue, Int(clamping: given) != hidden {
+    if let given = try integer("hidden_size"), given != hidden {
       throw malformed("hidden_size is \(given), but R has shape \(r.dims)")
     }
     guard r.dims == [directions.count, 4 * hidden, hidden] else {
@@ -70,10 +70,18 @@ struct ONNXLSTMReader {
           cellActivation: try activations.next(.tanh, node: place.path),
           outputActivation: try activations.next(.tanh, node: place.path)))
     }
+    let clip = attribute("clip")?.floatValue
+    if let clip, !(clip >= 0 && clip.isFinite) {
+      throw malformed("expected a clip of 0 or more, found \(clip)")
+    }
+    // The weights are the same in both layouts; only inputs and states differ.
+    guard [0, 1].contains(try integer("layout") ?? 0) else {
+      throw malformed("expected a layout of 0 or 1, found \(try integer("layout") ?? 0)")
+    }
     let layer = LSTMLayer(
       weights: 0, directions: settings, merge: directions.count == 2 ? .separate : nil,
-      clip: attribute("clip")?.floatValue,
-      couplesInputAndForget: attribute("input_forget")?.intValue ?? 0 != 0,
+      clip: clip,
+      couplesInputAndForget: try integer("input_forget") ?? 0 != 0,
       sourceGateOrder: GateOrder.onnx.description)
     return Result(
       weights: LSTMWeights(inputSize: w.dims[2], hiddenSize: hidden, directions: sets),
@@ -82,6 +90,14 @@ struct ONNXLSTMReader {
 
   private func attribute(_ name: String) -> ONNXAttribute? {
     place.scope.attribute(name, of: node)
+  }
+
+  private func integer(_ name: String) throws -> Int? {
+    guard let value = attribute(name) else { return nil }
+    guard let integer = value.intValue else {
+      throw malformed("expected an integer for \(name), found another type")
+    }
+    return Int(clamping: integer)
   }
 
   private func malformed(_ problem: String) -> DiagnosticError {

@@ -11,7 +11,8 @@ struct ONNXModelBuilder {
 
   private let model: ONNXModel
   private let source: ByteSource
-  private let evaluator = ONNXEvaluator()
+  private let evaluator: ONNXEvaluator
+  private let externalByteCount: Int
   private var layers: [Layer] = []
   private var lstmWeights: [LSTMWeights] = []
   private var warnings: [String] = []
@@ -21,6 +22,12 @@ struct ONNXModelBuilder {
   init(model: ONNXModel, source: ByteSource) {
     self.model = model
     self.source = source
+    externalByteCount = model.graph.initializers.filter(\.isExternal).reduce(0) {
+      // Shapes are not checked against the file before they are read: no more than fits an Int.
+      let bytes = $1.elementCount * ($1.elementType?.byteCount ?? 0)
+      return min($0, 1 << 40) + min(bytes, 1 << 40)
+    }
+    evaluator = ONNXEvaluator(byteCount: source.count + externalByteCount)
   }
 
   /// Makes the model.
@@ -41,7 +48,7 @@ struct ONNXModelBuilder {
     }
     if lstms.isEmpty { noteOperators(places) }
     var source = source
-    source.byteCount += try externalByteCount()
+    source.byteCount += externalByteCount
     return ImportResult(
       model: Model(source: source, layers: layers, lstmWeights: lstmWeights), warnings: warnings)
   }
@@ -206,12 +213,6 @@ struct ONNXModelBuilder {
       "there is no LSTM node; the operators are "
         + (list.isEmpty ? "none" : list.joined(separator: ", "))
         + (counts.count > 8 ? ", …" : ""))
-  }
-
-  private func externalByteCount() throws(DiagnosticError) -> Int {
-    model.graph.initializers.filter(\.isExternal).reduce(0) {
-      $0 + $1.elementCount * ($1.elementType?.byteCount ?? 0)
-    }
   }
 }
 

@@ -16,6 +16,8 @@ struct ONNXWalk {
 
   /// Calls of functions within functions that are followed.
   private static let callDepth = 32
+  /// Nodes in all, each counted as often as its function is called.
+  private static let nodeLimit = 200_000
 
   private init(functions: [String: ONNXFunction]) { self.functions = functions }
 
@@ -40,8 +42,10 @@ struct ONNXWalk {
         .limitExceeded, "functions call each other deeper than \(Self.callDepth) levels")
     }
     for (index, node) in nodes.enumerated() {
-      guard self.nodes.count < ONNXLimit.objects else {
-        throw DiagnosticError(.limitExceeded, "has more than \(ONNXLimit.objects) nodes")
+      guard self.nodes.count < Self.nodeLimit else {
+        throw DiagnosticError(
+          .limitExceeded,
+          "has more than \(Self.nodeLimit) nodes, those of functions counted at each call")
       }
       let name = node.name.isEmpty ? "#\(index)" : node.name
       self.nodes.append(ONNXPlacedNode(node: node, scope: scope, path: prefix + name))
