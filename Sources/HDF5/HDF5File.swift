@@ -1,6 +1,7 @@
 internal import CHDF5
 public import Diagnostics
 import Foundation
+import Synchronization
 
 /// An HDF5 file open for reading.
 ///
@@ -57,9 +58,16 @@ public final class HDF5File: Sendable {
       }
       guard status >= 0 else { throw HDF5Library.failure("cannot be opened as HDF5") }
       return try HDF5Library.checked(
-        unsafe H5Fopen("memory", lp_h5_read_only(), access),
+        unsafe H5Fopen(Self.nextMemoryName(), lp_h5_read_only(), access),
         "cannot be opened as HDF5; it may be cut short or damaged", object: nil)
     }
+  }
+
+  private static let memoryFiles = Atomic<Int>(0)
+
+  /// A name for a file in memory: libhdf5 takes two open ones of the same name for the same file.
+  private static func nextMemoryName() -> String {
+    "memory-\(memoryFiles.add(1, ordering: .relaxed).newValue)"
   }
 
   deinit {

@@ -151,11 +151,13 @@ private struct ONNXDecoder {
       name: text(message.pointee.name), opType: text(message.pointee.op_type),
       domain: text(message.pointee.domain),
       inputs: texts(message.pointee.input, message.pointee.n_input),
-      outputs: texts(message.pointee.output, message.pointee.n_output), attributes: [:])
+      outputs: texts(message.pointee.output, message.pointee.n_output), attributes: [:],
+      attributeNames: [])
     try count(parts.ranges(5).count)
     for range in parts.ranges(5) {
       let (name, value) = try attribute(range, depth: depth)
       node.attributes[name] = value
+      node.attributeNames.append(name)
     }
     return node
   }

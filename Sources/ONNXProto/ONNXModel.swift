@@ -54,6 +54,8 @@ public struct ONNXNode: Sendable {
   public var outputs: [String]
   /// The attributes by name.
   public var attributes: [String: ONNXAttribute]
+  /// The names of the attributes in the order of the file.
+  public var attributeNames: [String]
 
   /// Whether the operator is one of the standard.
   public var isStandard: Bool { domain.isEmpty || domain == "ai.onnx" }

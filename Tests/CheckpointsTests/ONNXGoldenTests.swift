@@ -80,8 +80,8 @@ struct ONNXGoldenTests {
     let layers = model.layers.filter { if case .lstm = $0.kind { true } else { false } }
     #expect(
       layers.map(\.name) == [
-        "If:/model/decoder/If_1.else_branch//model/decoder/rnn_1/LSTM",
         "If:/model/decoder/If_1.then_branch//model/decoder/rnn/LSTM",
+        "If:/model/decoder/If_1.else_branch//model/decoder/rnn_1/LSTM",
       ])
     #expect(model.lstmWeights.count == 1)
   }

@@ -205,7 +205,7 @@ def write_weights_only(w):
     W, bias = Counter(200).array(4, 2), Counter(220).array(4)
     table = Counter(230).array(5, 3)
     for name, version, cell, gate in [
-        ("weights-2.2.4-tf.h5", "2.2.4-tf", "", {"gate": HARD_SIGMOID_2}),
+        ("weights-2.2.4-tf.h5", "2.2.4-tf", "", {}),
         ("weights-2.3.0.h5", "2.3.0", "", {}),
         ("weights-2.3.0-tf.hdf5", "2.3.0-tf", "lstm_cell/", {}),
     ]:

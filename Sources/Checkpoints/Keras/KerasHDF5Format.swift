@@ -56,9 +56,6 @@ struct KerasHDF5Import {
   ) throws(DiagnosticError) -> ImportResult {
     var config = archiveConfig
     if config == nil { config = try ownConfig() }
-    var versionText = archiveVersion
-    if versionText == nil { versionText = try ownVersion() }
-    let version = KerasVersion(versionText)
     let sources: [KerasLayerSource]
     if let weights = try KerasLegacyWeights(file) {
       sources = try weights.layers(config: config)
@@ -72,6 +69,9 @@ struct KerasHDF5Import {
           + (names.isEmpty ? "no groups" : names.prefix(8).joined(separator: ", ")),
         hint: "save the model with Keras' own model.save or save_weights")
     }
+    var versionText = archiveVersion
+    if versionText == nil { versionText = try ownVersion() }
+    let version = KerasVersion(versionText ?? Self.versionByNames(sources))
     var builder = KerasModelBuilder(
       file: file, version: version, options: options, hasConfig: config != nil)
     return try builder.build(
@@ -94,7 +94,19 @@ struct KerasHDF5Import {
     {
       return text
     }
-    // Weights in the v3 form carry no version; the form itself is of Keras 3.
-    return try KerasV3Weights(file) == nil ? nil : "3"
+    return nil
+  }
+
+  /// The version of a file that states none, by the names of its weights.
+  ///
+  /// Keras 1 has an array for each gate; Keras 2 ends names in `:0`; Keras 3 does not, and its v3
+  /// form is full of `vars`.
+  private static func versionByNames(_ sources: [KerasLayerSource]) -> String {
+    let paths = sources.flatMap(\.tensors).map(\.path)
+    if paths.contains(where: { $0.hasSuffix("recurrent_kernel:0") }) { return "2" }
+    let isKeras3 = paths.contains {
+      $0.hasSuffix("/recurrent_kernel") || $0.contains("/vars/")
+    }
+    return isKeras3 ? "3" : "1"
   }
 }

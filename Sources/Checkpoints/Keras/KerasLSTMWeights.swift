@@ -46,6 +46,15 @@ struct KerasLSTMPlaces {
             prefix: tensor.parent,
             layout: .joined(kernel: kernel, recurrent: recurrent, bias: bias)))
         taken.formUnion([kernel, recurrent, bias].compactMap { $0 })
+      } else if tensor.leaf.hasSuffix("_W"), let stem = Optional(tensor.leaf.dropLast(2)),
+        let recurrent = path("\(stem)_U"), let bias = path("\(stem)_b")
+      {
+        // Keras 1 with consume_less="gpu" joins the gates, in the order of Keras 2.
+        found.append(
+          KerasLSTMPlaces(
+            prefix: tensor.parent.isEmpty ? String(stem) : "\(tensor.parent)/\(stem)",
+            layout: .joined(kernel: tensor.path, recurrent: recurrent, bias: bias)))
+        taken.formUnion([tensor.path, recurrent, bias])
       } else if let key = keras1Key(tensor.leaf) {
         let stem = tensor.leaf.dropLast(key.count + 1)
         var paths: [String: String] = [:]

@@ -94,7 +94,7 @@ struct KerasModelBuilder {
   private static func reason(_ className: String) -> String? {
     switch className {
     case "GRU", "CuDNNGRU": "a GRU has 3 gates, an LSTM 4; lstmpack compresses LSTMs"
-    case "SimpleRNN": "a simple RNN has no gates; lstmpack compresses LSTMs"
+    case "SimpleRNN": "a SimpleRNN has no gates; lstmpack compresses LSTMs"
     case "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D":
       "the gates of a \(className) are convolutions, not matrices"
     case "RNN", "StackedRNNCells", "LSTMCell", "GRUCell", "SimpleRNNCell":
@@ -228,7 +228,8 @@ extension KerasModelBuilder {
   /// Adds a layer of a weights-only file: the names and shapes of its weights tell what it is.
   private mutating func addUnknown(_ source: KerasLayerSource) throws(DiagnosticError) {
     var rest = source.tensors
-    let places = KerasLSTMPlaces.take(from: &rest)
+    // Groups are listed by name: backward before forward.
+    let places = KerasLSTMPlaces.take(from: &rest).sorted { !$0.isBackward && $1.isBackward }
     if places.isEmpty {
       if isEmbedding(source) { return try addEmbedding(source, className: "Embedding") }
       if isDense(source) { return try addDense(source, config: nil, className: "Dense") }

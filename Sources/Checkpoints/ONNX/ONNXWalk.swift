@@ -50,7 +50,7 @@ struct ONNXWalk {
       let name = node.name.isEmpty ? "#\(index)" : node.name
       self.nodes.append(ONNXPlacedNode(node: node, scope: scope, path: prefix + name))
       let label = "\(prefix)\(node.opType):\(node.name.isEmpty ? node.outputs.first ?? name : name)"
-      for key in node.attributes.keys.sorted() {
+      for key in node.attributeNames {
         switch node.attributes[key] {
         case .graph(let graph):
           try visit(
