@@ -21,6 +21,8 @@ enum HDF5Library {
     defer { lock.unlock() }
     // The error stack, and with it the printing, belongs to a thread: set on each entry.
     H5Eset_auto2(lp_h5_default_stack(), nil, nil)
+    // No file makes us load code: filters are those that libhdf5 was built with.
+    H5PLset_loading_state(0)
     return try body()
   }
 
