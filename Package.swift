@@ -97,7 +97,7 @@ let package = Package(
     tests("LSTMCoreTests", ["Diagnostics", "LSTMCore"]),
     tests("OrderedJSONTests", ["Diagnostics", "OrderedJSON"]),
     tests("FileSupportTests", ["Diagnostics", "FileSupport"]),
-    tests("HDF5Tests", ["Diagnostics", "HDF5"]),
+    tests("HDF5Tests", ["Diagnostics", "FileSupport", "HDF5"]),
     tests("ONNXProtoTests", ["Diagnostics", "FileSupport", "ONNXProto"]),
     tests("LinearAlgebraTests", ["Diagnostics", "LSTMCore", "LinearAlgebra"]),
     tests(
