@@ -82,25 +82,34 @@ extension ModelCompressor {
     case .dense(let dense):
       let packed = WeightMatrix.packed(
         try quantizer.quantize(dense, groupSize: groupSize, threads: threads))
-      guard packed.byteCount < matrix.byteCount else {
+      // Rows of one or two weights: a scale for each costs more than float16 would.
+      guard packed.byteCount * 2 <= matrix.byteCount else {
         return .left(
-          reason: "packed it would take \(packed.byteCount) bytes, as float32 it takes "
-            + "\(matrix.byteCount)", isChoice: false)
+          reason: "packed in rows of \(dense.columns) it would take "
+            + "\(packed.byteCount * 8 / max(dense.elements.count, 1)) bits per weight, more than "
+            + "float16", isChoice: false)
       }
       return .replaced(
         packed, relativeError: relativeError(of: packed, against: dense, threads: threads))
     case .product(let left, let right):
-      let left = try quantized(left, quantizer: quantizer, groupSize: groupSize, threads: threads)
-      let right = try quantized(right, quantizer: quantizer, groupSize: groupSize, threads: threads)
-      guard case .replaced(let newLeft, _) = left, case .replaced(let newRight, _) = right else {
-        let reasons = [left, right].compactMap {
-          if case .left(let reason, _) = $0 { reason } else { nil }
+      // A factor that does not bear packing stays as it is beside one that does.
+      var factors: [WeightMatrix] = []
+      var reasons: [String] = []
+      for factor in [left, right] {
+        switch try quantized(factor, quantizer: quantizer, groupSize: groupSize, threads: threads) {
+        case .left(let reason, _):
+          factors.append(factor)
+          reasons.append(reason)
+        case .replaced(let new, _): factors.append(new)
         }
+      }
+      guard reasons.count < 2 else {
         return .left(reason: "of its factors: \(reasons.joined(separator: "; "))", isChoice: false)
       }
-      let product = WeightMatrix.product(left: newLeft, right: newRight)
+      let product = WeightMatrix.product(left: factors[0], right: factors[1])
       return .replaced(
-        product, relativeError: relativeError(of: product, against: matrix.dequantized))
+        product,
+        relativeError: relativeError(of: product, against: matrix.dequantized, threads: threads))
     }
   }
 }

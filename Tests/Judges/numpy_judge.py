@@ -137,10 +137,11 @@ def main():
                 w64 = w.astype(np.float64)
                 # crude_baseline scales each column of [inputs, outputs]: our rows.
                 rough = np.linalg.norm(w64 - rounding(w64.T).T)
-                worst = max(worst, np.linalg.norm(w64 - nearest(w64, found)) / rough)
+                ours = np.linalg.norm(w64 - nearest(w64, found))
+                worst = max(worst, ours / rough if ours > 0 else 0)
             failed |= worst > QUANTIZATION_LIMIT
             print(f"{name}: {bits}: {len(sources)} matrices, worst error / crude {worst:.4f}")
-    sys.exit(failed)
+    sys.exit(int(failed))
 
 
 if __name__ == "__main__":

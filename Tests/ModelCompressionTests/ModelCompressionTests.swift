@@ -98,6 +98,29 @@ import Testing
         == .left(reason: "already packed as uniform4", isChoice: false))
   }
 
+  @Test func rowsTooShortToPackAreLeftAndNamed() throws {
+    var model = Model.seeded(inputSize: 1)
+    let report = try compress(&model, [lstmRule(.quantize("1", groupSize: nil))])
+    let left = report.matrices.filter { $0.path.layer == "both" && $0.path.role == .input }
+    #expect(left.count == 8)
+    for outcome in left {
+      #expect(
+        outcome.result
+          == .left(
+            reason: "packed in rows of 1 it would take 24 bits per weight, more than float16",
+            isChoice: false))
+    }
+    #expect(report.matrices.count { $0.result == .compressed } == 16)
+  }
+
+  @Test func aFactorTooNarrowToPackStaysBesideThePackedOne() throws {
+    var model = Model.seeded()
+    _ = try compress(&model, [lstmRule(.rank(1))])
+    let report = try compress(&model, [lstmRule(.quantize("8", groupSize: nil))])
+    let storage = Set(report.matrices.filter(\.path.isLSTM).map(\.storageAfter))
+    #expect(storage == ["rank 1: float32 × uniform8"])
+  }
+
   @Test func anUnknownQuantizerIsAnError() {
     var model = Model.seeded()
     #expect {
