@@ -4,9 +4,9 @@
 SWIFT_FLAGS ?=
 CHECKS = --explicit-target-dependency-import-check error
 
-APT_PACKAGES = libhdf5-dev libprotobuf-c-dev liblapacke-dev libzip-dev libssl-dev \
+APT_PACKAGES = libdnnl-dev libhdf5-dev libprotobuf-c-dev liblapacke-dev libzip-dev libssl-dev \
   zlib1g-dev
-BREW_PACKAGES = hdf5 protobuf-c lapack libzip openssl@3 zlib
+BREW_PACKAGES = onednn hdf5 protobuf-c lapack libzip openssl@3 zlib
 
 BIN = .build/release
 DEMO = .build/demo

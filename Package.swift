@@ -45,6 +45,7 @@ let package = Package(
     system(
       "CProtobufC", pkgConfig: "libprotobuf-c", apt: "libprotobuf-c-dev", brew: "protobuf-c"),
     system("CLAPACKE", pkgConfig: "lapacke", apt: "liblapacke-dev", brew: "lapack"),
+    system("CDNNL", apt: "libdnnl-dev", brew: "onednn"),
     system("CZip", pkgConfig: "libzip", apt: "libzip-dev", brew: "libzip"),
     system("CCrypto", pkgConfig: "libcrypto", apt: "libssl-dev", brew: "openssl@3"),
     system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev", brew: "zlib"),
@@ -70,6 +71,7 @@ let package = Package(
       ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "HDF5", "ZipArchive", "ONNXProto"]),
     library("BVQ", ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport"]),
     library("MatrixCompression", ["Diagnostics", "LSTMCore", "LinearAlgebra"]),
+    library("LSTMRuntime", ["Diagnostics", "LSTMCore", "CDNNL"]),
 
     // 5: whole models
     library(

@@ -8,12 +8,18 @@ public struct Model: Equatable, Sendable {
   ///
   /// A set used by two layers stands here once.
   public var lstmWeights: [LSTMWeights]
+  /// How the layers are connected; `nil` when the source does not say, as a file of weights does
+  /// not.
+  public var graph: ModelGraph?
 
   /// Creates a model.
-  public init(source: ModelSource, layers: [Layer], lstmWeights: [LSTMWeights]) {
+  public init(
+    source: ModelSource, layers: [Layer], lstmWeights: [LSTMWeights], graph: ModelGraph? = nil
+  ) {
     self.source = source
     self.layers = layers
     self.lstmWeights = lstmWeights
+    self.graph = graph
   }
 
   /// The layers that use a set of LSTM weights, in order.
@@ -101,7 +107,7 @@ public struct DenseLayer: Equatable, Sendable {
   }
 }
 
-/// A layer that lstmpack neither runs nor compresses.
+/// A layer that lstmpack does not compress; the graph may know how to run it.
 public struct OpaqueLayer: Equatable, Sendable {
   /// Its tensors, bit for bit as in the source.
   public var tensors: [SourceTensor]

@@ -1,5 +1,4 @@
-import Dispatch
-import Synchronization
+import LSTMCore
 
 /// About this many elements make a block: enough to hide the cost of handing it out, few enough
 /// that threads finish together.
@@ -13,18 +12,7 @@ func forEachRowBlock(
 ) {
   let rowsPerBlock = max(1, elementsPerBlock / max(columns, 1))
   let blocks = rows == 0 ? 0 : (rows - 1) / rowsPerBlock + 1
-  let next = Atomic<Int>(0)
-  @Sendable func work() {
-    while true {
-      let block = next.wrappingAdd(1, ordering: .relaxed).oldValue
-      guard block < blocks else { return }
-      body(block * rowsPerBlock..<min(rows, (block + 1) * rowsPerBlock))
-    }
-  }
-  let workers = min(threads, blocks)
-  if workers <= 1 {
-    work()
-  } else {
-    DispatchQueue.concurrentPerform(iterations: workers) { _ in work() }
+  forEachTask(blocks, threads: threads) { block in
+    body(block * rowsPerBlock..<min(rows, (block + 1) * rowsPerBlock))
   }
 }

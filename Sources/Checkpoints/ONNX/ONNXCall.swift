@@ -1,4 +1,5 @@
 import Diagnostics
+import LSTMCore
 import ONNXProto
 
 /// A constant operator with its inputs: the operators are methods of it, here and in
@@ -31,15 +32,6 @@ struct ONNXCall {
     guard let value = try optionalInput(index) else { return nil }
     guard let integers = value.integers else { throw malformed("needs integers for \(name)") }
     return integers
-  }
-
-  /// An axis counted from the front.
-  func axis(_ axis: Int, rank: Int) throws -> Int {
-    let positive = axis < 0 ? axis + rank : axis
-    guard (0..<max(rank, 1)).contains(positive) else {
-      throw malformed("has axis \(axis) for a tensor of \(rank) sizes")
-    }
-    return positive
   }
 
   func malformed(_ problem: String) -> DiagnosticError {
@@ -129,36 +121,23 @@ struct ONNXCall {
   }
 
   /// Elementwise arithmetic with broadcasting.
-  func arithmetic(
-    _ floatOperation: (Float, Float) -> Float, _ integerOperation: (Int64, Int64) -> Int64
-  ) throws -> ONNXConstant {
+  func arithmetic(_ operation: Tensor.Arithmetic) throws -> ONNXConstant {
     let (left, right) = (try input(0), try input(1))
-    let dims = try broadcast(left.dims, right.dims)
-    _ = try spend(dims)
-    let a = left.picking(positions(of: left.dims, in: dims), dims: dims)
-    let b = right.picking(positions(of: right.dims, in: dims), dims: dims)
-    switch (a.elements, b.elements) {
-    case (.floats(let x), .floats(let y)):
-      let isFloat16 = left.isFloat16 && right.isFloat16
-      return ONNXConstant(
-        dims: dims,
-        elements: .floats(
-          zip(x, y).map {
-            let result = floatOperation($0, $1)
-            return isFloat16 ? Float(Float16(result)) : result
-          }), isFloat16: isFloat16)
-    case (.integers(let x), .integers(let y)):
-      return ONNXConstant(
-        dims: dims, elements: .integers(zip(x, y).map { integerOperation($0, $1) }))
-    default: throw malformed("mixes integers with other numbers")
+    let isFloat16 = left.isFloat16 && right.isFloat16
+    var result = try named {
+      try left.tensor.combined(with: right.tensor, operation) { _ = try spend($0) }
     }
+    if isFloat16, let floats = result.floats {
+      result.elements = .floats(floats.map { Float(Float16($0)) })
+    }
+    return ONNXConstant(result, isFloat16: isFloat16)
   }
 
   func divide() throws -> ONNXConstant {
     if case .integers(let divisors) = try input(1).elements, divisors.contains(where: { $0 == 0 }) {
       throw malformed("divides by zero")
     }
-    return try arithmetic(/) { $1 == -1 ? 0 &- $0 : $0 / $1 }
+    return try arithmetic(.divide)
   }
 
   /// (x − zero point) × scale, per tensor or along an axis.
@@ -172,35 +151,17 @@ struct ONNXCall {
     let axis =
       scales.count == 1
       ? 0
-      : try axis(
-        Int(clamping: attribute("axis")?.intValue ?? 1), rank: x.dims.count)
+      : try named {
+        try Tensor.axis(Int(clamping: attribute("axis")?.intValue ?? 1), rank: x.dims.count)
+      }
     guard scales.count == 1 || (x.dims.indices.contains(axis) && x.dims[axis] == scales.count),
       zeros.count == scales.count
     else { throw malformed("has \(scales.count) scales for shape \(x.dims)") }
-    let stride = ONNXConstant.strides(x.dims)
+    let stride = Tensor.strides(x.dims)
     let values = codes.enumerated().map { index, code in
       let group = scales.count == 1 ? 0 : index / stride[axis] % scales.count
       return Float(code - zeros[group]) * scales[group]
     }
     return ONNXConstant(dims: x.dims, elements: .floats(values))
-  }
-
-  private func broadcast(_ a: [Int], _ b: [Int]) throws -> [Int] {
-    let rank = max(a.count, b.count)
-    let left = [Int](repeating: 1, count: rank - a.count) + a
-    let right = [Int](repeating: 1, count: rank - b.count) + b
-    return try zip(left, right).map { x, y in
-      guard x == y || x == 1 || y == 1 else {
-        throw malformed("has inputs of shapes \(a) and \(b)")
-      }
-      return x == 1 ? y : x
-    }
-  }
-
-  private func positions(of dims: [Int], in target: [Int]) -> [Int] {
-    let padded = [Int](repeating: 1, count: target.count - dims.count) + dims
-    let strides = ONNXConstant.strides(padded)
-    let steps = padded.indices.map { padded[$0] == 1 ? 0 : strides[$0] }
-    return ONNXConstant.positions(dims: target, start: 0, steps: steps)
   }
 }

@@ -1,4 +1,5 @@
 import Diagnostics
+import LSTMCore
 import ONNXProto
 
 /// Evaluates the constant expressions from which exporters make weights.
@@ -107,9 +108,9 @@ final class ONNXEvaluator {
     "Split": { try $0.split() },
     "Gather": { try $0.gather() },
     "Shape": { try $0.shape() },
-    "Add": { try $0.arithmetic(+, &+) },
-    "Sub": { try $0.arithmetic(-, &-) },
-    "Mul": { try $0.arithmetic(*, &*) },
+    "Add": { try $0.arithmetic(.add) },
+    "Sub": { try $0.arithmetic(.subtract) },
+    "Mul": { try $0.arithmetic(.multiply) },
     "Div": { try $0.divide() },
     "DequantizeLinear": { try $0.dequantize() },
   ]

@@ -1,0 +1,2 @@
+// oneDNN (formerly MKL-DNN): only its matrix product is used.
+#include <oneapi/dnnl/dnnl.h>

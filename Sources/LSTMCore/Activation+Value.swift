@@ -1,0 +1,41 @@
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
+
+extension Activation {
+  /// The value of an elementwise activation at x, in double precision.
+  ///
+  /// - Returns: The value; `nil` for ``Function/softmax``, which needs a whole row, and for
+  ///   ``Function/unknown``.
+  public func value(at x: Double) -> Double? {
+    let alpha = Double(alpha ?? 1)
+    let beta = Double(beta ?? 0)
+    return switch function {
+    case .sigmoid: 1 / (1 + exp(-x))
+    case .tanh: hyperbolicTangent(x)
+    case .relu: max(0, x)
+    case .hardSigmoid: min(max(alpha * x + beta, 0), 1)
+    case .linear: x
+    case .affine: alpha * x + beta
+    case .leakyRelu: x >= 0 ? x : alpha * x
+    case .thresholdedRelu: x > alpha ? x : 0
+    case .scaledTanh: alpha * hyperbolicTangent(beta * x)
+    case .elu: x >= 0 ? x : alpha * (exp(x) - 1)
+    case .softsign: x / (1 + abs(x))
+    case .softplus: x > 30 ? x : log1p(exp(x))
+    case .softmax, .unknown: nil
+    }
+  }
+}
+
+/// The function, not the static property of `Activation` with its name.
+private func hyperbolicTangent(_ x: Double) -> Double { tanh(x) }
+
+extension Activation {
+  /// x to the power of y.
+  public static func power(_ x: Double, _ y: Double) -> Double { pow(x, y) }
+  /// The natural logarithm.
+  public static func logarithm(_ x: Double) -> Double { log(x) }
+}

@@ -1,0 +1,140 @@
+/// How the layers of a model are connected, so that it can be run from its inputs to its outputs.
+///
+/// Values have names; a node reads some and makes others. Operations are those of the source,
+/// `keras.Conv1D` or `onnx.Gather`, with the meaning that they have there. Weights stay in
+/// `Model.layers`: a node refers to its layer by index, so weights that are used twice are there
+/// once. `formats/bvq/SPEC.md` lists the operations.
+public struct ModelGraph: Equatable, Sendable {
+  /// What the model is given.
+  public var inputs: [GraphInput]
+  /// The nodes, each after those whose values it reads.
+  public var nodes: [GraphNode]
+  /// What the model returns.
+  public var outputs: [GraphOutput]
+
+  /// Creates a graph.
+  public init(inputs: [GraphInput] = [], nodes: [GraphNode] = [], outputs: [GraphOutput] = []) {
+    self.inputs = inputs
+    self.nodes = nodes
+    self.outputs = outputs
+  }
+}
+
+/// An input of a graph.
+public struct GraphInput: Equatable, Sendable {
+  /// The name of the input and of its value.
+  public var name: String
+  /// The sizes, outermost first; `nil` for one that the source leaves open.
+  public var shape: [Int?]
+  /// Whether the elements are integers: tokens, lengths.
+  public var isInteger: Bool
+
+  /// Creates an input.
+  public init(name: String, shape: [Int?], isInteger: Bool) {
+    self.name = name
+    self.shape = shape
+    self.isInteger = isInteger
+  }
+}
+
+/// An output of a graph.
+public struct GraphOutput: Equatable, Sendable {
+  /// The name in the source: that of the output (ONNX) or of the layer (Keras).
+  public var name: String
+  /// The value that is returned.
+  public var value: String
+
+  /// Creates an output.
+  public init(name: String, value: String) {
+    self.name = name
+    self.value = value
+  }
+}
+
+/// An operation applied to named values.
+public struct GraphNode: Equatable, Sendable {
+  /// The name of the layer (Keras) or node (ONNX); several nodes may have one.
+  public var name: String
+  /// The operation, for example `keras.Dense`.
+  public var operation: String
+  /// The layer whose weights it uses, an index of `Model.layers`.
+  public var layer: Int?
+  /// Settings by name.
+  public var attributes: [String: GraphAttribute]
+  /// The values it reads; a missing one is empty.
+  public var inputs: [String]
+  /// The values it makes; one that nobody wants is empty.
+  public var outputs: [String]
+
+  /// Creates a node.
+  public init(
+    name: String, operation: String, layer: Int? = nil,
+    attributes: [String: GraphAttribute] = [:], inputs: [String], outputs: [String]
+  ) {
+    self.name = name
+    self.operation = operation
+    self.layer = layer
+    self.attributes = attributes
+    self.inputs = inputs
+    self.outputs = outputs
+  }
+
+  /// A node that stands for one that lstmpack cannot run; its `reason` says why.
+  public static let opaqueOperation = "opaque"
+  /// A constant whose elements stand in the attributes `shape` and `floats` or `integers`.
+  public static let constantOperation = "constant"
+  /// A tensor of an opaque layer, by its place in the attribute `tensor`; or the matrix of an
+  /// embedding `[vocabularySize, size]` or dense layer `[outputs, inputs]`.
+  public static let weightsOperation = "weights"
+}
+
+/// The value of a setting.
+public enum GraphAttribute: Equatable, Sendable {
+  /// A number; integers up to 2 to the power of 53 are exact.
+  case number(Double)
+  /// Numbers.
+  case numbers([Double])
+  /// Text.
+  case text(String)
+
+  /// An integer.
+  public init(_ integer: Int) { self = .number(Double(integer)) }
+  /// Integers.
+  public init(_ integers: [Int]) { self = .numbers(integers.map { Double($0) }) }
+  /// A truth value, as 1 or 0.
+  public init(_ flag: Bool) { self = .number(flag ? 1 : 0) }
+  /// A float32, by its shortest decimal.
+  public init(_ float: Float) { self = .number(Double("\(float)") ?? Double(float)) }
+  /// Floats, by their shortest decimals.
+  public init(_ floats: [Float]) {
+    self = .numbers(floats.map { Double("\($0)") ?? Double($0) })
+  }
+
+  /// The number as an integer; `nil` when it is not one.
+  public var integer: Int? { if case .number(let value) = self { Int(exactly: value) } else { nil } }
+  /// The number as float32; `nil` when it is none.
+  public var float: Float? { if case .number(let value) = self { Float(value) } else { nil } }
+  /// The numbers as integers; `nil` when one is not.
+  public var integers: [Int]? {
+    guard case .numbers(let values) = self else { return nil }
+    let integers = values.compactMap { Int(exactly: $0) }
+    return integers.count == values.count ? integers : nil
+  }
+  /// The numbers as float32; `nil` when they are none.
+  public var floats: [Float]? {
+    if case .numbers(let values) = self { values.map { Float($0) } } else { nil }
+  }
+  /// The text; `nil` when it is none.
+  public var text: String? { if case .text(let value) = self { value } else { nil } }
+}
+
+extension Activation {
+  /// The activation as settings of a node.
+  public var attributes: [String: GraphAttribute] {
+    var attributes: [String: GraphAttribute] = ["function": .text(function.rawValue)]
+    attributes["alpha"] = alpha.map { GraphAttribute($0) }
+    attributes["beta"] = beta.map { GraphAttribute($0) }
+    attributes["sourceName"] = sourceName.map { .text($0) }
+    return attributes
+  }
+}

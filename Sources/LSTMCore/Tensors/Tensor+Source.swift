@@ -1,0 +1,28 @@
+extension Tensor {
+  /// The numbers of a tensor of the source: floating-point ones as float32, others as integers.
+  public init(_ source: SourceTensor) {
+    let size = source.elementType.byteCount
+    func words<Word: FixedWidthInteger>(_: Word.Type) -> [Word] {
+      stride(from: 0, to: source.bytes.count, by: size).map { start in
+        (0..<size).reduce(Word(0)) {
+          $0 | Word(truncatingIfNeeded: source.bytes[start + $1]) << Word(8 * $1)
+        }
+      }
+    }
+    let elements: Elements =
+      switch source.elementType {
+      case .float16: .floats(words(UInt16.self).map { Float(Float16(bitPattern: $0)) })
+      case .bfloat16: .floats(words(UInt16.self).map { Float(bitPattern: UInt32($0) << 16) })
+      case .float32: .floats(words(UInt32.self).map { Float(bitPattern: $0) })
+      case .float64: .floats(words(UInt64.self).map { Float(Double(bitPattern: $0)) })
+      case .int8: .integers(words(UInt8.self).map { Int64(Int8(bitPattern: $0)) })
+      case .int16: .integers(words(UInt16.self).map { Int64(Int16(bitPattern: $0)) })
+      case .int32: .integers(words(UInt32.self).map { Int64(Int32(bitPattern: $0)) })
+      case .int64, .uint64: .integers(words(UInt64.self).map { Int64(bitPattern: $0) })
+      case .uint8, .bool: .integers(words(UInt8.self).map { Int64($0) })
+      case .uint16: .integers(words(UInt16.self).map { Int64($0) })
+      case .uint32: .integers(words(UInt32.self).map { Int64($0) })
+      }
+    self.init(dims: source.shape, elements: elements)
+  }
+}

@@ -1,0 +1,48 @@
+internal import LSTMCore
+
+extension Activation {
+  /// Whether lstmpack can compute the function.
+  var isKnown: Bool { function != .unknown }
+
+  /// Applies the function to a row of numbers.
+  ///
+  /// - Precondition: ``isKnown``.
+  func apply(to values: UnsafeMutablePointer<Float>, count: Int) {
+    switch function {
+    case .linear: return
+    case .sigmoid: unsafe VectorMath.map(values, count: count, VectorMath.logistic)
+    case .tanh: unsafe VectorMath.map(values, count: count, VectorMath.tanh)
+    case .relu:
+      unsafe VectorMath.map(values, count: count) { $0.replacing(with: 0, where: $0 .< 0) }
+    case .hardSigmoid:
+      let (alpha, beta) = (alpha ?? 0.2, beta ?? 0.5)
+      unsafe VectorMath.map(values, count: count) {
+        let line = $0 * alpha + beta
+        return line.replacing(with: 0, where: line .< 0).replacing(with: 1, where: line .> 1)
+      }
+    case .softmax:
+      guard count > 0 else { return }
+      let (largest, sum) = unsafe VectorMath.logSumExpParts(values, count: count)
+      unsafe VectorMath.map(values, count: count) { VectorMath.exp($0 - largest) / sum }
+    case .affine, .leakyRelu, .thresholdedRelu, .scaledTanh, .elu, .softsign, .softplus:
+      for index in 0..<count {
+        let x = unsafe Double(values[index])
+        unsafe values[index] = Float(value(at: x) ?? .nan)
+      }
+    case .unknown: preconditionFailure("An unknown activation cannot be applied")
+    }
+  }
+
+  /// The derivative of the function where it has the value y; `nil` for functions that gates do not
+  /// have.
+  func slope(atValue y: Float) -> Float? {
+    switch function {
+    case .sigmoid: y * (1 - y)
+    case .tanh: 1 - y * y
+    case .hardSigmoid: y > 0 && y < 1 ? alpha ?? 0.2 : 0
+    case .linear: 1
+    case .relu: y > 0 ? 1 : 0
+    default: nil
+    }
+  }
+}

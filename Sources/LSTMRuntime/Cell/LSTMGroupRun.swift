@@ -1,0 +1,179 @@
+internal import LSTMCore
+
+/// The run of one direction over some of the sequences of a batch.
+///
+/// Equations: ONNX, `docs/Operators.md`, LSTM; Keras' cell is the case without peepholes and clip.
+@safe struct LSTMGroupRun {
+  /// About so many rows of input are multiplied at once.
+  private static let rowsPerBlock = 128
+
+  private let direction: PreparedDirection
+  private let layer: LSTMLayer
+  private let index: Int
+  private let inputs: Int
+  private let units: Int
+  private let directionCount: Int
+  private let rows: Range<Int>
+  private let sequence: LSTMSequence
+  private let recording: LSTMRecording
+  private let memory: LSTMMemory
+  private(set) var statistics = GateStatistics()
+
+  init(
+    lstm: PreparedLSTM, direction: Int, rows: Range<Int>, sequence: LSTMSequence,
+    recording: LSTMRecording, memory: LSTMMemory
+  ) {
+    self.direction = lstm.directions[direction]
+    self.layer = lstm.layer
+    self.index = direction
+    self.inputs = lstm.inputSize
+    self.units = lstm.hiddenSize
+    self.directionCount = lstm.directions.count
+    self.rows = rows
+    self.sequence = sequence
+    self.recording = recording
+    unsafe self.memory = memory
+  }
+
+  /// The place in time of a computed step, and whether the step counts.
+  private func place(ofStep step: Int, row: Int) -> (time: Int, counts: Bool) {
+    let isBackward = direction.settings.direction == .backward
+    if let lengths = sequence.lengths {
+      let length = lengths[row]
+      guard step < length else { return (step, false) }
+      return (isBackward ? length - 1 - step : step, true)
+    }
+    let time = isBackward ? sequence.steps - 1 - step : step
+    return (time, sequence.mask.map { $0[row * sequence.steps + time] } ?? true)
+  }
+
+  /// The number of a step of a sequence among all rows of the input.
+  private func inputRow(_ row: Int, _ time: Int) -> Int {
+    sequence.isTimeMajor ? time * sequence.batch + row : row * sequence.steps + time
+  }
+
+  mutating func run() {
+    let steps = sequence.steps
+    let count = rows.count
+    guard steps > 0, let x = unsafe memory.x, let h = unsafe memory.h, let c = unsafe memory.c,
+      let last = unsafe memory.last
+    else { return }
+    let first = (index * sequence.batch + rows.lowerBound) * units
+    let stepsPerBlock = max(1, min(steps, Self.rowsPerBlock / max(count, 1)))
+    let gateCount = 4 * units
+    unsafe withUnsafeTemporaryAllocation(
+      of: Float.self, capacity: stepsPerBlock * count * (inputs + gateCount) + units + 1
+    ) { scratch in
+      guard let gathered = scratch.baseAddress else { return }
+      let gates = unsafe gathered + stepsPerBlock * count * inputs
+      let temporary = unsafe gates + stepsPerBlock * count * gateCount
+      for block in stride(from: 0, to: steps, by: stepsPerBlock) {
+        let blockSteps = min(stepsPerBlock, steps - block)
+        for step in 0..<blockSteps {
+          for row in 0..<count {
+            let time = place(ofStep: block + step, row: rows.lowerBound + row).time
+            unsafe (gathered + (step * count + row) * inputs).update(
+              from: x + inputRow(rows.lowerBound + row, time) * inputs, count: inputs)
+            unsafe direction.bias.withUnsafeBufferPointer { bias in
+              guard let bias = bias.baseAddress else { return }
+              unsafe (gates + (step * count + row) * gateCount).update(
+                from: bias, count: gateCount)
+            }
+          }
+        }
+        unsafe direction.input.apply(
+          Rows(start: gathered, stride: inputs, count: blockSteps * count),
+          outputs: 0..<gateCount, to: MutableRows(start: gates, stride: gateCount),
+          accumulate: true)
+        for step in 0..<blockSteps {
+          let z = unsafe gates + step * count * gateCount
+          unsafe direction.recurrent.apply(
+            Rows(start: h + first, stride: units, count: count), outputs: 0..<gateCount,
+            to: MutableRows(start: z, stride: gateCount), accumulate: true)
+          for row in 0..<count {
+            let offset = first + row * units
+            let (time, counts) = place(ofStep: block + step, row: rows.lowerBound + row)
+            if counts {
+              unsafe update(
+                z: z + row * gateCount, h: h + offset, c: c + offset, temporary: temporary)
+              unsafe (last + offset).update(from: h + offset, count: units)
+            } else if sequence.lengths != nil || sequence.zeroesMasked {
+              if sequence.zeroesMasked { unsafe (last + offset).update(repeating: 0, count: units) }
+              continue
+            }
+            unsafe record(
+              row: rows.lowerBound + row, time: time, step: block + step,
+              h: last + offset, c: c + offset)
+          }
+        }
+      }
+    }
+  }
+
+  /// One step of one sequence: the gates from their sums, then cell and output.
+  private mutating func update(
+    z: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>,
+    c: UnsafeMutablePointer<Float>, temporary: UnsafeMutablePointer<Float>
+  ) {
+    let settings = direction.settings
+    let (i, f) = unsafe (z, z + units)
+    let (g, o) = unsafe (z + 2 * units, z + 3 * units)
+    if let peepholes = direction.peepholes {
+      for unit in 0..<units {
+        unsafe i[unit] += peepholes[.input][unit] * c[unit]
+        unsafe f[unit] += peepholes[.forget][unit] * c[unit]
+      }
+    }
+    unsafe clip(z, count: 3 * units)
+    if settings.gateActivation.isElementwise {
+      // i and f stand side by side.
+      unsafe settings.gateActivation.apply(to: i, count: 2 * units)
+    } else {
+      unsafe settings.gateActivation.apply(to: i, count: units)
+      unsafe settings.gateActivation.apply(to: f, count: units)
+    }
+    if layer.couplesInputAndForget {
+      for unit in 0..<units { unsafe f[unit] = 1 - i[unit] }
+    }
+    unsafe settings.cellActivation.apply(to: g, count: units)
+    for unit in 0..<units { unsafe c[unit] = f[unit] * c[unit] + i[unit] * g[unit] }
+    if let peepholes = direction.peepholes {
+      for unit in 0..<units { unsafe o[unit] += peepholes[.output][unit] * c[unit] }
+    }
+    unsafe clip(o, count: units)
+    unsafe settings.gateActivation.apply(to: o, count: units)
+    unsafe temporary.update(from: c, count: units)
+    unsafe settings.outputActivation.apply(to: temporary, count: units)
+    for unit in 0..<units { unsafe h[unit] = o[unit] * temporary[unit] }
+    if recording.contains(.gates) {
+      for gate in Gate.allCases {
+        unsafe statistics.add(
+          z + gate.rawValue * units, count: units, gate: gate,
+          activation: gate == .cell ? settings.cellActivation : settings.gateActivation)
+      }
+    }
+  }
+
+  private func clip(_ values: UnsafeMutablePointer<Float>, count: Int) {
+    guard let limit = layer.clip, limit > 0 else { return }
+    for index in 0..<count { unsafe values[index] = min(max(values[index], -limit), limit) }
+  }
+
+  private func record(
+    row: Int, time: Int, step: Int, h: UnsafePointer<Float>, c: UnsafePointer<Float>
+  ) {
+    let place = direction.settings.keepsComputedOrder ? step : time
+    let offset = (inputRow(row, place) * directionCount + index) * units
+    if recording.contains(.outputs), let outputs = unsafe memory.outputs {
+      unsafe (outputs + offset).update(from: h, count: units)
+    }
+    if recording.contains(.cells), let cells = unsafe memory.cells {
+      unsafe (cells + offset).update(from: c, count: units)
+    }
+  }
+}
+
+extension Activation {
+  /// Whether each result depends on one number only.
+  fileprivate var isElementwise: Bool { function != .softmax }
+}

@@ -1,0 +1,19 @@
+/// What an LSTM remembers between two calls.
+public struct LSTMState: Equatable, Sendable {
+  /// The outputs h, `[directions, batch, hiddenSize]`.
+  public var h: [Float]
+  /// The cells c, `[directions, batch, hiddenSize]`.
+  public var c: [Float]
+
+  /// Creates a state.
+  public init(h: [Float], c: [Float]) {
+    self.h = h
+    self.c = c
+  }
+
+  /// A state of zeros.
+  public init(zerosFor batch: Int, directions: Int, hiddenSize: Int) {
+    let zeros = [Float](repeating: 0, count: directions * batch * hiddenSize)
+    self.init(h: zeros, c: zeros)
+  }
+}

@@ -1,0 +1,89 @@
+internal import LSTMCore
+internal import Synchronization
+
+extension PreparedLSTM {
+  /// Runs the layer over a batch of sequences.
+  ///
+  /// The batch is cut into groups of sequences, which are independent of each other; how depends on
+  /// its size alone, so results do not depend on the number of threads.
+  ///
+  /// - Parameters:
+  ///   - sequence: The input; `x` has `batch × steps × inputSize` elements, a state
+  ///     `directions × batch × hiddenSize`, lengths one for each sequence and at most `steps`, a mask
+  ///     `batch × steps` elements.
+  ///   - recording: What to keep besides the last state.
+  ///   - threads: How many threads may work.
+  /// - Returns: Outputs and state.
+  public func run(
+    _ sequence: LSTMSequence, recording: LSTMRecording = .outputs, threads: Int = 1
+  ) -> LSTMResult {
+    let (batch, steps) = (sequence.batch, sequence.steps)
+    precondition(sequence.x.count == batch * steps * inputSize, "x must fill its shape")
+    let stateCount = directions.count * batch * hiddenSize
+    var state =
+      sequence.initial
+      ?? LSTMState(zerosFor: batch, directions: directions.count, hiddenSize: hiddenSize)
+    precondition(
+      state.h.count == stateCount && state.c.count == stateCount, "A state must fill its shape")
+    var lastOutputs = [Float](repeating: 0, count: stateCount)
+    let sequenceCount = batch * steps * directions.count * hiddenSize
+    var outputs = [Float](
+      repeating: 0, count: recording.contains(.outputs) ? sequenceCount : 0)
+    var cells = [Float](repeating: 0, count: recording.contains(.cells) ? sequenceCount : 0)
+    let groups = Self.groups(of: batch)
+    let statistics = Mutex<[Int: GateStatistics]>([:])
+    unsafe sequence.x.withUnsafeBufferPointer { x in
+      unsafe state.h.withUnsafeMutableBufferPointer { h in
+        unsafe state.c.withUnsafeMutableBufferPointer { c in
+          unsafe lastOutputs.withUnsafeMutableBufferPointer { last in
+            unsafe outputs.withUnsafeMutableBufferPointer { outputs in
+              unsafe cells.withUnsafeMutableBufferPointer { cells in
+                let memory = unsafe LSTMMemory(
+                  x: x.baseAddress, h: h.baseAddress, c: c.baseAddress, last: last.baseAddress,
+                  outputs: outputs.baseAddress, cells: cells.baseAddress)
+                forEachTask(groups.count * directions.count, threads: threads) { task in
+                  var run = unsafe LSTMGroupRun(
+                    lstm: self, direction: task % directions.count,
+                    rows: groups[task / directions.count], sequence: sequence,
+                    recording: recording, memory: memory)
+                  run.run()
+                  if recording.contains(.gates) {
+                    let found = run.statistics
+                    statistics.withLock { $0[task] = found }
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+    var gates: [GateStatistics] = []
+    if recording.contains(.gates) {
+      gates = directions.map { _ in GateStatistics() }
+      // In the order of the tasks, so that sums do not depend on who came first.
+      for (task, found) in statistics.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
+        gates[task % directions.count].add(found)
+      }
+    }
+    return LSTMResult(
+      outputs: outputs, cells: cells, lastOutputs: lastOutputs, state: state, gates: gates)
+  }
+
+  /// The groups into which a batch is cut: enough for several threads, each large enough for oneDNN.
+  private static func groups(of batch: Int) -> [Range<Int>] {
+    let count = batch < 4 ? 1 : batch < 32 ? 2 : max(4, (batch + 63) / 64)
+    return (0..<count).map { batch * $0 / count..<batch * ($0 + 1) / count }
+      .filter { !$0.isEmpty }
+  }
+}
+
+/// The memory of a run; every group has rows of its own in it.
+@unsafe struct LSTMMemory: @unchecked Sendable {
+  let x: UnsafePointer<Float>?
+  let h: UnsafeMutablePointer<Float>?
+  let c: UnsafeMutablePointer<Float>?
+  let last: UnsafeMutablePointer<Float>?
+  let outputs: UnsafeMutablePointer<Float>?
+  let cells: UnsafeMutablePointer<Float>?
+}

@@ -1,0 +1,127 @@
+internal import Diagnostics
+internal import LSTMCore
+
+/// Finds values and nodes in a graph.
+struct GraphSearch {
+  private let graph: ModelGraph
+  /// The node that makes a value.
+  private let makers: [String: Int]
+
+  init(_ graph: ModelGraph) {
+    self.graph = graph
+    var makers: [String: Int] = [:]
+    for (index, node) in graph.nodes.enumerated() {
+      for output in node.outputs where !output.isEmpty { makers[output] = index }
+    }
+    self.makers = makers
+  }
+
+  /// The values that names stand for: outputs of the graph, nodes, or values.
+  ///
+  /// - Throws: `DiagnosticError` for a name that stands for none.
+  func values(of names: [String]?) throws(DiagnosticError) -> [GraphOutput] {
+    guard let names else { return graph.outputs }
+    var found: [GraphOutput] = []
+    for name in names {
+      guard let value = value(named: name) else {
+        let known = (graph.outputs.map(\.name) + graph.nodes.map(\.name)).filter { !$0.isEmpty }
+        throw DiagnosticError(
+          .notRunnable, "there is no output or layer '\(name)'",
+          hint: "there are " + known.prefix(12).joined(separator: ", ")
+            + (known.count > 12 ? ", …" : ""))
+      }
+      found.append(GraphOutput(name: name, value: value))
+    }
+    return found
+  }
+
+  private func value(named name: String) -> String? {
+    if let output = graph.outputs.first(where: { $0.name == name }) { return output.value }
+    let parts = name.split(separator: "#", omittingEmptySubsequences: false)
+    let (base, number) =
+      parts.count == 2 && Int(parts[1]) != nil ? (String(parts[0]), Int(parts[1]) ?? 0) : (name, 0)
+    if let node = graph.nodes.last(where: { $0.name == base }),
+      node.outputs.indices.contains(number), !node.outputs[number].isEmpty
+    {
+      return node.outputs[number]
+    }
+    return makers[name] != nil || graph.inputs.contains { $0.name == name } ? name : nil
+  }
+
+  /// The nodes that some values need, in order.
+  func nodes(for values: [String]) -> [Int] {
+    var needed: Set<Int> = []
+    var open = values
+    while let value = open.popLast() {
+      guard let index = makers[value], needed.insert(index).inserted else { continue }
+      open += graph.nodes[index].inputs
+    }
+    return needed.sorted()
+  }
+
+  /// The node that makes a value.
+  func maker(of value: String) -> Int? { makers[value] }
+}
+
+extension ModelGraph {
+  /// Makes the softmax that yields a value hand on what it is given.
+  ///
+  /// - Returns: Whether there is one.
+  mutating func keepLogits(of value: String, layers: [Layer]) -> Bool {
+    guard var index = GraphSearch(self).maker(of: value) else { return false }
+    // Shape operators between the softmax and the output do not matter; its values stay together.
+    while ["identity", "onnx.Squeeze", "onnx.Unsqueeze", "onnx.Reshape", "onnx.Transpose"]
+      .contains(nodes[index].operation),
+      let before = nodes[index].inputs.first.flatMap({ GraphSearch(self).maker(of: $0) })
+    {
+      index = before
+    }
+    switch nodes[index].operation {
+    case "onnx.Softmax", "onnx.LogSoftmax": break
+    case "activation" where nodes[index].attributes["function"] == .text("softmax"):
+      nodes[index].operation = "identity"
+      return true
+    case "keras.Dense":
+      guard let layer = nodes[index].layer, layers.indices.contains(layer),
+        case .dense(let dense) = layers[layer].kind, dense.activation.function == .softmax
+      else { return false }
+    default: return false
+    }
+    nodes[index].attributes["keepsLogits"] = GraphAttribute(true)
+    return true
+  }
+}
+
+extension GraphInput {
+  /// The shape, for people: `[batch?, 50, 25]`.
+  var shapeText: String {
+    "[" + shape.map { $0.map(String.init) ?? "any" }.joined(separator: ", ") + "]"
+  }
+
+  /// A tensor for this input, after checking its shape and kind.
+  ///
+  /// - Throws: `DiagnosticError` with code `badData`.
+  func checked(_ tensor: Tensor) throws(DiagnosticError) -> Tensor {
+    // A shape without sizes is one that the source does not give, or a scalar.
+    guard shape.isEmpty || tensor.dims.count == shape.count,
+      zip(shape, tensor.dims).allSatisfy({ $0 == nil || $0 == $1 })
+    else {
+      throw DiagnosticError(
+        .badData, object: name, "expected the shape \(shapeText), found \(tensor.dims)")
+    }
+    guard isInteger else {
+      if case .integers(let values) = tensor.elements {
+        return Tensor(tensor.dims, values.map { Float($0) })
+      }
+      return tensor
+    }
+    guard let floats = tensor.floats else { return tensor }
+    let integers = floats.compactMap { Int64(exactly: $0) }
+    guard integers.count == floats.count else {
+      let bad = floats.first { Int64(exactly: $0) == nil } ?? .nan
+      throw DiagnosticError(
+        .badData, object: name, "expected integers (tokens), found \(bad)")
+    }
+    return Tensor(dims: tensor.dims, elements: .integers(integers))
+  }
+}

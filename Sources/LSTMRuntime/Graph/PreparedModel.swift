@@ -1,0 +1,218 @@
+public import Diagnostics
+public import LSTMCore
+
+/// A model ready to run from its inputs to its outputs.
+public struct PreparedModel: Sendable {
+  /// One node that is run.
+  private struct Step: Sendable {
+    let name: String
+    let operation: Operation
+    let inputs: [Int?]
+    let outputs: [Int?]
+    /// Whether the first two axes are folded into one meanwhile (Keras `TimeDistributed`).
+    let foldsTime: Bool
+  }
+
+  /// What the model is given. Those that only begin the state of an LSTM may be left out.
+  public let inputs: [GraphInput]
+  /// The names of the inputs that may be left out: initial states, which are zero then, or carried.
+  public let stateInputs: Set<String>
+  /// The names of what ``run(_:session:threads:)`` returns, in order.
+  public let outputNames: [String]
+  /// Whether the last operation on the first output was a softmax that was left out.
+  public let leavesOutSoftmax: Bool
+  /// The bytes of the weights of LSTM, dense and embedding layers as they are held.
+  public let weightByteCount: Int
+
+  private let steps: [Step]
+  private let slotCount: Int
+  private let inputSlots: [Int]
+  private let outputSlots: [Int]
+  /// The values whose last reader is a step, to free them after it.
+  private let lastReads: [[Int]]
+
+  /// Prepares a model.
+  ///
+  /// Only what the outputs need is prepared, so a model with an opaque layer can still be run up to
+  /// it.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - outputs: Names of outputs or layers, `layer#1` for a second output of a layer; the model's
+  ///     own outputs when `nil`.
+  ///   - leavingOutSoftmax: Whether to return what goes into the softmax that makes the first
+  ///     output, if one does, so that logarithms of probabilities are exact.
+  /// - Throws: ``DiagnosticError`` with code `notRunnable` when the model has no graph, an output
+  ///   does not exist, or an operation on the way to one is not supported.
+  public init(
+    _ model: Model, outputs: [String]? = nil, leavingOutSoftmax: Bool = false
+  ) throws(DiagnosticError) {
+    guard var graph = model.graph else {
+      throw DiagnosticError(
+        .notRunnable, "the file does not say how the layers are connected",
+        hint: "run one LSTM layer with --layer, or give the full model instead of its weights")
+    }
+    let wanted = try GraphSearch(graph).values(of: outputs)
+    guard let firstWanted = wanted.first else {
+      throw DiagnosticError(.notRunnable, "has no outputs")
+    }
+    leavesOutSoftmax =
+      leavingOutSoftmax && graph.keepLogits(of: firstWanted.value, layers: model.layers)
+    outputNames = wanted.map(\.name)
+    let needed = GraphSearch(graph).nodes(for: wanted.map(\.value))
+    var slots: [String: Int] = [:]
+    for input in graph.inputs where slots[input.name] == nil { slots[input.name] = slots.count }
+    var steps: [Step] = []
+    var initialStateReads: Set<String> = []
+    var otherReads: Set<String> = []
+    for index in needed {
+      let node = graph.nodes[index]
+      do {
+        guard let prepare = Operators.all[node.operation] else {
+          throw DiagnosticError(
+            .notRunnable,
+            node.operation == GraphNode.opaqueOperation
+              ? node.attributes["reason"]?.text ?? "lstmpack cannot run this layer"
+              : "lstmpack cannot run the operation '\(node.operation)'",
+            hint: "choose an output before it with --output, or run an LSTM with --layer")
+        }
+        let context = NodeContext(model: model, node: node, index: index)
+        let operation = try prepare(context)
+        var inputs: [Int?] = []
+        for (position, name) in node.inputs.enumerated() {
+          if node.operation.hasSuffix(".LSTM"), position > 0 {
+            initialStateReads.insert(name)
+          } else {
+            otherReads.insert(name)
+          }
+          if name.isEmpty {
+            inputs.append(nil)
+          } else if let slot = slots[name] {
+            inputs.append(slot)
+          } else {
+            throw DiagnosticError(.notRunnable, "reads the value '\(name)', which nothing makes")
+          }
+        }
+        let outputs = node.outputs.map { name -> Int? in
+          guard !name.isEmpty else { return nil }
+          let slot = slots.count
+          slots[name] = slot
+          return slot
+        }
+        steps.append(
+          Step(
+            name: node.name, operation: operation, inputs: inputs, outputs: outputs,
+            foldsTime: try context.flag("timeDistributed")))
+      } catch { throw DiagnosticError.of(error).atObject(node.name) }
+    }
+    let read = initialStateReads.union(otherReads).union(wanted.map(\.value))
+    inputs = graph.inputs.filter { read.contains($0.name) }
+    stateInputs = Set(graph.inputs.map(\.name)).intersection(initialStateReads)
+      .subtracting(otherReads)
+    inputSlots = inputs.compactMap { slots[$0.name] }
+    outputSlots = wanted.compactMap { slots[$0.value] }
+    var lastReader: [Int: Int] = [:]
+    for (index, step) in steps.enumerated() {
+      for slot in (step.inputs + step.outputs).compactMap({ $0 }) { lastReader[slot] = index }
+    }
+    for slot in outputSlots { lastReader[slot] = nil }
+    var lastReads = [[Int]](repeating: [], count: steps.count)
+    for (slot, step) in lastReader { lastReads[step].append(slot) }
+    self.lastReads = lastReads
+    self.steps = steps
+    slotCount = slots.count
+    weightByteCount = Set(needed.compactMap { graph.nodes[$0].layer })
+      .reduce(0) { $0 + model.weightByteCount(ofLayer: $1) }
+  }
+
+  /// Runs the model.
+  ///
+  /// - Parameters:
+  ///   - inputs: A value for each of ``inputs``, by name; ``stateInputs`` may be missing.
+  ///   - session: States and recordings.
+  ///   - threads: How many threads may work; results do not depend on it.
+  /// - Returns: A tensor for each of ``outputNames``.
+  /// - Throws: ``DiagnosticError`` with code `badData` when an input is missing or does not fit, and
+  ///   with the node named when values do not fit on the way.
+  public func run(
+    _ inputs: [String: Tensor], session: inout RunSession, threads: Int = 1
+  ) throws(DiagnosticError) -> [Tensor] {
+    var values = [GraphValue?](repeating: nil, count: slotCount)
+    for (input, slot) in zip(self.inputs, inputSlots) {
+      guard let tensor = inputs[input.name] else {
+        if stateInputs.contains(input.name) { continue }
+        throw DiagnosticError(
+          .badData, object: input.name, "no value is given for this input",
+          hint: "it has the shape \(input.shapeText)")
+      }
+      values[slot] = GraphValue(try input.checked(tensor))
+    }
+    session.runs = []
+    for (index, step) in steps.enumerated() {
+      do {
+        var call = OperationCall(
+          inputs: step.inputs.map { $0.flatMap { values[$0] } }, threads: threads,
+          session: session)
+        let results =
+          step.foldsTime ? try Self.runFolded(step.operation, &call) : try step.operation(&call)
+        session = call.session
+        for (slot, result) in zip(step.outputs, results) {
+          if let slot { values[slot] = result }
+        }
+      } catch { throw DiagnosticError.of(error).atObject(step.name) }
+      for slot in lastReads[index] { values[slot] = nil }
+    }
+    var outputs: [Tensor] = []
+    for (name, slot) in zip(outputNames, outputSlots) {
+      guard let value = values[slot] else {
+        throw DiagnosticError(.badData, object: name, "has no value")
+      }
+      outputs.append(value.tensor)
+    }
+    return outputs
+  }
+
+  /// Runs an operation on every step of time as if it were a sequence of its own.
+  private static func runFolded(
+    _ operation: Operation, _ call: inout OperationCall
+  ) throws -> [GraphValue] {
+    let x = try call.tensor(0)
+    guard x.dims.count >= 3 else {
+      throw OperationCall.error("needs an input with a time axis, found \(x.dims)")
+    }
+    let mask = try call.value(0).mask
+    let folded = try x.reshaped([x.dims[0] * x.dims[1]] + x.dims[2...], zeroKeeps: false)
+    var inner = OperationCall(
+      inputs: [GraphValue(folded)] + call.inputs.dropFirst(), threads: call.threads,
+      session: call.session)
+    return try operation(&inner).map { value in
+      GraphValue(
+        try value.tensor.reshaped(
+          [x.dims[0], x.dims[1]] + value.tensor.dims.dropFirst(), zeroKeeps: false), mask: mask)
+    }
+  }
+}
+
+extension DiagnosticError {
+  /// Operators throw this one error and those of `Tensor`, which are of the same type.
+  static func of(_ error: any Error) -> DiagnosticError {
+    error as? DiagnosticError ?? DiagnosticError(.badData, "\(error)")
+  }
+}
+
+extension Model {
+  /// The bytes of the weights of a layer as they are stored.
+  fileprivate func weightByteCount(ofLayer index: Int) -> Int {
+    switch layers[index].kind {
+    case .lstm(let layer):
+      lstmWeights[layer.weights].directions.reduce(0) { sum, direction in
+        Gate.allCases.reduce(sum) {
+          $0 + direction.inputWeights[$1].byteCount + direction.recurrentWeights[$1].byteCount
+        }
+      }
+    case .embedding(let layer): layer.weights.byteCount
+    case .dense(let layer): layer.weights.byteCount
+    case .opaque(let layer): layer.tensors.reduce(0) { $0 + $1.bytes.count }
+    }
+  }
+}

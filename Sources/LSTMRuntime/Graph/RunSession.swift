@@ -1,0 +1,37 @@
+/// What a model remembers between two calls, and what it is asked to record.
+public struct RunSession: Sendable {
+  /// Whether each call goes on from the state in which the last one ended.
+  public var carriesState: Bool
+  /// What the LSTM layers record.
+  public var recording: LSTMRecording
+  /// Whether to keep what the LSTM layers are given.
+  public var recordsInputs: Bool
+  /// What the LSTM layers of the last call recorded, in the order of the graph.
+  public internal(set) var runs: [LSTMRun] = []
+  /// The states, by the place of the node in the graph.
+  var states: [Int: LSTMState] = [:]
+
+  /// The run of one LSTM layer.
+  public struct LSTMRun: Sendable {
+    /// The name of the node.
+    public var name: String
+    /// The layer, an index of `Model.layers`.
+    public var layer: Int
+    /// What it was given; `nil` when inputs were not recorded.
+    public var input: LSTMSequence?
+    /// What it recorded, and its last state.
+    public var result: LSTMResult
+  }
+
+  /// Creates a session that has not begun.
+  public init(
+    carriesState: Bool = false, recording: LSTMRecording = [], recordsInputs: Bool = false
+  ) {
+    self.carriesState = carriesState
+    self.recording = recording
+    self.recordsInputs = recordsInputs
+  }
+
+  /// Forgets the states.
+  public mutating func reset() { states = [:] }
+}

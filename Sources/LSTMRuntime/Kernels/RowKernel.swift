@@ -1,0 +1,42 @@
+internal import LSTMCore
+
+/// One row of a packed matrix.
+struct PackedRow {
+  /// The codes, as the encoding lays them out.
+  let codes: ArraySlice<UInt8>
+  /// The parameters of the row's groups, exponent applied.
+  let parameters: ArraySlice<Float>
+  /// The elements of a group.
+  let groupSize: Int
+  /// The bit layout.
+  let encoding: any WeightEncoding
+}
+
+/// Unpacks the rows of packed matrices into float32.
+///
+/// What it writes is exactly what the encoding's reference says (`KernelTests` compares them).
+protocol RowKernel: Sendable {
+  /// Whether it unpacks this encoding.
+  func handles(_ encoding: any WeightEncoding) -> Bool
+
+  /// Unpacks one row.
+  ///
+  /// - Parameters:
+  ///   - row: The codes and parameters.
+  ///   - output: As many elements as the row has columns.
+  func unpack(_ row: PackedRow, into output: UnsafeMutableBufferPointer<Float>)
+}
+
+/// The kernels.
+enum RowKernels {
+  /// Every kernel, fastest first; a new kernel is one line here. An encoding that none handles runs
+  /// through its reference.
+  static let all: [any RowKernel] = [
+    TableKernel(), UniformKernel(), Float16Kernel(), Ternary5In8Kernel(), ReferenceKernel(),
+  ]
+
+  /// The kernel for an encoding.
+  static func kernel(for encoding: any WeightEncoding) -> any RowKernel {
+    all.first { $0.handles(encoding) } ?? ReferenceKernel()
+  }
+}

@@ -1,0 +1,33 @@
+internal import LSTMCore
+
+/// Encodings of one or two bits: the values of a group make a table of at most four entries.
+struct TableKernel: RowKernel {
+  func handles(_ encoding: any WeightEncoding) -> Bool {
+    encoding is BinaryEncoding || encoding is Ternary2Encoding || encoding is Codebook2Encoding
+  }
+
+  func unpack(_ row: PackedRow, into output: UnsafeMutableBufferPointer<Float>) {
+    let width = row.encoding is BinaryEncoding ? 1 : 2
+    let perGroup = row.encoding.parametersPerGroup
+    let mask = (UInt8(1) << UInt8(width)) - 1
+    var parameters = row.parameters
+    unsafe row.codes.withUnsafeBufferPointer { codes in
+      var column = 0
+      while column < output.count {
+        let end = min(column + row.groupSize, output.count)
+        let group = parameters.prefix(perGroup)
+        parameters = parameters.dropFirst(perGroup)
+        var table = SIMD4<Float>.zero
+        for code in 0..<row.encoding.levelCount {
+          table[code] = row.encoding.value(of: UInt16(code), parameters: group)
+        }
+        while column < end {
+          let bit = column * width
+          let code = unsafe (codes[bit / 8] >> UInt8(bit % 8)) & mask
+          unsafe output[column] = table[Int(code)]
+          column += 1
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,241 @@
+internal import Diagnostics
+internal import LSTMCore
+
+/// ONNX operators that compute.
+enum ONNXMathOperators {
+  static let table: [String: Operators.Prepare] = [
+    "onnx.Add": { _ in { try arithmetic($0, .add) } },
+    "onnx.Sub": { _ in { try arithmetic($0, .subtract) } },
+    "onnx.Mul": { _ in { try arithmetic($0, .multiply) } },
+    "onnx.Div": { _ in
+      { call in
+        if try call.tensor(1).integers?.contains(0) == true {
+          throw OperationCall.error("divides by zero")
+        }
+        return try arithmetic(call, .divide)
+      }
+    },
+    "onnx.Pow": { _ in
+      { call in
+        let (x, power) = (try call.tensor(0), try call.tensor(1))
+        let exponent = Tensor(
+          dims: power.dims, elements: .floats(power.floats ?? power.integers?.map { Float($0) } ?? []))
+        let operation = Tensor.Arithmetic { Float(Activation.power(Double($0), Double($1))) }
+        return [
+          GraphValue(
+            try x.combined(with: exponent, operation, allow: OperationCall.allow))
+        ]
+      }
+    },
+    "onnx.Sqrt": { _ in
+      { call in
+        let (dims, x) = try call.floats(0)
+        return [GraphValue(dims, x.map { $0.squareRoot() })]
+      }
+    },
+    "onnx.ReduceMean": reduceMean,
+    "onnx.Softmax": { try softmax($0, isLogarithm: false) },
+    "onnx.LogSoftmax": { try softmax($0, isLogarithm: true) },
+    "onnx.Dense": dense,
+    "onnx.MatMul": { _ in { [GraphValue(try product($0))] } },
+    "onnx.Gemm": gemm,
+    "onnx.BatchNormalization": { node in
+      let epsilon = try node.float("epsilon", default: 1e-5)
+      return { call in
+        let (dims, x) = try call.floats(0)
+        guard dims.count >= 2 else { throw OperationCall.error("needs channels, found \(dims)") }
+        return [
+          GraphValue(
+            dims,
+            try Normalization.batch(
+              x, dims: dims, axis: 1, gamma: try call.floats(1).values,
+              beta: try call.floats(2).values, mean: try call.floats(3).values,
+              variance: try call.floats(4).values, epsilon: epsilon))
+        ]
+      }
+    },
+    "onnx.LayerNormalization": { node in
+      let epsilon = try node.float("epsilon", default: 1e-5)
+      let axis = try node.integer("axis", default: -1)
+      return { call in
+        let (dims, x) = try call.floats(0)
+        let first = try Tensor.axis(axis, rank: dims.count)
+        let size = dims[first...].reduce(1, *)
+        let gamma = try call.floats(1).values
+        let beta = call.optional(2)?.tensor.floats
+        guard size > 0, gamma.count == size, beta?.count ?? size == size else {
+          throw OperationCall.error("has weights that do not fit the shape \(dims)")
+        }
+        return [
+          GraphValue(
+            dims, Normalization.layer(x, size: size, gamma: gamma, beta: beta, epsilon: epsilon))
+        ]
+      }
+    },
+  ]
+
+  private static func arithmetic(
+    _ call: OperationCall, _ operation: Tensor.Arithmetic
+  ) throws -> [GraphValue] {
+    [
+      GraphValue(
+        try call.tensor(0).combined(
+          with: try call.tensor(1), operation, allow: OperationCall.allow))
+    ]
+  }
+
+  /// The mean over some axes.
+  private static let reduceMean: Operators.Prepare = { node in
+    let axes = try node.integers("axes")
+    let keepsAxes = try node.flag("keepdims", default: true)
+    return { call in
+      let (dims, x) = try call.floats(0)
+      let given = try axes ?? call.optionalIntegers(1) ?? Array(dims.indices)
+      var reduced: Set<Int> = []
+      for axis in given { reduced.insert(try Tensor.axis(axis, rank: dims.count)) }
+      let kept = dims.indices.map { reduced.contains($0) ? 1 : dims[$0] }
+      let strides = Tensor.strides(dims)
+      let resultStrides = Tensor.strides(kept)
+      var sums = [Double](repeating: 0, count: kept.reduce(1, *))
+      for index in x.indices {
+        var target = 0
+        for axis in dims.indices where !reduced.contains(axis) {
+          target += index / strides[axis] % dims[axis] * resultStrides[axis]
+        }
+        sums[target] += Double(x[index])
+      }
+      let count = Double(x.count) / Double(max(1, sums.count))
+      let means = sums.map { Float($0 / count) }
+      let shape =
+        keepsAxes
+        ? kept : dims.enumerated().filter { !reduced.contains($0.offset) }.map(\.element)
+      return [GraphValue(shape, means)]
+    }
+  }
+
+  /// Softmax over an axis; before operator set 13 over all axes from it on.
+  private static func softmax(_ node: NodeContext, isLogarithm: Bool) throws -> Operation {
+    let axis = try node.integer("axis", default: -1)
+    let flattens = try node.flag("flattens")
+    let keepsLogits = try node.flag("keepsLogits")
+    return { call in
+      let (dims, x) = try call.floats(0)
+      if keepsLogits { return [GraphValue(dims, x)] }
+      let own = try Tensor.axis(axis, rank: dims.count)
+      let isLast = flattens || own == dims.count - 1
+      let order = Array(dims.indices.filter { $0 != own }) + [own]
+      let moved = isLast ? Tensor(dims, x) : try Tensor(dims, x).transposed(order)
+      let size = flattens ? dims[own...].reduce(1, *) : dims.isEmpty ? 1 : dims[own]
+      var y = CommonOperators.apply(
+        Activation(.softmax), to: moved.floats ?? [], rowSize: size)
+      if isLogarithm {
+        y = logSoftmax(moved.floats ?? [], size: size)
+      }
+      var result = Tensor(moved.dims, y)
+      if !isLast {
+        let back = dims.indices.map { axis in order.firstIndex(of: axis) ?? axis }
+        result = try result.transposed(back)
+      }
+      return [GraphValue(result)]
+    }
+  }
+
+  private static func logSoftmax(_ x: [Float], size: Int) -> [Float] {
+    guard size > 0 else { return x }
+    var y = x
+    unsafe x.withUnsafeBufferPointer { x in
+      guard let start = x.baseAddress else { return }
+      for row in stride(from: 0, to: x.count, by: size) {
+        let (largest, sum) = unsafe VectorMath.logSumExpParts(start + row, count: size)
+        let total = largest + Float(Activation.logarithm(Double(sum)))
+        for index in row..<row + size { y[index] -= total }
+      }
+    }
+    return y
+  }
+
+  /// x · Wᵀ + b with the weights of a dense layer: `MatMul` and `Gemm` with constant weights.
+  private static let dense: Operators.Prepare = { node in
+    guard case .dense(let layer) = try node.layer().kind else {
+      throw node.error("its layer is not dense")
+    }
+    let map = LinearMaps.map(layer.weights)
+    return { call in
+      let (dims, x) = try call.floats(0)
+      guard dims.last == map.inputSize else {
+        throw OperationCall.error(
+          "needs an input of \(map.inputSize) features, found shape \(dims)")
+      }
+      let result = Array(dims.dropLast()) + [map.outputSize]
+      try OperationCall.allow(result)
+      let y = map.applied(
+        to: x, rows: dims.dropLast().reduce(1, *), bias: layer.bias, activation: .linear,
+        threads: call.threads)
+      return [GraphValue(result, y)]
+    }
+  }
+
+  /// numpy's matmul for inputs of at least two sizes, and vectors on either side.
+  private static func product(_ call: OperationCall) throws -> Tensor {
+    var (a, b) = (try call.tensor(0), try call.tensor(1))
+    let (isRow, isColumn) = (a.dims.count == 1, b.dims.count == 1)
+    if isRow { a = try a.unsqueezed([0]) }
+    if isColumn { b = try b.unsqueezed([1]) }
+    guard a.dims.count >= 2, b.dims.count >= 2, a.dims.last == b.dims[b.dims.count - 2] else {
+      throw OperationCall.error("cannot multiply shapes \(a.dims) and \(b.dims)")
+    }
+    let outer = try Tensor.broadcast(Array(a.dims.dropLast(2)), Array(b.dims.dropLast(2)))
+    let (rows, inner, columns) = (
+      a.dims[a.dims.count - 2], a.dims[a.dims.count - 1], b.dims[b.dims.count - 1]
+    )
+    try OperationCall.allow(outer + [rows, columns])
+    let left = a.broadcast(to: outer + [rows, inner])
+    let right = b.broadcast(to: outer + [inner, columns])
+    guard let x = left.floats, let w = right.floats else {
+      throw OperationCall.error("multiplies matrices of integers")
+    }
+    var y: [Float] = []
+    for index in 0..<outer.reduce(1, *) {
+      let matrix = Matrix(
+        rows: inner, columns: columns,
+        elements: Array(w[index * inner * columns..<(index + 1) * inner * columns]))
+      y += LinearMaps.map(.dense(matrix.transposed)).applied(
+        to: Array(x[index * rows * inner..<(index + 1) * rows * inner]), rows: rows, bias: nil,
+        activation: .linear, threads: call.threads)
+    }
+    var result = Tensor(outer + [rows, columns], y)
+    if isColumn { result = try result.squeezed([result.dims.count - 1]) }
+    if isRow { result = try result.squeezed([result.dims.count - (isColumn ? 1 : 2)]) }
+    return result
+  }
+
+  /// alpha · A' · B' + beta · C.
+  private static let gemm: Operators.Prepare = { node in
+    let (alpha, beta) = (
+      try node.float("alpha", default: 1), try node.float("beta", default: 1)
+    )
+    let (transA, transB) = (try node.flag("transA"), try node.flag("transB"))
+    return { call in
+      var factors = call
+      var (a, b) = (try call.tensor(0), try call.tensor(1))
+      guard a.dims.count == 2, b.dims.count == 2 else {
+        throw OperationCall.error("needs matrices, found \(a.dims) and \(b.dims)")
+      }
+      if transA { a = try a.transposed(nil) }
+      if transB { b = try b.transposed(nil) }
+      factors = OperationCall(
+        inputs: [GraphValue(a), GraphValue(b)], threads: call.threads, session: call.session)
+      var result = try product(factors)
+      if alpha != 1 {
+        result = try result.combined(
+          with: Tensor([], [alpha]), .multiply, allow: OperationCall.allow)
+      }
+      if let c = call.optional(2)?.tensor {
+        let scaled = try c.combined(
+          with: Tensor([], [beta]), .multiply, allow: OperationCall.allow)
+        result = try result.combined(with: scaled, .add, allow: OperationCall.allow)
+      }
+      return [GraphValue(result)]
+    }
+  }
+}

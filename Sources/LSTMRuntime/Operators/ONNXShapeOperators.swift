@@ -1,0 +1,141 @@
+internal import Diagnostics
+internal import LSTMCore
+
+/// ONNX operators that move elements; `Tensor` does the work.
+///
+/// Settings that old operator sets give as attributes and new ones as inputs may come either way.
+enum ONNXShapeOperators {
+  static let table: [String: Operators.Prepare] = [
+    "onnx.Reshape": { node in
+      let shape = try node.integers("shape")
+      let zeroKeeps = try !node.flag("allowzero")
+      return { call in
+        let sizes = try shape ?? call.integers(1)
+        return [GraphValue(try call.tensor(0).reshaped(sizes, zeroKeeps: zeroKeeps))]
+      }
+    },
+    "onnx.Flatten": { node in
+      let axis = try node.integer("axis", default: 1)
+      return { [GraphValue(try $0.tensor(0).flattened(axis: axis))] }
+    },
+    "onnx.Squeeze": { node in
+      let axes = try node.integers("axes")
+      return { call in
+        [GraphValue(try call.tensor(0).squeezed(try axes ?? call.optionalIntegers(1)))]
+      }
+    },
+    "onnx.Unsqueeze": { node in
+      let axes = try node.integers("axes")
+      return { call in
+        [GraphValue(try call.tensor(0).unsqueezed(try axes ?? call.integers(1)))]
+      }
+    },
+    "onnx.Transpose": { node in
+      let order = try node.integers("perm")
+      return { [GraphValue(try $0.tensor(0).transposed(order))] }
+    },
+    "onnx.Slice": { node in
+      let (starts, ends) = (try node.integers("starts"), try node.integers("ends"))
+      let axes = try node.integers("axes")
+      return { call in
+        [
+          GraphValue(
+            try call.tensor(0).sliced(
+              starts: try starts ?? call.integers(1), ends: try ends ?? call.integers(2),
+              axes: try axes ?? call.optionalIntegers(3), steps: try call.optionalIntegers(4)))
+        ]
+      }
+    },
+    "onnx.Concat": { node in
+      let axis = try node.integer("axis", default: 1)
+      return { call in
+        let tensors = try call.inputs.indices.map { try call.tensor($0) }
+        return [
+          GraphValue(try Tensor.concatenated(tensors, axis: axis, allow: OperationCall.allow))
+        ]
+      }
+    },
+    "onnx.Split": { node in
+      let axis = try node.integer("axis", default: 0)
+      let sizes = try node.integers("split")
+      let parts = node.node.outputs.count
+      return { call in
+        let x = try call.tensor(0)
+        let sizes = try x.splitSizes(
+          try sizes ?? call.optionalIntegers(1), parts: parts, axis: axis)
+        return try sizes.indices.map { GraphValue(try x.part($0, sizes: sizes, axis: axis)) }
+      }
+    },
+    "onnx.Gather": { node in
+      let axis = try node.integer("axis", default: 0)
+      return { call in
+        [
+          GraphValue(
+            try call.tensor(0).gathered(
+              try call.tensor(1), axis: axis, allow: OperationCall.allow))
+        ]
+      }
+    },
+    "onnx.Embedding": { node in
+      guard case .embedding(let layer) = try node.layer().kind else {
+        throw node.error("its layer is no embedding")
+      }
+      let table = EmbeddingTable(layer.weights)
+      return { call in
+        let tokens = try call.tensor(1)
+        try OperationCall.allow(tokens.dims + [table.size])
+        let rows = try call.integers(1).map { $0 < 0 ? $0 &+ table.count : $0 }
+        return [GraphValue(tokens.dims + [table.size], try table.rows(rows))]
+      }
+    },
+    "onnx.Shape": { node in
+      let (start, end) = (
+        try node.integer("start", default: 0), try node.integer("end", default: Int.max)
+      )
+      return { [GraphValue(try $0.tensor(0).shape(from: start, to: end))] }
+    },
+    "onnx.Expand": { _ in
+      { call in
+        let x = try call.tensor(0)
+        let dims = try Tensor.broadcast(x.dims, try call.integers(1))
+        try OperationCall.allow(dims)
+        return [GraphValue(x.broadcast(to: dims))]
+      }
+    },
+    "onnx.ConstantOfShape": { node in
+      let float = try node.float("float", default: 0)
+      let integer = node.node.attributes["integer"]?.integer
+      return { call in
+        let dims = try call.integers(0)
+        try OperationCall.allow(dims)
+        let count = dims.reduce(1, *)
+        return [
+          GraphValue(
+            Tensor(
+              dims: dims,
+              elements: integer.map { .integers([Int64](repeating: Int64($0), count: count)) }
+                ?? .floats([Float](repeating: float, count: count))))
+        ]
+      }
+    },
+    "onnx.Cast": { node in
+      let toFloat = try node.flag("toFloat")
+      return { call in
+        var x = try call.tensor(0)
+        switch x.elements {
+        case .floats(let values) where !toFloat:
+          x.elements = .integers(
+            try values.map {
+              guard let integer = Int64(exactly: $0.rounded(.towardZero)) else {
+                throw OperationCall.error("cannot make an integer of \($0)")
+              }
+              return integer
+            })
+        case .integers(let values) where toFloat: x.elements = .floats(values.map { Float($0) })
+        default: break
+        }
+        return [GraphValue(x)]
+      }
+    },
+  ]
+}
