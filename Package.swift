@@ -63,6 +63,7 @@ let package = Package(
     library("HDF5", ["Diagnostics", "CHDF5"]),
     library("ZipArchive", ["Diagnostics", "CZip"]),
     library("ONNXProto", ["Diagnostics", "FileSupport", "COnnx", "CProtobufC"]),
+    library("DataFiles", ["Diagnostics", "FileSupport", "ZipArchive"]),
     library("LinearAlgebra", ["Diagnostics", "LSTMCore", "CLAPACKE"]),
 
     // 4: formats, and the compression of one matrix
@@ -101,6 +102,7 @@ let package = Package(
     tests("FileSupportTests", ["Diagnostics", "FileSupport"]),
     tests("HDF5Tests", ["Diagnostics", "FileSupport", "HDF5"]),
     tests("ONNXProtoTests", ["Diagnostics", "FileSupport", "ONNXProto"]),
+    tests("DataFilesTests", ["Diagnostics", "FileSupport", "DataFiles"]),
     tests("LinearAlgebraTests", ["Diagnostics", "LSTMCore", "LinearAlgebra"]),
     tests(
       "MatrixCompressionTests", ["Diagnostics", "LSTMCore", "LinearAlgebra", "MatrixCompression"]),

@@ -82,7 +82,7 @@ public struct ZipArchive: ~Copyable {
     guard unsafe zip_stat_index(archive, zip_uint64_t(index), 0, &status) == 0,
       unsafe status.valid & zip_uint64_t(ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE)
         == zip_uint64_t(ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE)
-    else { throw failure(name) }
+    else { throw unsafe failure(name) }
     let size = unsafe Int(clamping: status.size)
     let stored = unsafe Int(clamping: status.comp_size)
     let (allowed, overflow) = stored.multipliedReportingOverflow(by: Limit.expansion)
@@ -95,7 +95,7 @@ public struct ZipArchive: ~Copyable {
           + "expanded")
     }
     guard let member = unsafe zip_fopen_index(archive, zip_uint64_t(index), 0) else {
-      throw failure(name)
+      throw unsafe failure(name)
     }
     defer { unsafe zip_fclose(member) }
     var bytes = [UInt8](repeating: 0, count: size)
@@ -105,17 +105,25 @@ public struct ZipArchive: ~Copyable {
         let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
         return unsafe zip_fread(member, rest.baseAddress, zip_uint64_t(rest.count))
       }
-      guard got > 0 else { throw failure(name) }
+      guard got > 0 else { throw unsafe failure(name, reading: member) }
       done += Int(got)
     }
     // The checksum is compared when the end is read.
     var end: UInt8 = 0
-    guard unsafe zip_fread(member, &end, 1) == 0 else { throw failure(name) }
+    guard unsafe zip_fread(member, &end, 1) == 0 else {
+      throw unsafe failure(name, reading: member)
+    }
     return bytes
   }
 
-  private func failure(_ name: String) -> DiagnosticError {
-    let text = unsafe String(cString: zip_strerror(archive))
+  /// The error of a member; libzip keeps the reason with the member once that is open.
+  private func failure(_ name: String, reading member: OpaquePointer? = nil) -> DiagnosticError {
+    let text =
+      if let member = unsafe member {
+        unsafe String(cString: zip_file_strerror(member))
+      } else {
+        unsafe String(cString: zip_strerror(archive))
+      }
     return DiagnosticError(
       .malformedZip, object: name, "cannot be read from the zip archive: \(text)",
       hint: "the file may be damaged; copy it again")
