@@ -108,6 +108,12 @@ let package = Package(
       "MatrixCompressionTests", ["Diagnostics", "LSTMCore", "LinearAlgebra", "MatrixCompression"]),
     tests(
       "CheckpointsTests", ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "Checkpoints"]),
+    tests(
+      "LSTMRuntimeTests",
+      [
+        "Diagnostics", "LSTMCore", "FileSupport", "DataFiles", "Checkpoints", "ONNXProto",
+        "LSTMRuntime",
+      ]),
     tests("BVQTests", ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "BVQ"]),
     tests(
       "ModelCompressionTests",

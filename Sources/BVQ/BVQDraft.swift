@@ -18,6 +18,7 @@ struct BVQDraft {
   init(_ file: BVQFile) throws(DiagnosticError) {
     do throws(DiagnosticError) {
       try addTensors(of: file.model)
+      for (index, test) in file.selfTests.enumerated() { add(test, index: index) }
       let json = BVQMetadata.json(of: file)
       metadata = Array(json.serialized().utf8)
       try place()
@@ -64,6 +65,18 @@ struct BVQDraft {
             .bytes(tensor.bytes))
         }
       }
+    }
+  }
+
+  private mutating func add(_ test: SelfTest, index: Int) {
+    for (position, tensor) in (test.inputs + [test.expected]).enumerated() {
+      let source = SourceTensor(tensor.tensor, name: tensor.name)
+      add(
+        BVQTensor(
+          name: TensorNames.selfTest(index, position), kind: .selfTest,
+          storage: .raw(source.elementType), rows: 1, columns: tensor.tensor.count, offset: 0,
+          byteCount: 0, checksum: 0),
+        .bytes(source.bytes))
     }
   }
 

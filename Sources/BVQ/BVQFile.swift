@@ -9,12 +9,18 @@ public struct BVQFile: Equatable, Sendable {
   public var producer: BVQProducer
   /// The settings that reproduce the run, without time stamps, paths and host names.
   public var settings: JSONObject
+  /// Inputs with the outputs that the model has for them.
+  public var selfTests: [SelfTest]
 
   /// Creates the contents of a file.
-  public init(model: Model, producer: BVQProducer, settings: JSONObject = JSONObject()) {
+  public init(
+    model: Model, producer: BVQProducer, settings: JSONObject = JSONObject(),
+    selfTests: [SelfTest] = []
+  ) {
     self.model = model
     self.producer = producer
     self.settings = settings
+    self.selfTests = selfTests
   }
 }
 

@@ -6,7 +6,7 @@ enum BVQMetadata {
   /// The metadata of a file; keys always in the same order.
   static func json(of file: BVQFile) -> JSONValue {
     let source = file.model.source
-    return [
+    var object: JSONObject = [
       "producer": [
         "name": .string(file.producer.name), "version": .string(file.producer.version),
       ],
@@ -21,6 +21,11 @@ enum BVQMetadata {
         }),
       "layers": .array(file.model.layers.map(json)),
     ]
+    object["graph"] = file.model.graph.map(GraphMetadata.json)
+    if !file.selfTests.isEmpty {
+      object["selfTests"] = .array(file.selfTests.map(SelfTestMetadata.json))
+    }
+    return .object(object)
   }
 
   private static func json(of layer: Layer) -> JSONValue {

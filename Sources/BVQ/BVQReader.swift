@@ -21,10 +21,16 @@ public enum BVQReader {
       let loader = TensorLoader(contents: contents, source: source)
       try loader.checkPaddingBeforePayload()
       let model = try plan.model(loading: loader)
-      for (index, tensor) in contents.tensors.enumerated() where tensor.kind == .selfTest {
+      var selfTests: [SelfTest] = []
+      for test in plan.selfTests { selfTests.append(try test.load(loader)) }
+      // Those of other writers are checked and left alone.
+      let used = Set(plan.selfTests.flatMap(\.tensors))
+      for (index, tensor) in contents.tensors.enumerated()
+      where tensor.kind == .selfTest && !used.contains(index) {
         _ = try loader.load(index)
       }
-      return BVQFile(model: model, producer: plan.producer, settings: plan.settings)
+      return BVQFile(
+        model: model, producer: plan.producer, settings: plan.settings, selfTests: selfTests)
     } catch { throw error.inFile(source.name) }
   }
 }
@@ -57,7 +63,7 @@ extension ModelPlan {
       }
       layers.append(LSTMCore.Layer(name: layer.name, sourceClass: layer.sourceClass, kind: kind))
     }
-    return Model(source: source, layers: layers, lstmWeights: sets.compactMap { $0 })
+    return Model(source: source, layers: layers, lstmWeights: sets.compactMap { $0 }, graph: graph)
   }
 
   private func lstmWeights(

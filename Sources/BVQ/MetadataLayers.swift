@@ -46,20 +46,25 @@ enum MetadataLayers {
   ) throws(DiagnosticError) -> [(name: String, shape: [Int])] {
     var tensors: [(name: String, shape: [Int])] = []
     for tensor in try cursor.required("tensors").elements {
-      let shape = try tensor.required("shape")
-      var sizes: [Int] = []
-      for size in try shape.elements { sizes.append(try size.size) }
-      guard sizes.count <= BVQFormat.maximumShapeRank else {
-        throw shape.error(
-          "has \(sizes.count) sizes, above the limit of \(BVQFormat.maximumShapeRank)")
-      }
-      // Also without the zeros, so that nobody who multiplies in another order overflows.
-      do throws(DiagnosticError) {
-        _ = try checkedProduct(
-          sizes.filter { $0 > 0 }, limit: BVQFormat.maximumElementCount, of: "a tensor")
-      } catch { throw shape.error(error.problem) }
+      let sizes = try sizes(tensor.required("shape"))
       tensors.append((name: try tensor.required("name").string, shape: sizes))
     }
     return tensors
+  }
+
+  /// A shape whose elements can be counted.
+  static func sizes(_ shape: MetadataCursor) throws(DiagnosticError) -> [Int] {
+    var sizes: [Int] = []
+    for size in try shape.elements { sizes.append(try size.size) }
+    guard sizes.count <= BVQFormat.maximumShapeRank else {
+      throw shape.error(
+        "has \(sizes.count) sizes, above the limit of \(BVQFormat.maximumShapeRank)")
+    }
+    // Also without the zeros, so that nobody who multiplies in another order overflows.
+    do throws(DiagnosticError) {
+      _ = try checkedProduct(
+        sizes.filter { $0 > 0 }, limit: BVQFormat.maximumElementCount, of: "a tensor")
+    } catch { throw shape.error(error.problem) }
+    return sizes
   }
 }

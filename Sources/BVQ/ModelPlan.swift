@@ -50,6 +50,8 @@ struct ModelPlan {
   var settings: JSONObject
   var weights: [Weights]
   var layers: [Layer] = []
+  var graph: ModelGraph?
+  var selfTests: [SelfTestMetadata.Plan] = []
 
   /// Reads the metadata and finds every tensor they speak of.
   ///
@@ -88,6 +90,12 @@ struct ModelPlan {
     }
     if let unused = weights.firstIndex(where: { $0.directions.isEmpty }) {
       throw root.error("lstmWeights[\(unused)] is used by no layer")
+    }
+    if let graph = try root.optional("graph") {
+      self.graph = try GraphMetadata.graph(graph, layerCount: layers.count)
+    }
+    for (index, test) in (try root.optional("selfTests")?.elements ?? []).enumerated() {
+      selfTests.append(try SelfTestMetadata.plan(test, index: index, finder))
     }
     try finder.checkNothingIsLeft()
   }

@@ -76,6 +76,17 @@ struct TensorFinder {
     return index
   }
 
+  /// A tensor of a self-test; nobody has to use it.
+  func selfTest(_ name: String, count: Int) throws(DiagnosticError) -> Int {
+    guard let index = positions[name] else { throw missing(name) }
+    guard tensors[index].kind == .selfTest, tensors[index].rows == 1,
+      tensors[index].columns == count
+    else {
+      throw tensors[index].error("is no self-test tensor of \(count) elements, as the metadata say")
+    }
+    return index
+  }
+
   /// The shape that a matrix stands for.
   func shape(of matrix: ModelPlan.Matrix) -> (rows: Int, columns: Int) {
     switch matrix {

@@ -29,6 +29,9 @@ enum TensorNames {
   /// A tensor of an opaque layer, by its place.
   static func opaque(_ layer: String, _ index: Int) -> String { "\(layer)/tensor/\(index)" }
 
+  /// A tensor of a self-test: its inputs, then what it expects.
+  static func selfTest(_ test: Int, _ index: Int) -> String { "selfTest/\(test)/\(index)" }
+
   /// The gates that have peepholes, in the order of the file.
   static let peepholeGates: [Gate] = [.input, .forget, .output]
 }

@@ -27,10 +27,14 @@ public struct ImportOptions: Sendable {
   /// The activation of the input, forget and output gates, for files that do not record it; the
   /// name as in Keras: `sigmoid`, `hard_sigmoid`, `tanh`, `relu`, `linear`.
   public var recurrentActivation: String?
+  /// Values of inputs of the model that are weights rather than data, by name: ONNX lets `W`, `R`
+  /// and `B` of an LSTM be inputs.
+  public var boundInputs: [String: Tensor]
 
   /// Creates options.
-  public init(recurrentActivation: String? = nil) {
+  public init(recurrentActivation: String? = nil, boundInputs: [String: Tensor] = [:]) {
     self.recurrentActivation = recurrentActivation
+    self.boundInputs = boundInputs
   }
 }
 

@@ -15,6 +15,16 @@ extension ONNXModel {
   }
 }
 
+extension ONNXTensor {
+  /// Decodes a tensor in a file of its own, as the test data of ONNX are (`input_0.pb`).
+  ///
+  /// - Parameter source: The file.
+  /// - Throws: ``DiagnosticError`` with code `malformedONNX` for bytes that are not a tensor.
+  public init(decoding source: ByteSource) throws(DiagnosticError) {
+    self = try ONNXDecoder(source: source).tensor(0..<source.count)
+  }
+}
+
 /// Turns bytes into Swift values; the only file with pointers of protobuf-c.
 ///
 /// Each message is cut into fields first. Those that nest or hold weights stay ranges of the file;
@@ -118,7 +128,11 @@ private struct ONNXDecoder {
     var graph = ONNXGraph(nodes: [], initializers: [], inputs: [], outputs: [])
     for range in parts.ranges(1) { graph.nodes.append(try node(range, depth: depth)) }
     for range in parts.ranges(5) { graph.initializers.append(try tensor(range)) }
-    for range in parts.ranges(11) { graph.inputs.append(try valueName(range)) }
+    for range in parts.ranges(11) {
+      let name = try valueName(range)
+      graph.inputs.append(name)
+      graph.inputTypes[name] = try valueType(range)
+    }
     for range in parts.ranges(12) { graph.outputs.append(try valueName(range)) }
     return graph
   }
@@ -219,7 +233,7 @@ private struct ONNXDecoder {
     }
   }
 
-  private func tensor(_ range: Range<Int>) throws(DiagnosticError) -> ONNXTensor {
+  func tensor(_ range: Range<Int>) throws(DiagnosticError) -> ONNXTensor {
     let typed: Set<Int> = [4, 5, 7, 10, 11]
     let parts = try split(
       range, flat: [1, 2, 8, 13, 14], deferred: typed.union([3, 9]), numbers: typed)
@@ -303,6 +317,52 @@ private struct ONNXDecoder {
     }
     defer { unsafe lp_onnx__value_info_proto__free_unpacked(message, nil) }
     return unsafe text(message.pointee.name)
+  }
+
+  /// The type in the description of a value: `type.tensor_type` with `elem_type` and `shape`.
+  private func valueType(_ range: Range<Int>) throws(DiagnosticError) -> ONNXValueType {
+    var type = ONNXValueType()
+    for description in try fields(range, 2) {
+      for tensor in try fields(description.value, 1) {
+        for field in try fields(tensor.value, 1) {
+          type.elementType = ONNXTensor.ElementType(rawValue: try integer(field))
+        }
+        for shape in try fields(tensor.value, 2) {
+          var sizes: [Int?] = []
+          for dimension in try fields(shape.value, 1) {
+            let size = try fields(dimension.value, 1).last.map { (field) throws(DiagnosticError) in
+              try integer(field)
+            }
+            // Exporters write 0 and −1 for sizes that they do not know.
+            sizes.append(size.flatMap { $0 > 0 ? $0 : nil })
+            guard sizes.count <= ONNXLimit.rank else {
+              throw DiagnosticError(
+                .limitExceeded, "an input has more than \(ONNXLimit.rank) sizes")
+            }
+          }
+          type.shape = sizes
+        }
+      }
+    }
+    return type
+  }
+
+  /// The fields of a message that have this number.
+  private func fields(_ range: Range<Int>, _ number: Int) throws(DiagnosticError) -> [WireField] {
+    var reader = WireReader(source, range)
+    var found: [WireField] = []
+    while let field = try reader.nextField() {
+      if field.number == number { found.append(field) }
+    }
+    return found
+  }
+
+  private func integer(_ field: WireField) throws(DiagnosticError) -> Int {
+    guard field.type == .varint else {
+      throw malformed("a type is damaged", at: field.range.lowerBound)
+    }
+    var reader = WireReader(source, field.value)
+    return Int(truncatingIfNeeded: try reader.varint())
   }
 
   // MARK: - Texts

@@ -22,6 +22,16 @@ public struct ONNXGraph: Sendable {
   public var inputs: [String]
   /// The names of the outputs.
   public var outputs: [String]
+  /// What the file says of the inputs, by name.
+  public var inputTypes: [String: ONNXValueType] = [:]
+}
+
+/// The type of a value: a tensor's element type and shape.
+public struct ONNXValueType: Equatable, Sendable {
+  /// The type of the elements; `nil` when it is not said or not one that lstmpack reads.
+  public var elementType: ONNXTensor.ElementType?
+  /// The sizes, `nil` for one that is open; `nil` when the shape is not said.
+  public var shape: [Int?]?
 }
 
 /// A function that a model defines.

@@ -11,6 +11,8 @@ struct KerasConfig {
   let settings: JSONObject
   /// The layers in it, when it is a model.
   let layers: [KerasConfig]?
+  /// Its calls in a functional model, each as Keras writes it.
+  let inboundNodes: [JSONValue]
 
   /// How deeply models may be nested.
   private static let depthLimit = 32
@@ -36,6 +38,7 @@ struct KerasConfig {
         .malformedCheckpoint, "the config has a layer without 'class_name' or 'config'")
     }
     self.className = className
+    inboundNodes = value["inbound_nodes"]?.arrayValue ?? []
     // Keras 1 and early 2 write a Sequential as a bare list of layers.
     let list = config.arrayValue ?? config["layers"]?.arrayValue
     let isModel =

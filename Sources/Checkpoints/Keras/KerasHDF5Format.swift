@@ -74,10 +74,25 @@ struct KerasHDF5Import {
     let version = KerasVersion(versionText ?? Self.versionByNames(sources))
     var builder = KerasModelBuilder(
       file: file, version: version, options: options, hasConfig: config != nil)
-    return try builder.build(
+    var result = try builder.build(
       sources,
       source: ModelSource(
         format: format, writer: "Keras \(version.text)", byteCount: byteCount, sha256: sha256))
+    if let config { connect(&result, as: config, version: version) }
+    return result
+  }
+
+  /// Adds the graph; a config that cannot be followed leaves a model that cannot be run whole.
+  private func connect(
+    _ result: inout ImportResult, as config: KerasConfig, version: KerasVersion
+  ) {
+    var builder = KerasGraphBuilder(layers: result.model.layers, version: version)
+    do throws(KerasGraphBuilder.Unconnected) {
+      result.model.graph = try builder.build(config)
+    } catch {
+      result.warnings.append(
+        "the layers cannot be connected, so only single LSTM layers can be run: \(error.reason)")
+    }
   }
 
   private func ownConfig() throws(DiagnosticError) -> KerasConfig? {

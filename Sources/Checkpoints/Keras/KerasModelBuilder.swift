@@ -211,9 +211,7 @@ struct KerasModelBuilder {
   }
 
   private mutating func activation(_ value: JSONValue) -> Activation {
-    let name =
-      value.stringValue ?? value["config"]?.stringValue ?? value["class_name"]?.stringValue
-      ?? value.serialized()
+    let name = KerasVersion.activationName(value)
     if let activation = version.activation(named: name) { return activation }
     let warning =
       "the activation '\(name)' is not one that lstmpack knows; weights are not affected"

@@ -91,8 +91,12 @@ struct KerasV3Weights {
 
   private func tensors(below path: String) throws(DiagnosticError) -> [KerasTensorPlace] {
     guard try file.kind(of: path) == .group else { return [] }
+    // Variables are numbered; some writers store them in another order.
     return try file.datasets(below: path).map {
       KerasTensorPlace(path: $0, name: String($0.dropFirst(path.count + 1)))
+    }.sorted { a, b in
+      if a.parent == b.parent, let x = Int(a.leaf), let y = Int(b.leaf) { return x < y }
+      return a.name < b.name
     }
   }
 }

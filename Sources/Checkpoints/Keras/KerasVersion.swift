@@ -1,4 +1,5 @@
 import LSTMCore
+import OrderedJSON
 
 /// The version of Keras that wrote a file, and what it means where files are silent.
 struct KerasVersion: Sendable {
@@ -29,6 +30,13 @@ struct KerasVersion: Sendable {
     return major == 2 && minor >= 3 ? "sigmoid" : "hard_sigmoid"
   }
 
+  /// Whether a `Bidirectional` of this version zeroes masked outputs without a setting that says so:
+  /// tf.keras 2 does, standalone Keras before 2.4 and Keras 3 do not.
+  var forcesZeroOutputForMask: Bool {
+    let minor = parts.count > 1 ? parts[1] : 0
+    return major == 2 && (text.contains("-tf") || minor >= 4)
+  }
+
   /// The activation of a name in a config; `nil` for a name that lstmpack does not know.
   func activation(named name: String) -> Activation? {
     switch name {
@@ -44,6 +52,12 @@ struct KerasVersion: Sendable {
     case "leaky_relu": Activation(.leakyRelu, alpha: 0.2)
     default: nil
     }
+  }
+
+  /// The name of an activation as a config gives it: text, or an object with a name in it.
+  static func activationName(_ value: JSONValue) -> String {
+    value.stringValue ?? value["config"]?.stringValue ?? value["class_name"]?.stringValue
+      ?? value.serialized()
   }
 
   /// The names that `--recurrent-activation` takes.

@@ -42,6 +42,9 @@ final class ONNXEvaluator {
       throw NotConstant(reason: "comes from '\(name)', which nothing defines")
     }
     switch meaning {
+    case .bound(let tensor):
+      try spend(tensor.count)
+      return ONNXConstant(tensor)
     case .input, .alias: throw NotConstant(reason: "comes from the graph input '\(name)'")
     case .initializer(let tensor):
       usedInitializers.insert(Self.key(tensor.name, home))
@@ -91,6 +94,9 @@ final class ONNXEvaluator {
       evaluator: self)
     return try evaluate(call)
   }
+
+  /// Whether constants made by this operator are worked out.
+  static func evaluates(_ opType: String) -> Bool { operators[opType] != nil }
 
   /// A constant operator by name; a new one is one line here.
   private static let operators: [String: @Sendable (ONNXCall) throws -> ONNXConstant] = [

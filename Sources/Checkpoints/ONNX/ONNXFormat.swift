@@ -33,7 +33,8 @@ public struct ONNXFormat: CheckpointFormat {
     from source: ByteSource, options: ImportOptions
   ) throws(DiagnosticError) -> ImportResult {
     let decoded = try ONNXModel(decoding: source)
-    var builder = ONNXModelBuilder(model: decoded, source: source)
+    var builder = ONNXModelBuilder(
+      model: decoded, source: source, boundInputs: options.boundInputs)
     var result = try builder.build(
       source: ModelSource(
         format: name, writer: Self.writer(decoded), byteCount: source.count,

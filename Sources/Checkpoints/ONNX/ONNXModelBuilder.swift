@@ -17,10 +17,14 @@ struct ONNXModelBuilder {
   private var lstmWeights: [LSTMWeights] = []
   private var warnings: [String] = []
   private var names: Set<String> = []
-  private var takenInitializers: Set<String> = []
+  /// Which layer has an initializer, by the identity of scope and name.
+  private var owners: [String: ONNXOwner] = [:]
+  private let scope: ONNXScope
 
-  init(model: ONNXModel, source: ByteSource) {
+  init(model: ONNXModel, source: ByteSource, boundInputs: [String: Tensor]) {
     self.model = model
+    scope = ONNXScope(
+      model.graph, in: nil, opset: model.opsets[""] ?? 1, bound: boundInputs)
     self.source = source
     externalByteCount = model.graph.initializers.filter(\.isExternal).reduce(0) {
       // Shapes are not checked against the file before they are read: no more than fits an Int.
@@ -32,25 +36,31 @@ struct ONNXModelBuilder {
 
   /// Makes the model.
   mutating func build(source: ModelSource) throws(DiagnosticError) -> ImportResult {
-    let places = try ONNXWalk.nodes(of: model)
+    let places = try ONNXWalk.nodes(of: model, scope: scope)
     // The LSTMs first: what their weights are made of does not travel a second time.
     var lstms: [Int: Layer.Kind] = [:]
     for (index, place) in places.enumerated() where isLSTM(place.node) {
       lstms[index] = try lstm(place)
     }
-    takenInitializers = evaluator.usedInitializers
+    for key in evaluator.usedInitializers { owners[key] = .lstm }
+    var graph = ONNXGraphBuilder(model: model, scope: scope)
     for (index, place) in places.enumerated() {
-      if let kind = lstms[index] {
-        append(place, kind)
-      } else if let kind = try otherKind(place) {
+      var layer: Int?
+      var kind = lstms[index]
+      if kind == nil { kind = try otherKind(place) }
+      if let kind {
+        layer = layers.count
         append(place, kind)
       }
+      if place.scope === scope { graph.add(place, layer: layer.map { ($0, layers[$0]) }) }
     }
     if lstms.isEmpty { noteOperators(places) }
     var source = source
     source.byteCount += externalByteCount
     return ImportResult(
-      model: Model(source: source, layers: layers, lstmWeights: lstmWeights), warnings: warnings)
+      model: Model(
+        source: source, layers: layers, lstmWeights: lstmWeights, graph: graph.finish(owners)),
+      warnings: warnings)
   }
 
   private func isLSTM(_ node: ONNXNode) -> Bool { node.isStandard && node.opType == "LSTM" }
@@ -95,7 +105,7 @@ struct ONNXModelBuilder {
       case "Gather" where place.node.isStandard:
         if let kind = try embedding(place) { return kind }
       case "MatMul" where place.node.isStandard:
-        if let matrix = try matrix(place, input: 1) {
+        if let matrix = try matrix(place, input: 1, isTransposed: true) {
           return .dense(DenseLayer(weights: .dense(matrix.transposed), bias: nil))
         }
       case "Gemm" where place.node.isStandard:
@@ -122,36 +132,45 @@ struct ONNXModelBuilder {
 
   private mutating func embedding(_ place: ONNXPlacedNode) throws -> Layer.Kind? {
     let axis = place.scope.attribute("axis", of: place.node)?.intValue ?? 0
-    guard axis == 0, let table = try matrix(place, input: 0) else { return nil }
+    guard axis == 0, let table = try matrix(place, input: 0, isTransposed: false) else { return nil }
     return .embedding(EmbeddingLayer(weights: .dense(table)))
   }
 
   private mutating func gemm(_ place: ONNXPlacedNode) throws -> Layer.Kind? {
     let attribute = { place.scope.attribute($0, of: place.node) }
     guard attribute("alpha")?.floatValue ?? 1 == 1, attribute("beta")?.floatValue ?? 1 == 1,
-      attribute("transA")?.intValue ?? 0 == 0, let matrix = try matrix(place, input: 1)
+      attribute("transA")?.intValue ?? 0 == 0
     else { return nil }
     let isTransposed = attribute("transB")?.intValue ?? 0 != 0
+    guard let matrix = try matrix(place, input: 1, isTransposed: !isTransposed) else { return nil }
     let weights = isTransposed ? matrix : matrix.transposed
     var bias: [Float]?
     if let name = place.node.input(2), let (tensor, key) = initializer(name, place.scope),
       tensor.dims == [weights.rows], tensor.elementType?.isFloat == true,
-      !takenInitializers.contains(key)
+      owners[key] == nil
     {
       bias = try finite(tensor)
-      takenInitializers.insert(key)
+      owners[key] = .bias(layer: layers.count)
     }
     return .dense(DenseLayer(weights: .dense(weights), bias: bias))
   }
 
   /// An initializer that has not gone into another layer yet, as a matrix.
-  private mutating func matrix(_ place: ONNXPlacedNode, input: Int) throws -> Matrix? {
+  ///
+  /// - Parameters:
+  ///   - place: The node.
+  ///   - input: Which of its inputs.
+  ///   - isTransposed: Whether the layer will hold the transpose.
+  /// - Returns: The matrix as it stands in the file; `nil` when there is none.
+  private mutating func matrix(
+    _ place: ONNXPlacedNode, input: Int, isTransposed: Bool
+  ) throws -> Matrix? {
     guard let name = place.node.input(input), let (tensor, key) = initializer(name, place.scope),
-      !takenInitializers.contains(key), tensor.dims.count == 2, tensor.elementCount > 0,
+      owners[key] == nil, tensor.dims.count == 2, tensor.elementCount > 0,
       tensor.elementType?.isFloat == true
     else { return nil }
     let elements = try finite(tensor)
-    takenInitializers.insert(key)
+    owners[key] = .matrix(layer: layers.count, isTransposed: isTransposed)
     return Matrix(rows: tensor.dims[0], columns: tensor.dims[1], elements: elements)
   }
 
@@ -179,8 +198,9 @@ struct ONNXModelBuilder {
       guard let (tensor, key) = initializer(name, place.scope) else { continue }
       guard !tensor.dims.isEmpty,
         tensor.elementType?.isFloat == true || tensor.elementCount >= Self.smallConstant,
-        takenInitializers.insert(key).inserted
+        owners[key] == nil
       else { continue }
+      owners[key] = .tensor(layer: layers.count, index: tensors.count)
       if let tensor = try sourceTensor(tensor, name: name) { tensors.append(tensor) }
     }
     if place.node.isStandard, place.node.opType == "Constant",

@@ -1,4 +1,5 @@
 import Diagnostics
+import LSTMCore
 import ONNXProto
 
 /// The names that are visible in a graph: its own, and those of the graphs around it.
@@ -6,6 +7,8 @@ final class ONNXScope {
   /// What a name stands for.
   enum Meaning {
     case initializer(ONNXTensor)
+    /// An input to which the caller gave a value.
+    case bound(Tensor)
     case output(of: ONNXNode)
     /// An input whose value is not known.
     case input
@@ -21,11 +24,13 @@ final class ONNXScope {
   let opset: Int
 
   /// The scope of a graph.
-  init(_ graph: ONNXGraph, in parent: ONNXScope?, opset: Int) {
+  init(
+    _ graph: ONNXGraph, in parent: ONNXScope?, opset: Int, bound: [String: Tensor] = [:]
+  ) {
     self.parent = parent
     self.opset = opset
     callAttributes = parent?.callAttributes ?? [:]
-    for input in graph.inputs { meanings[input] = .input }
+    for input in graph.inputs { meanings[input] = bound[input].map { .bound($0) } ?? .input }
     add(graph.nodes)
     // After the inputs: before IR version 4 an initializer is listed as an input as well.
     for tensor in graph.initializers { meanings[tensor.name] = .initializer(tensor) }

@@ -25,11 +25,12 @@ struct ONNXWalk {
   ///
   /// - Throws: ``DiagnosticError`` when functions call each other too deeply, or there are too many
   ///   nodes.
-  static func nodes(of model: ONNXModel) throws(DiagnosticError) -> [ONNXPlacedNode] {
+  static func nodes(
+    of model: ONNXModel, scope: ONNXScope
+  ) throws(DiagnosticError) -> [ONNXPlacedNode] {
     var functions: [String: ONNXFunction] = [:]
     for function in model.functions { functions["\(function.domain)/\(function.name)"] = function }
     var walk = ONNXWalk(functions: functions)
-    let scope = ONNXScope(model.graph, in: nil, opset: model.opsets[""] ?? 1)
     try walk.visit(model.graph.nodes, scope: scope, prefix: "", depth: 0)
     return walk.nodes
   }

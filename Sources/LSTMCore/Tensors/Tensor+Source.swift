@@ -1,3 +1,22 @@
+extension SourceTensor {
+  /// A tensor as float32 or 64-bit integers.
+  public init(_ tensor: Tensor, name: String) {
+    func bytes<Word: FixedWidthInteger>(_ words: [Word]) -> [UInt8] {
+      words.flatMap { word in
+        (0..<Word.bitWidth / 8).map { UInt8(truncatingIfNeeded: word >> Word(8 * $0)) }
+      }
+    }
+    switch tensor.elements {
+    case .floats(let values):
+      self.init(
+        name: name, shape: tensor.dims, elementType: .float32,
+        bytes: bytes(values.map(\.bitPattern)))
+    case .integers(let values):
+      self.init(name: name, shape: tensor.dims, elementType: .int64, bytes: bytes(values))
+    }
+  }
+}
+
 extension Tensor {
   /// The numbers of a tensor of the source: floating-point ones as float32, others as integers.
   public init(_ source: SourceTensor) {

@@ -9,13 +9,21 @@ struct Window1D: Sendable {
   /// Zeros before and after the input.
   var padding = (before: 0, after: 0)
 
+  /// Whether a last window may reach beyond the padding (ONNX `ceil_mode`).
+  var roundsUp = false
+
   /// The elements that a window spans.
   var span: Int { (size - 1) * dilation + 1 }
 
   /// How many windows fit; at least none.
   func count(length: Int) -> Int {
-    let padded = length + padding.before + padding.after
-    return padded < span ? 0 : (padded - span) / stride + 1
+    let rest = length + padding.before + padding.after - span
+    guard rest >= 0 else { return 0 }
+    let count = rest / stride + 1
+    // A window that would begin in the padding at the end does not count.
+    let fitsOneMore =
+      roundsUp && rest % stride != 0 && count * stride < length + padding.before
+    return count + (fitsOneMore ? 1 : 0)
   }
 
   /// The place in the input of an element of a window; it may lie in the padding.

@@ -96,8 +96,12 @@ enum KerasLayerOperators {
   /// Normalizes over the last axis.
   private static let layerNormalization: Operators.Prepare = { node in
     let epsilon = try node.float("epsilon", default: 1e-3)
+    let axis = try node.integer("axis", default: -1)
     return { call in
       let (dims, x) = try call.floats(0)
+      guard try Tensor.axis(axis, rank: dims.count) == dims.count - 1 else {
+        throw OperationCall.error("normalizes axis \(axis) of \(dims); lstmpack runs the last one")
+      }
       let size = dims.last ?? 1
       let gamma = call.optional(1)?.tensor.floats
       let beta = call.optional(2)?.tensor.floats

@@ -33,12 +33,13 @@ enum ONNXConvolutionOperators {
     guard let sizes = try node.integers("kernel_shape"), sizes.count == 1,
       (1...1 << 24).contains(sizes[0])
     else { throw node.error("needs a window over one axis") }
-    guard try !node.flag("ceil_mode") else { throw node.error("does not run with ceil_mode") }
+    let roundsUp = try node.flag("ceil_mode")
     let settings = try WindowSettings(node)
     let countsPadding = try node.flag("count_include_pad")
     return { call in
       let x = try channelsLast(call)
-      let window = try settings.window(size: sizes[0], length: x.dims[1])
+      var window = try settings.window(size: sizes[0], length: x.dims[1])
+      window.roundsUp = roundsUp
       let y = try Convolution1D.pool(
         x, !isAverage ? .maximum : countsPadding ? .averageWithPadding : .average,
         window: window)

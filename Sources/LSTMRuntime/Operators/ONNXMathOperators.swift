@@ -4,15 +4,18 @@ internal import LSTMCore
 /// ONNX operators that compute.
 enum ONNXMathOperators {
   static let table: [String: Operators.Prepare] = [
-    "onnx.Add": { _ in { try arithmetic($0, .add) } },
-    "onnx.Sub": { _ in { try arithmetic($0, .subtract) } },
-    "onnx.Mul": { _ in { try arithmetic($0, .multiply) } },
+    "onnx.Add": { _ in { try folded($0, .add) } },
+    "onnx.Sub": { _ in { try folded($0, .subtract) } },
+    "onnx.Mul": { _ in { try folded($0, .multiply) } },
+    "onnx.Sum": { _ in { try folded($0, .add) } },
+    "onnx.Max": { _ in { try folded($0, .maximum) } },
+    "onnx.Min": { _ in { try folded($0, .minimum) } },
     "onnx.Div": { _ in
       { call in
         if try call.tensor(1).integers?.contains(0) == true {
           throw OperationCall.error("divides by zero")
         }
-        return try arithmetic(call, .divide)
+        return try folded(call, .divide)
       }
     },
     "onnx.Pow": { _ in
@@ -74,14 +77,16 @@ enum ONNXMathOperators {
     },
   ]
 
-  private static func arithmetic(
+  /// Any number of inputs, combined one after the other.
+  private static func folded(
     _ call: OperationCall, _ operation: Tensor.Arithmetic
   ) throws -> [GraphValue] {
-    [
-      GraphValue(
-        try call.tensor(0).combined(
-          with: try call.tensor(1), operation, allow: OperationCall.allow))
-    ]
+    var result = try call.tensor(0)
+    for index in call.inputs.indices.dropFirst() {
+      result = try result.combined(
+        with: try call.tensor(index), operation, allow: OperationCall.allow)
+    }
+    return [GraphValue(result)]
   }
 
   /// The mean over some axes.

@@ -1,0 +1,127 @@
+internal import Diagnostics
+internal import LSTMCore
+internal import OrderedJSON
+
+/// The graph of a model in the metadata, both ways.
+enum GraphMetadata {
+  /// The JSON of a graph; keys always in the same order.
+  static func json(of graph: ModelGraph) -> JSONValue {
+    [
+      "inputs": .array(
+        graph.inputs.map {
+          [
+            "name": .string($0.name),
+            "shape": .array($0.shape.map { $0.map { .integer($0) } ?? .null }),
+            "integer": .bool($0.isInteger),
+          ]
+        }),
+      "nodes": .array(graph.nodes.map(json)),
+      "outputs": .array(
+        graph.outputs.map { ["name": .string($0.name), "value": .string($0.value)] }),
+    ]
+  }
+
+  private static func json(of node: GraphNode) -> JSONValue {
+    var object: JSONObject = [
+      "name": .string(node.name), "operation": .string(node.operation),
+    ]
+    object["layer"] = node.layer.map { .integer($0) }
+    if !node.attributes.isEmpty {
+      var attributes = JSONObject()
+      for (name, value) in node.attributes.sorted(by: { $0.key < $1.key }) {
+        attributes[name] = json(of: value)
+      }
+      object["attributes"] = .object(attributes)
+    }
+    object["inputs"] = .array(node.inputs.map { .string($0) })
+    object["outputs"] = .array(node.outputs.map { .string($0) })
+    return .object(object)
+  }
+
+  private static func json(of attribute: GraphAttribute) -> JSONValue {
+    switch attribute {
+    case .number(let value): number(value)
+    case .numbers(let values): .array(values.map(number))
+    case .text(let text): .string(text)
+    }
+  }
+
+  private static func number(_ value: Double) -> JSONValue {
+    Int(exactly: value).map { .integer($0) } ?? .number(value)
+  }
+
+  /// Reads a graph.
+  ///
+  /// - Parameters:
+  ///   - cursor: The value of the key `graph`.
+  ///   - layerCount: How many layers the model has.
+  /// - Returns: The graph. Whether it can be run is found out when it is run.
+  /// - Throws: ``DiagnosticError`` with code `bvqMetadata` that names the key.
+  static func graph(
+    _ cursor: MetadataCursor, layerCount: Int
+  ) throws(DiagnosticError) -> ModelGraph {
+    var graph = ModelGraph()
+    for input in try cursor.required("inputs").elements {
+      var shape: [Int?] = []
+      for size in try input.required("shape").elements {
+        shape.append(size.value == .null ? nil : try size.size)
+      }
+      graph.inputs.append(
+        GraphInput(
+          name: try input.required("name").string, shape: shape,
+          isInteger: try input.required("integer").bool))
+    }
+    for node in try cursor.required("nodes").elements {
+      graph.nodes.append(try self.node(node, layerCount: layerCount))
+    }
+    for output in try cursor.required("outputs").elements {
+      graph.outputs.append(
+        GraphOutput(
+          name: try output.required("name").string, value: try output.required("value").string))
+    }
+    return graph
+  }
+
+  private static func node(
+    _ cursor: MetadataCursor, layerCount: Int
+  ) throws(DiagnosticError) -> GraphNode {
+    let layer = try cursor.optional("layer")?.size
+    if let layer, layer >= layerCount {
+      throw cursor.error("uses layer \(layer), there are \(layerCount)")
+    }
+    var attributes: [String: GraphAttribute] = [:]
+    if let cursor = try cursor.optional("attributes") {
+      guard let object = cursor.value.objectValue else { throw cursor.error("expected an object") }
+      for member in object.members {
+        attributes[member.key] = try attribute(
+          MetadataCursor(member.value, path: "\(cursor.path).\(member.key)"))
+      }
+    }
+    return GraphNode(
+      name: try cursor.required("name").string,
+      operation: try cursor.required("operation").string, layer: layer, attributes: attributes,
+      inputs: try strings(cursor.required("inputs")),
+      outputs: try strings(cursor.required("outputs")))
+  }
+
+  private static func strings(_ cursor: MetadataCursor) throws(DiagnosticError) -> [String] {
+    var strings: [String] = []
+    for element in try cursor.elements { strings.append(try element.string) }
+    return strings
+  }
+
+  private static func attribute(
+    _ cursor: MetadataCursor
+  ) throws(DiagnosticError) -> GraphAttribute {
+    if let text = cursor.value.stringValue { return .text(text) }
+    if let number = cursor.value.doubleValue { return .number(number) }
+    var numbers: [Double] = []
+    for element in try cursor.elements {
+      guard let number = element.value.doubleValue else {
+        throw element.error("expected a number")
+      }
+      numbers.append(number)
+    }
+    return .numbers(numbers)
+  }
+}
