@@ -76,6 +76,9 @@ let package = Package(
 
     // 5: whole models
     library(
+      "ModelEvaluation",
+      ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "DataFiles", "LSTMRuntime"]),
+    library(
       "ModelAnalysis", ["Diagnostics", "LSTMCore", "LinearAlgebra", "MatrixCompression"]),
     library("ModelCompression", ["Diagnostics", "LSTMCore", "MatrixCompression"]),
 
@@ -84,7 +87,8 @@ let package = Package(
       "LSTMPackKit",
       [
         "Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "Checkpoints", "BVQ",
-        "MatrixCompression", "ModelAnalysis", "ModelCompression",
+        "MatrixCompression", "LSTMRuntime", "ModelEvaluation", "ModelAnalysis",
+        "ModelCompression",
       ]),
     library("LSTMPackCLI", ["LSTMPackKit", argumentParser]),
     .executableTarget(name: "lstmpack", dependencies: ["LSTMPackCLI"], swiftSettings: settings),

@@ -83,4 +83,15 @@ public struct AtomicFile: ~Copyable {
       .fileAccess, file: path, "cannot be written: \(lastErrorText())",
       hint: "nothing was left behind")
   }
+
+  /// Writes a whole file at once.
+  ///
+  /// - Throws: ``DiagnosticError`` with code `fileExists` or `fileAccess`.
+  public static func write(
+    _ bytes: [UInt8], to path: String, overwrite: Bool
+  ) throws(DiagnosticError) {
+    var file = try AtomicFile(path: path, overwrite: overwrite)
+    try file.write(bytes)
+    try file.commit()
+  }
 }

@@ -36,6 +36,8 @@ private func hyperbolicTangent(_ x: Double) -> Double { tanh(x) }
 extension Activation {
   /// x to the power of y.
   public static func power(_ x: Double, _ y: Double) -> Double { pow(x, y) }
+  /// e to the power of x.
+  public static func exponential(_ x: Double) -> Double { exp(x) }
   /// The natural logarithm.
   public static func logarithm(_ x: Double) -> Double { log(x) }
 }

@@ -28,7 +28,7 @@ public struct LSTMPackCommand: ParsableCommand {
     version: version,
     subcommands: [
       InspectCommand.self, AnalyzeCommand.self, LowRankCommand.self, QuantizeCommand.self,
-      VerifyCommand.self,
+      EvalCommand.self, RunCommand.self, VerifyCommand.self,
     ])
 
   /// Creates the command.

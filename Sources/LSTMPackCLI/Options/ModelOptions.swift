@@ -28,11 +28,19 @@ struct ModelOptions: ParsableArguments {
       valueName: "name"))
   var recurrentActivation: String?
 
+  /// Values of inputs that are weights; no option of every command.
+  var boundInputs: [String: Tensor] = [:]
+
+  private enum CodingKeys: String, CodingKey {
+    case model, from, recurrentActivation
+  }
+
   /// Finds and reads the model; warnings go to standard error.
   func load() throws(DiagnosticError) -> (file: ModelFile, source: ByteSource) {
     let source = try ModelLocation.find(argument: model)
     let file = try ModelFile(
-      source: source, options: ImportOptions(recurrentActivation: recurrentActivation),
+      source: source, options: ImportOptions(
+        recurrentActivation: recurrentActivation, boundInputs: boundInputs),
       formatName: from)
     for warning in file.warnings { Console.warn("\(source.name): \(warning)") }
     return (file, source)

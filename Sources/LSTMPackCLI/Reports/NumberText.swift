@@ -21,6 +21,9 @@ enum NumberText {
     String(format: "%.\(digits)f", value)
   }
 
+  /// A number with six significant digits.
+  static func significant(_ value: Double) -> String { String(format: "%.6g", value) }
+
   /// A share as per cent: `93.1 %`.
   static func percent(_ share: Double) -> String { fixed(share * 100, 1) + " %" }
 

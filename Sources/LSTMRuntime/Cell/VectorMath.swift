@@ -1,3 +1,5 @@
+internal import LSTMCore
+
 /// Exponential, logistic and hyperbolic tangent of eight numbers at a time.
 ///
 /// The relative error is below 4e-7 (`VectorMathTests` compares them with double precision). Not a
@@ -100,5 +102,33 @@ enum VectorMath {
       sum += terms.sum()
     }
     return (largest, sum)
+  }
+
+  /// Σ p log(p / q) in nats, with p and q the softmax of two rows of scores.
+  ///
+  /// - Precondition: There is an element.
+  static func divergence(
+    _ p: UnsafePointer<Float>, _ q: UnsafePointer<Float>, count: Int
+  ) -> Double {
+    let (largestP, sumP) = unsafe logSumExpParts(p, count: count)
+    let (largestQ, sumQ) = unsafe logSumExpParts(q, count: count)
+    let logP = Double(largestP) + Activation.logarithm(Double(sumP))
+    let logQ = Double(largestQ) + Activation.logarithm(Double(sumQ))
+    let shift = Float(logQ - logP)
+    let (rawP, rawQ) = unsafe (UnsafeRawPointer(p), UnsafeRawPointer(q))
+    let whole = count / 8 * 8
+    var sums = Vector.zero
+    for index in stride(from: 0, to: whole, by: 8) {
+      let a = unsafe rawP.loadUnaligned(fromByteOffset: index * 4, as: Vector.self)
+      let b = unsafe rawQ.loadUnaligned(fromByteOffset: index * 4, as: Vector.self)
+      sums += exp(a - largestP) * (a - b + shift)
+    }
+    var sum = Double(sums.sum())
+    for index in whole..<count {
+      let (a, b) = unsafe (p[index], q[index])
+      sum += Double(exp(Vector(repeating: a - largestP))[0] * (a - b + shift))
+    }
+    // Rounding may leave a little less than nothing.
+    return max(0, sum / Double(sumP))
   }
 }

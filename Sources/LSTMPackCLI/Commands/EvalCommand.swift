@@ -1,0 +1,178 @@
+import ArgumentParser
+import LSTMPackKit
+
+struct EvalCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "eval",
+    abstract: "Measure what compression cost: a model against the original, on data.",
+    discussion: """
+      Runs a model, and beside it the one that --against names, over the data. With a text: \
+      perplexity and bits per token; with labels: log loss, accuracy and F1, or the mean squared \
+      error. Between the two: top-1 agreement, Kullback-Leibler divergence, and the error of h, c \
+      and outputs after 1, 10, 100 and 1000 steps. Standard errors take items as independent. \
+      Without data, inputs are made up from a seed, and the report says so.
+
+      Examples:
+
+        lstmpack eval model.bvq --against model.h5
+        lstmpack eval model.bvq --against model.h5 --data x.npy --labels y.npy
+        lstmpack eval model.bvq --against model.h5 --data test.txt --vocab vocab.json
+        lstmpack eval model.bvq --against model.h5 --data test.txt --vocab vocab.json --max-drop 1%
+        lstmpack eval model.h5 --data test.txt --vocab vocab.json --save-base base.npz
+        lstmpack eval model.bvq --base base.npz --data test.txt --vocab vocab.json
+      """)
+
+  @OptionGroup var model: ModelOptions
+
+  @Option(
+    help: ArgumentHelp("The model to compare with, usually the original.", valueName: "model"),
+    completion: .file())
+  var against: String?
+
+  @OptionGroup var data: DataOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "The labels: .npy or a table with a column; an .npz of data may hold them as 'labels'.",
+      valueName: "file"),
+    completion: .file())
+  var labels: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "What the outputs are: language, binary, classes or regression; found out without it.",
+      valueName: "task"))
+  var task: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The output or layer that is scored; the model's first output without it.",
+      valueName: "name"))
+  var output: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Save what a text made of this model, for --base.", valueName: "file.npz"))
+  var saveBase: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Compare with what --save-base saved instead of running --against.", valueName: "file.npz"),
+    completion: .file(extensions: ["npz"]))
+  var base: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Fail with exit code 1 when the metric is worse than the original's by more than this, as a "
+        + "share of it: 0.01 or 1%.", valueName: "share"))
+  var maxDrop: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The metric that --max-drop is about; without it the first of the report.",
+      valueName: "name"))
+  var metric: String?
+
+  @OptionGroup var seeds: SeedOptions
+
+  @Flag(help: "Overwrite the file of --save-base when it exists.")
+  var force = false
+
+  @Flag(help: "Print the report as JSON.")
+  var json = false
+
+  @OptionGroup var threads: ThreadOptions
+
+  /// `--max-drop` as a share.
+  private var allowedDrop: Double? {
+    guard let maxDrop else { return nil }
+    if maxDrop.hasSuffix("%") { return Double(maxDrop.dropLast()).map { $0 / 100 } }
+    return Double(maxDrop)
+  }
+
+  func validate() throws {
+    if let maxDrop, !(allowedDrop.map { $0.isFinite && $0 >= 0 } ?? false) {
+      throw ValidationError("--max-drop takes a share such as 0.01 or 1%, not '\(maxDrop)'.")
+    }
+    if maxDrop != nil, against == nil, base == nil {
+      throw ValidationError("--max-drop needs a model to compare with: --against or --base.")
+    }
+    if against != nil, base != nil {
+      throw ValidationError("Give either --against or --base, not both.")
+    }
+    if let task, EvaluationReport.Task(rawValue: task) == nil {
+      let names = EvaluationReport.Task.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ValidationError("--task takes \(names), not '\(task)'.")
+    }
+    if labels != nil, data.data == nil { throw ValidationError("--labels needs --data.") }
+  }
+
+  func run() throws {
+    let (file, source) = try model.load()
+    if let saveBase { try AtomicFile.checkTarget(saveBase, overwrite: force) }
+    var reference: Evaluator.Reference?
+    var referenceName: String?
+    if let against {
+      let other = try ModelLocation.find(argument: against)
+      let loaded = try ModelFile(
+        source: other,
+        options: ImportOptions(recurrentActivation: model.recurrentActivation))
+      for warning in loaded.warnings { Console.warn("\(other.name): \(warning)") }
+      reference = .model(loaded.model)
+      referenceName = other.name
+    } else if let base {
+      let saved = try ByteSource(path: base)
+      reference = .saved(try SavedOutputs(saved))
+      referenceName = saved.name
+    }
+    let found = try data.read(labels: labels, for: file.model)
+    let evaluated: EvaluationData
+    do throws(DiagnosticError) {
+      if let found {
+        evaluated = found.data
+      } else {
+        evaluated = try seeds.data(for: file.model, output: output)
+      }
+    } catch { throw error.inFile(source.name) }
+    let recorder = saveBase.map { _ in SavedOutputs.Recorder() }
+    let progress = ProgressBar("eval")
+    let report: EvaluationReport
+    do throws(DiagnosticError) {
+      report = try Evaluator(
+        candidate: file.model, reference: reference,
+        task: task.flatMap { EvaluationReport.Task(rawValue: $0) }, output: output,
+        threads: threads.count
+      ).evaluate(evaluated, saving: recorder, progress: progress.update)
+    } catch { throw error.inFile(source.name) }
+    if let saveBase, let recorder {
+      try AtomicFile.write(try recorder.bytes(), to: saveBase, overwrite: force)
+    }
+    let text = EvaluationText(
+      report: report, name: source.name, referenceName: referenceName, dataName: found?.name,
+      seed: seeds.seed)
+    try Console.printResult(json ? text.json.serialized(pretty: true) : text.text)
+    try checkDrop(report, source.name)
+  }
+
+  private func checkDrop(_ report: EvaluationReport, _ name: String) throws(DiagnosticError) {
+    guard let allowedDrop, let metric = metric ?? report.decidingMetric else { return }
+    guard let drop = report.drop(inMetric: metric) else {
+      throw DiagnosticError(
+        .badOption, "--metric: the report has no metric '\(metric)' of both models",
+        hint: "it has "
+          + (report.candidate.metrics + report.similarity).map(\.name).joined(separator: ", "))
+    }
+    // Not a number is no success.
+    guard drop <= allowedDrop else {
+      throw DiagnosticError(
+        .dropTooLarge, file: name,
+        "--max-drop: \(metric) is worse by \(NumberText.percent(drop)), allowed are "
+          + NumberText.percent(allowedDrop))
+    }
+  }
+}
+
+extension DiagnosticError.Code {
+  /// The model is worse than `--max-drop` allows.
+  static let dropTooLarge = Self("cli.dropTooLarge", .failure)
+}

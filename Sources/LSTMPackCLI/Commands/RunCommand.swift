@@ -1,0 +1,191 @@
+import ArgumentParser
+import LSTMPackKit
+
+struct RunCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "run",
+    abstract: "Run a model, or one of its LSTM layers, on data.",
+    discussion: """
+      Packed and factored matrices are executed as they are stored. Outputs go to --out (.npy, .npz \
+      or .csv) or, as lines of numbers, to standard output.
+
+      Examples:
+
+        lstmpack run model.bvq --data x.npy --out y.npy
+        lstmpack run model.h5 --data x.csv
+        lstmpack run model.h5 --data text.txt --vocab vocab.json --top 3
+        lstmpack run model.onnx --layer LSTM_1 --data x.npz --states --out y.npz
+        sensor | lstmpack run model.bvq --stream
+      """)
+
+  @OptionGroup var model: ModelOptions
+  @OptionGroup var data: DataOptions
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "An output or layer to return, instead of the model's outputs; may be given again.",
+      valueName: "name"))
+  var output: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Run this LSTM layer alone, on [sequences, steps, features].", valueName: "name"))
+  var layer: String?
+
+  @Flag(help: "Also return the last h and c of every LSTM layer.")
+  var states = false
+
+  @Flag(
+    help: """
+      Read a step a line from standard input (numbers, or a token with --vocab), write its output as \
+      a line, and carry the state.
+      """)
+  var stream = false
+
+  @Option(
+    help: ArgumentHelp(
+      "With --vocab: write the n likeliest next tokens with their probabilities.",
+      valueName: "n"))
+  var top: Int?
+
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "Give an ONNX input that is a weight its value, from an .npy; may be given again.",
+      valueName: "input=file"))
+  var bind: [String] = []
+
+  @Option(
+    name: [.short, .long],
+    help: ArgumentHelp("The file to write: .npy, .npz or .csv.", valueName: "file"))
+  var out: String?
+
+  @Flag(help: "Overwrite the output file when it exists.")
+  var force = false
+
+  @OptionGroup var threads: ThreadOptions
+
+  func validate() throws {
+    if stream, data.data != nil || out != nil || states {
+      throw ValidationError("--stream reads standard input and writes standard output.")
+    }
+    if !stream, data.data == nil { throw ValidationError("Give --data, or --stream.") }
+    if let top, !(1...1000).contains(top) || data.vocab == nil {
+      throw ValidationError("--top takes a number from 1 to 1000 and needs --vocab.")
+    }
+    if layer != nil, !output.isEmpty {
+      throw ValidationError("Give either --layer or --output, not both.")
+    }
+  }
+
+  func run() throws {
+    if let out { try AtomicFile.checkTarget(out, overwrite: force) }
+    var options = model
+    if stream, options.model == nil {
+      throw DiagnosticError(.noModel, "--stream reads steps from standard input; name the model")
+    }
+    options.boundInputs = try boundInputs()
+    let (file, source) = try options.load()
+    do {
+      let model = try layer.map { try file.model.alone($0) } ?? file.model
+      if stream {
+        try StreamRun(
+          model: model, output: output.first, vocabulary: try data.vocabulary(), top: top,
+          threads: threads.count
+        ).run()
+      } else {
+        try runWhole(model)
+      }
+    } catch let error as DiagnosticError { throw error.inFile(source.name) }
+  }
+
+  private func boundInputs() throws -> [String: Tensor] {
+    var inputs: [String: Tensor] = [:]
+    for text in bind {
+      guard let cut = text.firstIndex(of: "="), cut > text.startIndex else {
+        throw DiagnosticError(.badOption, "--bind takes NAME=FILE, not '\(text)'")
+      }
+      let source = try ByteSource(path: String(text[text.index(after: cut)...]))
+      inputs[String(text[..<cut])] = try ArrayFile.read(source)["x"]
+    }
+    return inputs
+  }
+
+  private func runWhole(_ model: Model) throws {
+    guard let (given, _) = try data.read(for: model) else { return }
+    let prepared = try PreparedModel(model, outputs: output.isEmpty ? nil : output)
+    let batches = try DataBatches(given, for: prepared)
+    let progress = ProgressBar("run")
+    var results: [[Tensor]] = []
+    var session = RunSession(carriesState: batches.carriesState, recordsInputs: states)
+    var lastStates: [(name: String, tensor: Tensor)] = []
+    var done = 0
+    try batches.forEach { inputs, steps in
+      results.append(try prepared.run(inputs, session: &session, threads: threads.count))
+      if states { add(session, to: &lastStates, carries: batches.carriesState) }
+      done += steps
+      progress.update(done, done)
+    }
+    // Batches follow each other along the sequences, or along time when a text goes on.
+    let axis = batches.carriesState == batches.isTimeMajor ? 0 : 1
+    var outputs: [(name: String, tensor: Tensor)] = []
+    for (index, name) in prepared.outputNames.enumerated() {
+      let parts = results.map { $0[index] }
+      outputs.append(
+        (
+          name,
+          parts.count == 1
+            ? parts[0]
+            : try Tensor.concatenated(
+              parts, axis: min(axis, max(0, parts[0].dims.count - 1)), allow: { _ in })
+        ))
+    }
+    outputs += lastStates
+    if let out {
+      let ending = out.split(separator: ".").last.map(String.init) ?? ""
+      try AtomicFile.write(
+        try ArrayFile.bytes(of: outputs, ending: ending.lowercased()), to: out, overwrite: force)
+    } else {
+      try printTables(outputs)
+    }
+  }
+
+  private func add(
+    _ session: RunSession, to states: inout [(name: String, tensor: Tensor)], carries: Bool
+  ) {
+    let isFirst = states.isEmpty
+    var position = 0
+    for run in session.runs {
+      let batch = run.input?.batch ?? 1
+      let units = run.result.state.h.count / max(1, batch)
+      for (suffix, values) in [("h", run.result.state.h), ("c", run.result.state.c)] {
+        let tensor = Tensor([batch, units], values)
+        if isFirst {
+          states.append(("\(run.name)/\(suffix)", tensor))
+        } else if carries {
+          states[position].tensor = tensor
+        } else if let joined = try? Tensor.concatenated(
+          [states[position].tensor, tensor], axis: 0, allow: { _ in })
+        {
+          states[position].tensor = joined
+        }
+        position += 1
+      }
+    }
+  }
+
+  private func printTables(_ outputs: [(name: String, tensor: Tensor)]) throws {
+    let vocabulary = try data.vocabulary()
+    for (name, tensor) in outputs {
+      if outputs.count > 1 { try Console.printResult("# \(name) \(tensor.dims)") }
+      if let top, let vocabulary, let classes = tensor.dims.last {
+        let rows = LikelyTokens(vocabulary: vocabulary, count: top)
+          .lines(tensor.floats ?? [], classes: classes)
+        try Console.printResult(rows.joined(separator: "\n"))
+      } else {
+        try Console.printResult(ArrayFile.table(tensor))
+      }
+    }
+  }
+}

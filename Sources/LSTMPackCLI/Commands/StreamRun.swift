@@ -1,0 +1,91 @@
+import LSTMPackKit
+
+/// Runs a model step by step: a line in, a line out, the state carried.
+struct StreamRun {
+  /// The most characters of a line.
+  private static let lineLimit = 1 << 24
+
+  let model: Model
+  let output: String?
+  let vocabulary: Vocabulary?
+  let top: Int?
+  let threads: Int
+
+  func run() throws {
+    let prepared = try PreparedModel(model, outputs: output.map { [$0] })
+    let inputs = prepared.inputs.filter { !prepared.stateInputs.contains($0.name) }
+    guard let input = inputs.first, inputs.count == 1 else {
+      throw DiagnosticError(
+        .badOption, "--stream needs a model with one input, this one has \(inputs.count)")
+    }
+    if let fixed = (input.shape.count >= 2 ? input.shape[1] : nil), fixed != 1 {
+      throw DiagnosticError(
+        .badOption, "--stream needs a model that takes single steps, this one takes \(fixed) at once",
+        hint: "stream one LSTM layer with --layer")
+    }
+    var session = RunSession(carriesState: true)
+    var number = 0
+    while let line = readLine() {
+      number += 1
+      guard line.utf8.count <= Self.lineLimit else {
+        throw DiagnosticError(.limitExceeded, object: "line \(number)", "is too long")
+      }
+      if line.allSatisfy(\.isWhitespace) && vocabulary == nil { continue }
+      do throws(DiagnosticError) {
+        let step = try self.step(line, input)
+        let result = try prepared.run([input.name: step], session: &session, threads: threads)[0]
+        try write(result)
+      } catch { throw error.atObject("line \(number)") }
+    }
+  }
+
+  private func step(_ line: String, _ input: GraphInput) throws(DiagnosticError) -> Tensor {
+    if let vocabulary {
+      return Tensor(
+        dims: [1, 1], elements: .integers([Int64(try vocabulary.number(ofStep: line))]))
+    }
+    var values: [Float] = []
+    for cell in line.split(whereSeparator: { ",;\t ".contains($0) }) {
+      guard let value = Float(cell), value.isFinite else {
+        throw DiagnosticError(.badOption, "expected a number, found '\(cell.prefix(40))'")
+      }
+      values.append(value)
+    }
+    if input.isInteger {
+      return Tensor([1, values.count], values)
+    }
+    return Tensor([1, 1, values.count], values)
+  }
+
+  private func write(_ result: Tensor) throws(DiagnosticError) {
+    if let top, let vocabulary, let classes = result.dims.last {
+      let lines = LikelyTokens(vocabulary: vocabulary, count: top)
+        .lines(result.floats ?? [], classes: classes)
+      try Console.printResult(lines.joined(separator: "\n"))
+    } else {
+      let cells = ArrayFile.table(result).split(separator: "\n")
+      try Console.printResult(cells.joined(separator: ","))
+    }
+  }
+}
+
+/// The likeliest next tokens, for people.
+struct LikelyTokens {
+  let vocabulary: Vocabulary
+  let count: Int
+
+  /// A line for each row of scores or probabilities: `the 0.12, a 0.05`.
+  func lines(_ values: [Float], classes: Int) -> [String] {
+    stride(from: 0, to: values.count, by: max(1, classes)).map { start in
+      let row = Probabilities.of(Array(values[start..<start + classes]))
+      return row.enumerated().sorted { ($1.element, $0.offset) < ($0.element, $1.offset) }
+        .prefix(count)
+        .map { item in
+          let name =
+            vocabulary.tokens.indices.contains(item.offset)
+            ? vocabulary.tokens[item.offset] : "#\(item.offset)"
+          return "\(name == "\n" ? "\\n" : name) \(NumberText.significant(Double(item.element)))"
+        }.joined(separator: ", ")
+    }
+  }
+}

@@ -1,0 +1,139 @@
+import LSTMPackKit
+
+/// What `eval` says.
+struct EvaluationText {
+  let report: EvaluationReport
+  let name: String
+  let referenceName: String?
+  let dataName: String?
+  let seed: UInt64
+
+  private var dataText: String {
+    report.isSeeded
+      ? "made-up inputs (seed \(seed)); give --data to measure quality" : dataName ?? "?"
+  }
+
+  /// The report for people.
+  var text: String {
+    var parts = [
+      "data: \(dataText): \(report.sequences) sequences, \(report.items) outputs scored as "
+        + report.task.rawValue
+    ]
+    parts.append(modelTable)
+    if !report.similarity.isEmpty { parts.append(similarityTable) }
+    if !report.drift.isEmpty {
+      parts.append(
+        "Relative error of h, c and outputs after so many steps"
+          + (report.isSeeded ? ", on made-up inputs" : "") + ":\n\n" + driftTable)
+    }
+    parts += report.notes.map { "Note: \($0)." }
+    return parts.joined(separator: "\n\n")
+  }
+
+  private static func value(_ value: MeanAndError) -> String {
+    let error =
+      value.standardError.isFinite ? " ± \(NumberText.error(value.standardError))" : ""
+    return NumberText.significant(value.value) + error
+  }
+
+  private var modelTable: String {
+    var table = TextTable(
+      [("", .left), (name, .right)]
+        + (report.reference == nil ? [] : [(referenceName ?? "reference", .right)])
+        + (report.reference == nil ? [] : [("worse by", .right)]))
+    let subjects = [report.candidate] + (report.reference.map { [$0] } ?? [])
+    for (index, metric) in report.candidate.metrics.enumerated() {
+      var cells = [metric.name]
+      for subject in subjects {
+        cells.append(
+          subject.metrics.indices.contains(index) ? Self.value(subject.metrics[index].value) : "-")
+      }
+      if report.reference != nil {
+        cells.append(report.drop(inMetric: metric.name).map(NumberText.percent) ?? "-")
+      }
+      table.add(cells)
+    }
+    func add(_ title: String, _ value: (EvaluationReport.Subject) -> String) {
+      let filler = report.reference == nil ? [] : [""]
+      table.add([title] + subjects.map(value) + filler)
+    }
+    add("weights") { $0.weightByteCount == 0 ? "-" : NumberText.bytes($0.weightByteCount) }
+    add("steps/s") { $0.seconds == 0 ? "-" : NumberText.fixed($0.stepsPerSecond, 0) }
+    return table.text
+  }
+
+  private var similarityTable: String {
+    var table = TextTable([("between the two", .left), ("", .right)])
+    for metric in report.similarity { table.add([metric.name, Self.value(metric.value)]) }
+    return table.text
+  }
+
+  private var driftTable: String {
+    let steps = Drift.steps.filter { step in
+      report.drift.contains { $0.relativeErrors.contains { $0.step == step } }
+    }
+    var table = TextTable(
+      [("layer", .left), ("", .left)] + steps.map { ("\($0)", .right) })
+    for drift in report.drift {
+      table.add(
+        [drift.name, drift.quantity]
+          + steps.map { step in
+            drift.relativeErrors.first { $0.step == step }.map { NumberText.error($0.value) } ?? "-"
+          })
+    }
+    return table.text
+  }
+
+  /// The report for programs.
+  var json: JSONValue {
+    var object: JSONObject = [
+      "schema": 1, "command": "eval", "file": .string(name),
+    ]
+    object["reference"] = referenceName.map { .string($0) }
+    object["data"] = report.isSeeded ? ["seed": .integer(Int(seed))] : .string(dataName ?? "")
+    object["madeUpInputs"] = .bool(report.isSeeded)
+    object["task"] = .string(report.task.rawValue)
+    object["sequences"] = .integer(report.sequences)
+    object["items"] = .integer(report.items)
+    object["model"] = Self.json(report.candidate)
+    object["referenceModel"] = report.reference.map(Self.json)
+    object["similarity"] = .array(report.similarity.map(Self.json))
+    object["drops"] = .object(
+      report.candidate.metrics.reduce(into: JSONObject()) { drops, metric in
+        drops[metric.name] = report.drop(inMetric: metric.name).map(Self.number)
+      })
+    object["drift"] = .array(
+      report.drift.map { drift in
+        [
+          "layer": .string(drift.name), "quantity": .string(drift.quantity),
+          "relativeErrors": .array(
+            drift.relativeErrors.map {
+              ["step": .integer($0.step), "value": Self.number($0.value)]
+            }),
+        ]
+      })
+    object["notes"] = .array(report.notes.map { .string($0) })
+    return .object(object)
+  }
+
+  private static func json(_ subject: EvaluationReport.Subject) -> JSONValue {
+    [
+      "metrics": .array(subject.metrics.map(json)),
+      "weightBytes": .integer(subject.weightByteCount), "steps": .integer(subject.steps),
+      "seconds": number(subject.seconds), "stepsPerSecond": number(subject.stepsPerSecond),
+    ]
+  }
+
+  private static func json(_ metric: EvaluationReport.Metric) -> JSONValue {
+    [
+      "name": .string(metric.name), "value": number(metric.value.value),
+      "standardError": number(metric.value.standardError),
+      "higherIsBetter": .bool(metric.higherIsBetter),
+    ]
+  }
+
+  /// JSON has no infinity and no "not a number".
+  private static func number(_ value: Double) -> JSONValue {
+    value.isFinite ? .number(value) : .null
+  }
+}

@@ -1,0 +1,207 @@
+internal import DataFiles
+public import Diagnostics
+public import FileSupport
+public import LSTMCore
+
+/// Reads the files of an evaluation.
+public struct DataReader: Sendable {
+  /// The tokens of a text; a file that is neither `.npy` nor `.npz` is a text when there are some, a
+  /// table of numbers when there are none.
+  public var vocabulary: Vocabulary?
+  /// The streams into which a text is cut.
+  public var streams = 10
+  /// The steps of a window of a table; those that the model's input has when `nil`.
+  public var window: Int?
+  /// The steps from one window to the next; those of a window when `nil`.
+  public var stride: Int?
+
+  /// Creates a reader.
+  public init() {}
+
+  /// The names under which an `.npz` may hold labels.
+  private static let labelNames: Set<String> = ["labels", "label", "y"]
+
+  /// Reads data for a model.
+  ///
+  /// - Parameters:
+  ///   - source: `.npy`, `.npz`, text, or a table with a step a line.
+  ///   - labels: `.npy`, or a table with a column.
+  ///   - model: The model, whose input says how long a window is.
+  /// - Returns: The data, checked.
+  /// - Throws: ``DiagnosticError`` with the file named.
+  public func read(
+    _ source: ByteSource, labels: ByteSource? = nil, for model: Model
+  ) throws(DiagnosticError) -> EvaluationData {
+    var data = try content(source, model)
+    if let labels {
+      data.labels = try Self.labels(labels)
+    }
+    do throws(DiagnosticError) { return try data.checked() } catch {
+      throw error.inFile(error.object == "labels" ? labels?.name ?? source.name : source.name)
+    }
+  }
+
+  private func content(
+    _ source: ByteSource, _ model: Model
+  ) throws(DiagnosticError) -> EvaluationData {
+    guard source.count > 0 else {
+      throw DiagnosticError(.badEvaluationData, file: source.name, "is empty")
+    }
+    switch try ArrayFile.kind(source) {
+    case .npy:
+      return EvaluationData(content: .sequences(["x": Tensor(try NpyFile.read(source))]))
+    case .npz:
+      var inputs: [String: Tensor] = [:]
+      var labels: Tensor?
+      for (name, array) in try NpzFile.read(source) {
+        if Self.labelNames.contains(name) {
+          labels = Tensor(array)
+        } else {
+          inputs[name] = Tensor(array)
+        }
+      }
+      return EvaluationData(content: .sequences(inputs), labels: labels)
+    case nil:
+      if let vocabulary {
+        return EvaluationData(
+          content: .text(tokens: try vocabulary.numbers(in: source), streams: streams))
+      }
+      return EvaluationData(content: .sequences(["x": try windows(source, model)]))
+    }
+  }
+
+  /// The windows of a table, `[windows, steps, columns]`.
+  private func windows(_ source: ByteSource, _ model: Model) throws(DiagnosticError) -> Tensor {
+    let table: CSVTable
+    do throws(DiagnosticError) { table = try CSVTable.read(source) } catch {
+      var error = error
+      if error.hint == nil { error.hint = "a text needs --vocab" }
+      throw error
+    }
+    let input = model.graph?.inputs.first
+    let fixed = (input?.shape.count ?? 0) == 3 ? input?.shape[1] : nil
+    let steps = window ?? fixed ?? table.rowCount
+    guard steps >= 1, table.rowCount >= steps else {
+      throw DiagnosticError(
+        .badEvaluationData, file: source.name,
+        "is too short: it has \(table.rowCount) rows, a window \(steps)")
+    }
+    let step = stride ?? steps
+    let starts = Swift.stride(from: 0, through: table.rowCount - steps, by: max(1, step))
+    var elements: [Float] = []
+    for start in starts {
+      elements += table.elements[start * table.columns..<(start + steps) * table.columns]
+    }
+    return Tensor([elements.count / (steps * table.columns), steps, table.columns], elements)
+  }
+
+  private static func labels(_ source: ByteSource) throws(DiagnosticError) -> Tensor {
+    if let kind = try ArrayFile.kind(source) {
+      guard kind == .npy else {
+        throw DiagnosticError(
+          .badEvaluationData, file: source.name, "labels are an .npy or a table with one column")
+      }
+      return Tensor(try NpyFile.read(source))
+    }
+    let table = try CSVTable.read(source)
+    guard table.columns == 1 else {
+      throw DiagnosticError(
+        .badEvaluationData, file: source.name,
+        "labels are a table with one column, found \(table.columns)")
+    }
+    let integers = table.elements.compactMap { Int64(exactly: $0) }
+    return integers.count == table.elements.count
+      ? Tensor(dims: [integers.count], elements: .integers(integers))
+      : Tensor([table.elements.count], table.elements)
+  }
+}
+
+/// Files of arrays, by their content.
+public enum ArrayFile {
+  /// The kinds.
+  public enum Kind: Sendable {
+    /// One array.
+    case npy
+    /// Arrays with names.
+    case npz
+  }
+
+  /// The kind of a file; `nil` when it holds no arrays.
+  ///
+  /// - Throws: ``DiagnosticError`` when it cannot be read.
+  public static func kind(_ source: ByteSource) throws(DiagnosticError) -> Kind? {
+    let start = try source.bytes(in: 0..<min(source.count, 6))
+    if start == [0x93] + Array("NUMPY".utf8) { return .npy }
+    return start.starts(with: [0x50, 0x4B, 3, 4]) || start.starts(with: [0x50, 0x4B, 5, 6])
+      ? .npz : nil
+  }
+
+  /// The arrays of a file by name, `x` for the one of an `.npy`; a table is one array
+  /// `[rows, columns]`.
+  ///
+  /// - Throws: ``DiagnosticError`` with the file named.
+  public static func read(_ source: ByteSource) throws(DiagnosticError) -> [String: Tensor] {
+    switch try kind(source) {
+    case .npy: return ["x": Tensor(try NpyFile.read(source))]
+    case .npz:
+      var result: [String: Tensor] = [:]
+      for (name, array) in try NpzFile.read(source) { result[name] = Tensor(array) }
+      return result
+    case nil:
+      let table = try CSVTable.read(source)
+      return ["x": Tensor([table.rowCount, table.columns], table.elements)]
+    }
+  }
+
+  /// The bytes of a file: `.npz` for that ending, `.csv` for that one, else `.npy`.
+  ///
+  /// - Throws: ``DiagnosticError`` when several arrays do not fit the kind.
+  public static func bytes(
+    of tensors: [(name: String, tensor: Tensor)], ending: String
+  ) throws(DiagnosticError) -> [UInt8] {
+    if ending == "npz" {
+      return try NpzFile.bytes(of: tensors.map { ($0.name, NumericArray($0.tensor)) })
+    }
+    guard tensors.count == 1, let only = tensors.first?.tensor else {
+      throw DiagnosticError(
+        .badEvaluationData,
+        "there are \(tensors.count) outputs: \(tensors.map(\.name).joined(separator: ", "))",
+        hint: "write them to an .npz, or choose one with --output")
+    }
+    if ending == "csv" { return Array((table(only) + "\n").utf8) }
+    return NpyFile.bytes(of: NumericArray(only))
+  }
+
+  /// A tensor as lines of numbers: a line for each row of its last axis.
+  public static func table(_ tensor: Tensor) -> String {
+    let columns = max(1, tensor.dims.last ?? 1)
+    let cells: [String] =
+      switch tensor.elements {
+      case .floats(let values): values.map { "\($0)" }
+      case .integers(let values): values.map { "\($0)" }
+      }
+    return stride(from: 0, to: cells.count, by: columns).map {
+      cells[$0..<$0 + columns].joined(separator: ",")
+    }.joined(separator: "\n")
+  }
+}
+
+extension Tensor {
+  /// An array of a file.
+  init(_ array: NumericArray) {
+    switch array.elements {
+    case .floats(let values): self.init(dims: array.shape, elements: .floats(values))
+    case .integers(let values): self.init(dims: array.shape, elements: .integers(values))
+    }
+  }
+}
+
+extension NumericArray {
+  /// A tensor as an array of a file.
+  init(_ tensor: Tensor) {
+    switch tensor.elements {
+    case .floats(let values): self.init(shape: tensor.dims, elements: .floats(values))
+    case .integers(let values): self.init(shape: tensor.dims, elements: .integers(values))
+    }
+  }
+}

@@ -1,0 +1,67 @@
+public import Diagnostics
+public import LSTMCore
+internal import LSTMRuntime
+
+/// Inputs that a seed makes, for models without data: normal numbers and evenly spread tokens.
+public enum SeededInputs {
+  /// Makes inputs for a model.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - sequences: How many sequences.
+  ///   - steps: How long a sequence is where the model leaves it open.
+  ///   - seed: The seed.
+  /// - Returns: A value for each input that the outputs need, initial states left out.
+  /// - Throws: ``DiagnosticError`` with code `notRunnable` for a model that cannot be run.
+  public static func make(
+    for model: Model, outputs: [String]? = nil, sequences: Int, steps: Int, seed: UInt64
+  ) throws(DiagnosticError) -> [String: Tensor] {
+    let prepared = try PreparedModel(model, outputs: outputs)
+    var generator = SeededGenerator(seed: seed)
+    var inputs: [String: Tensor] = [:]
+    for input in prepared.inputs where !prepared.stateInputs.contains(input.name) {
+      let isTimeMajor = prepared.isTimeMajor(input)
+      let dims = input.dims(sequences: sequences, steps: steps, isTimeMajor: isTimeMajor, model)
+      let count = try checkedProduct(dims, limit: 1 << 26, of: "a seeded input")
+      if input.isInteger {
+        let limit = model.vocabularySize(of: input.name) ?? 2
+        inputs[input.name] = Tensor(
+          dims: dims,
+          elements: .integers((0..<count).map { _ in Int64(generator.integer(below: limit)) }))
+      } else {
+        inputs[input.name] = Tensor(dims, (0..<count).map { _ in generator.normal() })
+      }
+    }
+    return inputs
+  }
+}
+
+extension GraphInput {
+  /// A whole shape: open sizes are sequences first, then steps, then the features of the first LSTM.
+  fileprivate func dims(
+    sequences: Int, steps: Int, isTimeMajor: Bool, _ model: Model
+  ) -> [Int] {
+    var shape = shape
+    if shape.isEmpty {
+      shape = isInteger ? [nil, nil] : [nil, nil, model.lstmWeights.first?.inputSize ?? 1]
+    }
+    let open = isTimeMajor ? [steps, sequences] : [sequences, steps]
+    return shape.enumerated().map { axis, size in
+      size ?? (open.indices.contains(axis) ? open[axis] : model.lstmWeights.first?.inputSize ?? 1)
+    }
+  }
+}
+
+extension Model {
+  /// The rows of the embedding that reads an input; `nil` when none does.
+  func vocabularySize(of input: String) -> Int? {
+    var names: Set<String> = [input]
+    for node in graph?.nodes ?? [] where node.inputs.contains(where: { names.contains($0) }) {
+      if let index = node.layer, case .embedding(let layer) = layers[index].kind {
+        return layer.weights.rows
+      }
+      names.formUnion(node.outputs.filter { !$0.isEmpty })
+    }
+    return nil
+  }
+}

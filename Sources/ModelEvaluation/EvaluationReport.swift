@@ -1,0 +1,79 @@
+/// What an evaluation found.
+public struct EvaluationReport: Equatable, Sendable {
+  /// What the outputs are taken for.
+  public enum Task: String, CaseIterable, Sendable {
+    /// The next token of a text.
+    case language
+    /// Yes or no.
+    case binary
+    /// One of several classes.
+    case classes
+    /// Numbers.
+    case regression
+  }
+
+  /// One model's quality, speed and size.
+  public struct Subject: Equatable, Sendable {
+    /// Its scores against the labels or the text, by name, in the order of reports.
+    public var metrics: [Metric] = []
+    /// The seconds that its runs took.
+    public var seconds = 0.0
+    /// The steps (tokens) of all sequences that it ran over.
+    public var steps = 0
+    /// The bytes of its weights as they are held.
+    public var weightByteCount = 0
+
+    /// Steps in a second.
+    public var stepsPerSecond: Double { seconds > 0 ? Double(steps) / seconds : 0 }
+  }
+
+  /// A score.
+  public struct Metric: Equatable, Sendable {
+    /// The name, for example `perplexity`.
+    public var name: String
+    /// The value with its standard error.
+    public var value: MeanAndError
+    /// Whether more is better.
+    public var higherIsBetter: Bool
+  }
+
+  /// What the outputs are taken for.
+  public var task: Task
+  /// Whether inputs were made up from a seed.
+  public var isSeeded: Bool
+  /// The number of sequences or streams, and of items that were scored.
+  public var sequences: Int
+  /// The number of outputs (tokens, windows) that were scored.
+  public var items: Int
+  /// The model that is judged.
+  public var candidate: Subject
+  /// The model that it is compared with; `nil` when there is none.
+  public var reference: Subject?
+  /// How alike the outputs are: top-1 agreement, KL divergence, error of outputs.
+  public var similarity: [Metric] = []
+  /// The error of h, c and outputs by step.
+  public var drift: [Drift] = []
+  /// What a reader has to know.
+  public var notes: [String] = []
+
+  /// The metric that `--max-drop` is about, by the task: the first one; without labels top-1
+  /// agreement or the error of outputs.
+  public var decidingMetric: String? {
+    candidate.metrics.first?.name ?? similarity.first?.name
+  }
+
+  /// How much worse the candidate is than the reference in a metric, as a share of the reference's
+  /// value; for a measure of likeness, the distance from likeness.
+  ///
+  /// - Returns: The drop, negative for a gain; `nil` when there is no such metric or no reference.
+  public func drop(inMetric name: String) -> Double? {
+    if let metric = similarity.first(where: { $0.name == name }) {
+      return metric.higherIsBetter ? 1 - metric.value.value : metric.value.value
+    }
+    guard let after = candidate.metrics.first(where: { $0.name == name }),
+      let before = reference?.metrics.first(where: { $0.name == name })?.value.value
+    else { return nil }
+    let change = (after.value.value - before) / abs(before)
+    return after.higherIsBetter ? -change : change
+  }
+}

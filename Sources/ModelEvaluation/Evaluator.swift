@@ -1,0 +1,95 @@
+public import Diagnostics
+public import LSTMCore
+internal import LSTMRuntime
+
+/// Runs a model, or two side by side, over data and compares.
+public struct Evaluator: Sendable {
+  /// Called with the number of steps done and in all.
+  public typealias Progress = @Sendable (_ done: Int, _ total: Int) -> Void
+
+  /// What to compare with.
+  public enum Reference: Sendable {
+    /// Another model, run on the same data.
+    case model(Model)
+    /// What another run saved of it.
+    case saved(SavedOutputs)
+  }
+
+  let candidate: Model
+  let reference: Reference?
+  let task: EvaluationReport.Task?
+  let outputs: [String]?
+  let threads: Int
+
+  /// Creates an evaluator.
+  ///
+  /// - Parameters:
+  ///   - candidate: The model that is judged.
+  ///   - reference: What it is compared with, if anything.
+  ///   - task: What the outputs mean; found out from data and model when `nil`.
+  ///   - outputs: The output that is scored; the first one of the model when `nil`.
+  ///   - threads: How many threads may work.
+  public init(
+    candidate: Model, reference: Reference? = nil, task: EvaluationReport.Task? = nil,
+    output: String? = nil, threads: Int = 1
+  ) {
+    self.candidate = candidate
+    self.reference = reference
+    self.task = task
+    outputs = output.map { [$0] }
+    self.threads = threads
+  }
+
+  /// Evaluates.
+  ///
+  /// - Parameters:
+  ///   - data: The data.
+  ///   - saving: Where to keep the candidate's outputs for later comparisons.
+  ///   - progress: Called after each batch.
+  /// - Returns: The report.
+  /// - Throws: ``DiagnosticError`` for models that cannot be run, data that do not fit, or models
+  ///   whose outputs differ in shape.
+  public func evaluate(
+    _ data: EvaluationData, saving: SavedOutputs.Recorder? = nil,
+    progress: @escaping Progress = { _, _ in }
+  ) throws(DiagnosticError) -> EvaluationReport {
+    let data = try data.checked()
+    do {
+      switch data.content {
+      case .text(let tokens, let streams):
+        return try TextEvaluation(self, tokens: tokens, streams: streams)
+          .run(data, saving: saving, progress: progress)
+      case .sequences:
+        return try SequenceEvaluation(self)
+          .run(data, saving: saving, progress: progress)
+      }
+    } catch { throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)") }
+  }
+}
+
+/// A model on its way through the data.
+struct EvaluationSubject {
+  let prepared: PreparedModel
+  var session: RunSession
+  var report = EvaluationReport.Subject()
+
+  init(_ model: Model, outputs: [String]?, carriesState: Bool) throws {
+    prepared = try PreparedModel(model, outputs: outputs, leavingOutSoftmax: true)
+    session = RunSession(carriesState: carriesState)
+    report.weightByteCount = prepared.weightByteCount
+  }
+
+  /// Runs a batch and counts its time.
+  mutating func run(_ inputs: [String: Tensor], steps: Int, threads: Int) throws -> Tensor {
+    let clock = ContinuousClock()
+    var output: Tensor?
+    let time = try clock.measure {
+      output = try prepared.run(inputs, session: &session, threads: threads).first
+    }
+    report.seconds +=
+      Double(time.components.seconds) + Double(time.components.attoseconds) * 1e-18
+    report.steps += steps
+    guard let output else { throw DiagnosticError(.badEvaluationData, "the model has no output") }
+    return output
+  }
+}

@@ -1,0 +1,81 @@
+internal import Diagnostics
+internal import LSTMCore
+internal import LSTMRuntime
+
+/// Runs models over sequences and scores their outputs against labels and each other.
+struct SequenceEvaluation {
+  /// The sequences over which drift is measured.
+  private static let driftSequences = 32
+
+  private let evaluator: Evaluator
+
+  init(_ evaluator: Evaluator) { self.evaluator = evaluator }
+
+  func run(
+    _ data: EvaluationData, saving: SavedOutputs.Recorder?, progress: Evaluator.Progress
+  ) throws -> EvaluationReport {
+    guard saving == nil else {
+      throw DiagnosticError(
+        .badEvaluationData, "outputs are saved for texts only",
+        hint: "compare with the model itself: --against")
+    }
+    if case .saved? = evaluator.reference {
+      throw DiagnosticError(
+        .badEvaluationData, "saved outputs are for texts only",
+        hint: "compare with the model itself: --against")
+    }
+    var candidate = try EvaluationSubject(
+      evaluator.candidate, outputs: evaluator.outputs, carriesState: false)
+    var base: EvaluationSubject?
+    if case .model(let model)? = evaluator.reference {
+      base = try EvaluationSubject(model, outputs: evaluator.outputs, carriesState: false)
+      guard base?.prepared.inputs.map(\.name) == candidate.prepared.inputs.map(\.name) else {
+        throw DiagnosticError(
+          .badEvaluationData,
+          "the two models do not match: their inputs are "
+            + [base?.prepared, candidate.prepared].compactMap { $0 }
+            .map { $0.inputs.map(\.name).joined(separator: ", ") }.joined(separator: " and "))
+      }
+    }
+    let batches = try DataBatches(data, for: candidate.prepared)
+    var scorer: SequenceScorer?
+    var first = 0
+    try batches.forEach { inputs, steps in
+      let count = min(data.count - first, DataBatches.sequencesPerBatch)
+      let output = try batches.sequencesFirst(
+        try candidate.run(inputs, steps: steps, threads: evaluator.threads), count: count)
+      let other = try base?.run(inputs, steps: steps, threads: evaluator.threads)
+      var current =
+        try scorer
+        ?? SequenceScorer(
+          outputDims: output.dims, labels: data.labels, task: evaluator.task,
+          hasBase: base != nil, endsInSoftmax: candidate.prepared.leavesOutSoftmax,
+          threads: evaluator.threads, sample: output)
+      try current.add(
+        output, base: try other.map { try batches.sequencesFirst($0, count: count) },
+        range: first..<first + count)
+      scorer = current
+      first += count
+      progress(first, data.count)
+    }
+    guard let scorer else {
+      throw DiagnosticError(.badEvaluationData, "there are no sequences")
+    }
+    var report = EvaluationReport(
+      task: scorer.task, isSeeded: data.isSeeded, sequences: data.count, items: scorer.items,
+      candidate: candidate.report, reference: base?.report)
+    report.candidate.metrics = scorer.candidateMetrics
+    report.reference?.metrics = scorer.baseMetrics
+    report.similarity = scorer.similarity
+    report.notes = scorer.notes
+    if case .model(let model)? = evaluator.reference {
+      report.drift = try DriftMeasurement(
+        base: model, other: evaluator.candidate, outputs: evaluator.outputs,
+        threads: evaluator.threads
+      ).measure(
+        try batches.first(sequences: Self.driftSequences, steps: .max),
+        isTimeMajor: batches.isTimeMajor)
+    }
+    return report
+  }
+}
