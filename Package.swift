@@ -79,7 +79,11 @@ let package = Package(
       "ModelEvaluation",
       ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "DataFiles", "LSTMRuntime"]),
     library(
-      "ModelAnalysis", ["Diagnostics", "LSTMCore", "LinearAlgebra", "MatrixCompression"]),
+      "ModelAnalysis",
+      [
+        "Diagnostics", "LSTMCore", "LinearAlgebra", "MatrixCompression", "LSTMRuntime",
+        "ModelEvaluation",
+      ]),
     library("ModelCompression", ["Diagnostics", "LSTMCore", "MatrixCompression"]),
 
     // 6-8: product, command line, executables

@@ -1,5 +1,4 @@
 public import Diagnostics
-import Dispatch
 import Foundation
 public import LSTMCore
 import LinearAlgebra
@@ -27,20 +26,15 @@ public struct ModelAnalyzer: Sendable {
   ) throws(DiagnosticError) -> [MatrixAnalysis] {
     let matrices = model.matrices.filter(\.path.isLSTM)
     let results = Mutex<[Int: Result<MatrixAnalysis, DiagnosticError>]>([:])
-    let next = Atomic<Int>(0)
-    DispatchQueue.concurrentPerform(iterations: min(threads, matrices.count)) { _ in
-      while true {
-        let index = next.add(1, ordering: .relaxed).oldValue
-        guard index < matrices.count else { return }
-        let (path, matrix) = matrices[index]
-        let done: Result<MatrixAnalysis, DiagnosticError>
-        do throws(DiagnosticError) {
-          done = .success(try analyze(matrix.dequantized, path: path))
-        } catch { done = .failure(error.atObject(path.description)) }
-        results.withLock {
-          $0[index] = done
-          progress($0.count, matrices.count)
-        }
+    forEachTask(matrices.count, threads: threads) { index in
+      let (path, matrix) = matrices[index]
+      let done: Result<MatrixAnalysis, DiagnosticError>
+      do throws(DiagnosticError) {
+        done = .success(try analyze(matrix.dequantized, path: path))
+      } catch { done = .failure(error.atObject(path.description)) }
+      results.withLock {
+        $0[index] = done
+        progress($0.count, matrices.count)
       }
     }
     var analyses: [MatrixAnalysis] = []

@@ -1,5 +1,4 @@
 public import Diagnostics
-import Dispatch
 public import LSTMCore
 import Synchronization
 
@@ -66,21 +65,16 @@ public struct ModelCompressor: Sendable {
     typealias Done = Result<(WeightMatrix, MatrixOutcome), DiagnosticError>
     let matrices = model.matrices
     let results = Mutex<[Int: Done]>([:])
-    let next = Atomic<Int>(0)
-    DispatchQueue.concurrentPerform(iterations: min(threads, matrices.count)) { _ in
-      while true {
-        let index = next.add(1, ordering: .relaxed).oldValue
-        guard index < matrices.count else { return }
-        var (path, matrix) = matrices[index]
-        let done: Done
-        do throws(DiagnosticError) {
-          let outcome = try compress(&matrix, path: path, threads: 1)
-          done = .success((matrix, outcome))
-        } catch { done = .failure(error) }
-        results.withLock {
-          $0[index] = done
-          progress($0.count, matrices.count)
-        }
+    forEachTask(matrices.count, threads: threads) { index in
+      var (path, matrix) = matrices[index]
+      let done: Done
+      do throws(DiagnosticError) {
+        let outcome = try compress(&matrix, path: path, threads: 1)
+        done = .success((matrix, outcome))
+      } catch { done = .failure(error) }
+      results.withLock {
+        $0[index] = done
+        progress($0.count, matrices.count)
       }
     }
     var outcomes: [MatrixOutcome] = []

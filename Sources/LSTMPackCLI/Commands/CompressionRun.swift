@@ -41,7 +41,8 @@ struct CompressionRun {
     for member in options.members { step[member.key] = member.value }
     let bvq = BVQFile(
       model: file.model, producer: BVQProducer(version: LSTMPackCommand.version),
-      settings: ["steps": .array(file.steps + [.object(step)])])
+      settings: ["steps": .array(file.steps + [.object(step)])],
+      selfTests: isDryRun ? [] : SelfTests.make(for: file.model))
     let byteCount = try BVQWriter.byteCounts(of: bvq).total
     if isDryRun {
       // Nothing is written.

@@ -3,6 +3,8 @@ import LSTMPackKit
 /// What `analyze` says of a model.
 struct AnalysisText {
   let analyses: [MatrixAnalysis]
+  /// What running the model told, if it was run.
+  let gates: GateText?
   let model: Model
   let source: ByteSource
 
@@ -33,7 +35,7 @@ struct AnalysisText {
     Relative error ‖W − Ŵ‖/‖W‖ with a scale or codebook for each row, at each bit width:
 
     \(errorTable.text)
-
+    \(gates.map { "\n\($0.text)\n" } ?? "")
     \(verdict.sentences.joined(separator: "\n"))
     Next: \(nextCommand)
     """
@@ -144,11 +146,13 @@ struct AnalysisText {
           }), "kurtosis": .number(analysis.kurtosis), "deadRows": .integer(analysis.deadRows),
       ]
     }
-    return [
+    var object: JSONObject = [
       "schema": 1, "command": "analyze", "file": .string(source.name),
       "matrices": .array(matrices),
-      "verdict": .array(verdict.sentences.map { .string($0) }),
-      "nextCommand": .string(nextCommand),
     ]
+    if let gates { object["data"] = gates.json }
+    object["verdict"] = .array(verdict.sentences.map { .string($0) })
+    object["nextCommand"] = .string(nextCommand)
+    return .object(object)
   }
 }

@@ -41,9 +41,13 @@ struct GraphSearch {
     let (base, number) =
       parts.count == 2 && Int(parts[1]) != nil ? (String(parts[0]), Int(parts[1]) ?? 0) : (name, 0)
     if let node = graph.nodes.last(where: { $0.name == base }),
-      node.outputs.indices.contains(number), !node.outputs[number].isEmpty
+      // A node's first output may be one that nobody wants.
+      let output = parts.count == 2
+        ? (node.outputs.indices.contains(number) ? node.outputs[number] : nil)
+        : node.outputs.first(where: { !$0.isEmpty }),
+      !output.isEmpty
     {
-      return node.outputs[number]
+      return output
     }
     return makers[name] != nil || graph.inputs.contains { $0.name == name } ? name : nil
   }

@@ -19,8 +19,16 @@ public struct Drift: Equatable, Sendable {
     public var value: Double
   }
 
-  /// Compares sequences `[batch, steps, size]`, or `[steps, batch, size]` when time comes first.
-  static func between(
+  /// Compares sequences step by step.
+  ///
+  /// - Parameters:
+  ///   - base: `[batch, steps, size]`, or `[steps, batch, size]` when time comes first.
+  ///   - other: As many.
+  ///   - batch: The number of sequences.
+  ///   - steps: The number of steps.
+  ///   - isTimeMajor: Whether time comes first.
+  /// - Returns: The error at those of ``steps`` that the sequences reach.
+  public static func between(
     _ base: [Float], _ other: [Float], batch: Int, steps: Int, isTimeMajor: Bool
   ) -> [RelativeError] {
     guard base.count == other.count, batch * steps > 0 else { return [] }
