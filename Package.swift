@@ -96,8 +96,9 @@ let package = Package(
       ]),
     library("LSTMPackCLI", ["LSTMPackKit", argumentParser]),
     .executableTarget(name: "lstmpack", dependencies: ["LSTMPackCLI"], swiftSettings: settings),
+    library("BenchmarkData", ["Diagnostics", "LSTMCore", "FileSupport"]),
     .executableTarget(
-      name: "lstmpack-bench", dependencies: ["LSTMPackKit", argumentParser],
+      name: "lstmpack-bench", dependencies: ["LSTMPackKit", "BenchmarkData", argumentParser],
       swiftSettings: settings),
 
     // Tests
@@ -126,7 +127,9 @@ let package = Package(
     tests(
       "ModelCompressionTests",
       ["Diagnostics", "LSTMCore", "MatrixCompression", "ModelAnalysis", "ModelCompression"]),
-    tests("PipelineTests", ["LSTMPackKit", "LSTMPackCLI", "lstmpack"]),
+    tests(
+      "PipelineTests",
+      ["LSTMPackKit", "LSTMPackCLI", "BenchmarkData", "lstmpack"]),
   ],
   swiftLanguageModes: [.v6]
 )

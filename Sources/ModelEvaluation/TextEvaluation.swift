@@ -8,7 +8,7 @@ internal import LSTMRuntime
 /// are carried, and the first token of each stream is not scored.
 struct TextEvaluation {
   /// About so many tokens go through the model at once; results do not depend on it.
-  private static let tokensPerBatch = 512
+  private static let tokensPerBatch = 128
   /// The steps over which drift is measured.
   private static let driftSteps = 1000
   /// The streams over which drift is measured.

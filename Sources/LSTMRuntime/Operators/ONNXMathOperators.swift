@@ -22,11 +22,10 @@ enum ONNXMathOperators {
       { call in
         let (x, power) = (try call.tensor(0), try call.tensor(1))
         let exponent = Tensor(
-          dims: power.dims, elements: .floats(power.floats ?? power.integers?.map { Float($0) } ?? []))
-        let operation = Tensor.Arithmetic { Float(Activation.power(Double($0), Double($1))) }
+          power.dims, power.floats ?? power.integers?.map { Float($0) } ?? [])
         return [
           GraphValue(
-            try x.combined(with: exponent, operation, allow: OperationCall.allow))
+            try x.combined(with: exponent, .power, allow: OperationCall.allow))
         ]
       }
     },

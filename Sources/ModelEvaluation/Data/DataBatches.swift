@@ -5,7 +5,7 @@ public import LSTMRuntime
 /// Cuts data into batches for one model, in order.
 public struct DataBatches: Sendable {
   /// About so many steps go through a model at once; results do not depend on it.
-  private static let stepsPerBatch = 512
+  private static let stepsPerBatch = 128
   static let sequencesPerBatch = 256
 
   private let data: EvaluationData

@@ -1009,6 +1009,40 @@ def record_impsy(shared):
     recorded("impsy", arrays | {"out." + n: np.array(v) for n, v in zip(names, values)})
 
 
+def record_turbofan(shared):
+    """The answers of the turbofan model for every window of its test set, as eval_pdm.py cuts them."""
+    import tf_keras
+    folder = os.path.join(shared, "models/evaldata/pdm")
+    train, test = (np.loadtxt(os.path.join(folder, f"PM_{n}.txt")) for n in ("train", "test"))
+
+    def features(rows):
+        return np.concatenate([rows[:, 2:5], rows[:, 1:2], rows[:, 5:26]], 1)
+
+    low, high = features(train).min(0), features(train).max(0)
+    span = np.where(high > low, high - low, 1)
+    windows = []
+    for engine in np.unique(test[:, 0]):
+        rows = (features(test[test[:, 0] == engine]) - low) / span
+        windows += [rows[end - 50:end] for end in range(50, len(rows) + 1)]
+    model = tf_keras.models.load_model(
+        os.path.join(shared, "models/dev/h5-pdm-binary-keras2.0.5.h5"), compile=False)
+    answers = model.predict(np.array(windows, "f4"), batch_size=512, verbose=0)
+    recorded("turbofan", {"probabilities": answers.ravel()})
+
+
+def record_keras3(shared):
+    """The network-intrusion model and the supply-chain model on seeded inputs."""
+    import keras
+    random = Random("keras3")
+    for name, file, shape in (
+        ("network-intrusion", "h5-nid-cnnlstm-keras3.4.h5", (6, 76, 1)),
+        ("supply-chain", "keras-supplychain-relu-keras3.6.keras", (6, 5, 13)),
+    ):
+        model = keras.saving.load_model(os.path.join(shared, "models/dev", file), compile=False)
+        x = random(*shape)
+        recorded(name, {"x": x, "y": np.array(model.predict(x, verbose=0))})
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--shared", help="the folder whose models are recorded")
@@ -1024,6 +1058,8 @@ def main():
         record_models(shared)
         record_textgenrnn(shared)
         record_impsy(shared)
+        record_turbofan(shared)
+        record_keras3(shared)
 
 
 if __name__ == "__main__":
