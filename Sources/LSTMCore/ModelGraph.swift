@@ -111,7 +111,9 @@ public enum GraphAttribute: Equatable, Sendable {
   }
 
   /// The number as an integer; `nil` when it is not one.
-  public var integer: Int? { if case .number(let value) = self { Int(exactly: value) } else { nil } }
+  public var integer: Int? {
+    if case .number(let value) = self { Int(exactly: value) } else { nil }
+  }
   /// The number as float32; `nil` when it is none.
   public var float: Float? { if case .number(let value) = self { Float(value) } else { nil } }
   /// The numbers as integers; `nil` when one is not.

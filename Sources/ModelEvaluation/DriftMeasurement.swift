@@ -37,7 +37,8 @@ struct DriftMeasurement {
     for (run, twin) in zip(sessions[0].runs, sessions[1].runs) {
       guard let input = run.input, run.result.outputs.count == twin.result.outputs.count else {
         throw DiagnosticError(
-          .badEvaluationData, object: run.name, "the two models do not match: the layer differs in size")
+          .badEvaluationData, object: run.name,
+          "the two models do not match: the layer differs in size")
       }
       for (quantity, a, b) in [
         ("h", run.result.outputs, twin.result.outputs),

@@ -93,7 +93,8 @@ public struct SavedOutputs: Sendable {
   public init(_ source: ByteSource) throws(DiagnosticError) {
     var arrays: [String: NumericArray] = [:]
     for (name, array) in try NpzFile.read(source) { arrays[name] = array }
-    guard let losses = arrays["losses"]?.floats, case .integers(let classes)? = arrays["classes"]?.elements,
+    guard let losses = arrays["losses"]?.floats,
+      case .integers(let classes)? = arrays["classes"]?.elements,
       let values = arrays["logProbabilities"]?.floats,
       case .integers(let counts)? = arrays["classCount"]?.elements, let classCount = counts.first,
       !losses.isEmpty, classes.count == values.count, classes.count % losses.count == 0,

@@ -47,7 +47,8 @@ struct SequenceScorer {
       found = isScored ? .classes : .regression
     } else {
       // Labels of a shape of their own: one for each sequence of many outputs.
-      found = (labels?.count ?? 0) * classes < sample.count * 2 && labels?.integers != nil
+      found =
+        (labels?.count ?? 0) * classes < sample.count * 2 && labels?.integers != nil
         ? .classes : .regression
     }
     self.task = task ?? found

@@ -53,9 +53,11 @@ import Testing
     var session = RunSession(carriesState: true)
     for call in 0..<x.dims[0] {
       let part = try x.part(
-        call, sizes: [Int](repeating: 1, count: x.dims[0]), axis: 0).squeezed([0])
+        call, sizes: [Int](repeating: 1, count: x.dims[0]), axis: 0
+      ).squeezed([0])
       let wanted = try expected.part(
-        call, sizes: [Int](repeating: 1, count: x.dims[0]), axis: 0).squeezed([0])
+        call, sizes: [Int](repeating: 1, count: x.dims[0]), axis: 0
+      ).squeezed([0])
       let output = try prepared.run([prepared.inputs[0].name: part], session: &session)
       #expect(output[0].distance(to: wanted) < 1e-5)
     }

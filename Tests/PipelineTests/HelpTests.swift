@@ -6,7 +6,9 @@ import Testing
 @Suite struct HelpTests {
   private static let isRecording = ProcessInfo.processInfo.environment["RECORD_SNAPSHOTS"] == "1"
 
-  @Test(arguments: ["", "inspect", "analyze", "lowrank", "quantize", "verify"])
+  @Test(arguments: [
+    "", "inspect", "analyze", "lowrank", "quantize", "eval", "run", "verify",
+  ])
   func helpIsAsRecorded(command: String) throws {
     let arguments = command.isEmpty ? ["--help"] : ["help", command]
     let run = try CommandRun(arguments, in: FileManager.default.temporaryDirectory)

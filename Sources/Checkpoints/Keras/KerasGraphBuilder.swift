@@ -49,7 +49,9 @@ struct KerasGraphBuilder {
   private mutating func apply(
     _ model: KerasConfig, prefix: String, inputs: [String]?
   ) throws(Unconnected) -> [String] {
-    guard let layers = model.layers else { throw Unconnected(reason: "'\(model.name)' is no model") }
+    guard let layers = model.layers else {
+      throw Unconnected(reason: "'\(model.name)' is no model")
+    }
     if model.settings["input_layers"] != nil || model.settings["output_layers"] != nil {
       return try applyFunctional(model, layers, prefix: prefix, inputs: inputs)
     }

@@ -202,7 +202,9 @@ struct KerasLayerLowering {
     let activation: Activation
     switch config.className {
     case "Activation":
-      guard let known = self.activation(settings["activation"]) ?? .some(.linear) else { return nil }
+      guard let known = self.activation(settings["activation"]) ?? .some(.linear) else {
+        return nil
+      }
       activation = known
     case "LeakyReLU":
       let slope = float(settings["negative_slope"] ?? settings["alpha"])

@@ -132,7 +132,9 @@ struct ONNXModelBuilder {
 
   private mutating func embedding(_ place: ONNXPlacedNode) throws -> Layer.Kind? {
     let axis = place.scope.attribute("axis", of: place.node)?.intValue ?? 0
-    guard axis == 0, let table = try matrix(place, input: 0, isTransposed: false) else { return nil }
+    guard axis == 0, let table = try matrix(place, input: 0, isTransposed: false) else {
+      return nil
+    }
     return .embedding(EmbeddingLayer(weights: .dense(table)))
   }
 

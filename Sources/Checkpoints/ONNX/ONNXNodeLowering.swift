@@ -23,7 +23,8 @@ struct ONNXNodeLowering {
   /// Operators that mean the same in every operator set; their attributes are taken over.
   private static let plain: Set<String> = [
     "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Concat", "Split",
-    "Gather", "Shape", "Expand", "Add", "Sub", "Mul", "Div", "Pow", "Sqrt", "Sum", "Max", "Min", "ReduceMean", "MatMul",
+    "Gather", "Shape", "Expand", "Add", "Sub", "Mul", "Div", "Pow", "Sqrt", "Sum", "Max", "Min",
+    "ReduceMean", "MatMul",
     "Gemm", "BatchNormalization", "LayerNormalization", "Conv", "MaxPool", "AveragePool",
     "GlobalMaxPool", "GlobalAveragePool",
   ]

@@ -59,7 +59,7 @@ struct AnalyzeCommand: ParsableCommand {
         gates = GateText(
           analysis: try GateAnalyzer(threads: threads.count)
             .analyze(file.model, on: given, progress: progress.update), dataName: name)
-      } catch { throw error.inFile(source.name) }
+      } catch { throw DataOptions.located(error, model: source.name, data: name) }
     }
     let text = AnalysisText(
       analyses: analyses, gates: gates, model: file.model, source: source)

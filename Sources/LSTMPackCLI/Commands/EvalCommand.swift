@@ -143,7 +143,7 @@ struct EvalCommand: ParsableCommand {
         task: task.flatMap { EvaluationReport.Task(rawValue: $0) }, output: output,
         threads: threads.count
       ).evaluate(evaluated, saving: recorder, progress: progress.update)
-    } catch { throw error.inFile(source.name) }
+    } catch { throw DataOptions.located(error, model: source.name, data: found?.name) }
     if let saveBase, let recorder {
       try AtomicFile.write(try recorder.bytes(), to: saveBase, overwrite: force)
     }

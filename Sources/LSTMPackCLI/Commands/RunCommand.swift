@@ -97,7 +97,10 @@ struct RunCommand: ParsableCommand {
       } else {
         try runWhole(model)
       }
-    } catch let error as DiagnosticError { throw error.inFile(source.name) }
+    } catch let error as DiagnosticError {
+      throw DataOptions.located(
+        error, model: source.name, data: stream ? ModelLocation.standardInputName : data.data)
+    }
   }
 
   private func boundInputs() throws -> [String: Tensor] {

@@ -20,7 +20,8 @@ struct StreamRun {
     }
     if let fixed = (input.shape.count >= 2 ? input.shape[1] : nil), fixed != 1 {
       throw DiagnosticError(
-        .badOption, "--stream needs a model that takes single steps, this one takes \(fixed) at once",
+        .badOption,
+        "--stream needs a model that takes single steps, this one takes \(fixed) at once",
         hint: "stream one LSTM layer with --layer")
     }
     var session = RunSession(carriesState: true)
@@ -47,7 +48,9 @@ struct StreamRun {
     var values: [Float] = []
     for cell in line.split(whereSeparator: { ",;\t ".contains($0) }) {
       guard let value = Float(cell), value.isFinite else {
-        throw DiagnosticError(.badOption, "expected a number, found '\(cell.prefix(40))'")
+        throw DiagnosticError(
+          .badData, "expected a number, found '\(cell.prefix(40))'",
+          hint: "steps of tokens need --vocab")
       }
       values.append(value)
     }

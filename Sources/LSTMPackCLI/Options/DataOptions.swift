@@ -45,6 +45,14 @@ struct DataOptions: ParsableArguments {
     }
   }
 
+  /// Names the file that an error is about: the data when they do not fit, else the model.
+  static func located(
+    _ error: DiagnosticError, model: String, data: String?
+  ) -> DiagnosticError {
+    let isAboutData = [.badData, .badEvaluationData].contains(error.code)
+    return error.inFile(isAboutData ? data ?? model : model)
+  }
+
   /// The vocabulary, if one is given.
   func vocabulary() throws(DiagnosticError) -> Vocabulary? {
     try vocab.map { (path) throws(DiagnosticError) in

@@ -39,7 +39,8 @@ struct ModelOptions: ParsableArguments {
   func load() throws(DiagnosticError) -> (file: ModelFile, source: ByteSource) {
     let source = try ModelLocation.find(argument: model)
     let file = try ModelFile(
-      source: source, options: ImportOptions(
+      source: source,
+      options: ImportOptions(
         recurrentActivation: recurrentActivation, boundInputs: boundInputs),
       formatName: from)
     for warning in file.warnings { Console.warn("\(source.name): \(warning)") }

@@ -10,9 +10,9 @@ enum VectorMath {
   /// exp(x), with x limited to −87.3 … 88.3, where float32 ends.
   ///
   /// Range reduction and polynomial of Cephes, `expf.c`.
+  @inline(__always)
   static func exp(_ x: Vector) -> Vector {
-    let limited = x.clamped(
-      lowerBound: Vector(repeating: -87.3), upperBound: Vector(repeating: 88.3))
+    let limited = clamp(x, -87.3, 88.3)
     // Adding and taking away 1.5 · 2²³ rounds to an integer, which stays in the lowest bits.
     let rounder = Vector(repeating: 12_582_912)
     let shifted = limited * 1.442_695_04 + rounder
@@ -32,16 +32,17 @@ enum VectorMath {
   }
 
   /// 1 / (1 + exp(−x)).
+  @inline(__always)
   static func logistic(_ x: Vector) -> Vector { 1 / (1 + exp(-x)) }
 
   /// tanh(x), by a quotient of polynomials of degrees 13 and 6 within ±7.9, where it is ±1 in
   /// float32.
   ///
   /// Coefficients of Eigen, `MathFunctionsImpl.h`.
+  @inline(__always)
   static func tanh(_ x: Vector) -> Vector {
     let limit: Float = 7.905_311_1
-    let limited = x.clamped(
-      lowerBound: Vector(repeating: -limit), upperBound: Vector(repeating: limit))
+    let limited = clamp(x, -limit, limit)
     let square = limited * limited
     var p = square * -2.760_768_477_423_55e-16 + 2.000_187_904_824_77e-13
     p = p * square + -8.604_671_522_137_35e-11
@@ -55,7 +56,15 @@ enum VectorMath {
     return (limited * p / q).replacing(with: x, where: x .!= x)
   }
 
+  /// x within limits; not a number stays.
+  @inline(__always)
+  private static func clamp(_ x: Vector, _ lower: Float, _ upper: Float) -> Vector {
+    // Comparing and selecting makes vector code; the library's own limits do not.
+    x.replacing(with: lower, where: x .< lower).replacing(with: upper, where: x .> upper)
+  }
+
   /// Replaces every element by a function of it.
+  @inline(__always)
   static func map(
     _ values: UnsafeMutablePointer<Float>, count: Int, _ function: (Vector) -> Vector
   ) {
@@ -83,8 +92,8 @@ enum VectorMath {
     let whole = count / 8 * 8
     var lanes = Vector(repeating: -.infinity)
     for index in stride(from: 0, to: whole, by: 8) {
-      lanes = pointwiseMax(
-        lanes, unsafe raw.loadUnaligned(fromByteOffset: index * 4, as: Vector.self))
+      let next = unsafe raw.loadUnaligned(fromByteOffset: index * 4, as: Vector.self)
+      lanes.replace(with: next, where: next .> lanes)
     }
     var largest = lanes.max()
     for index in whole..<count { largest = unsafe Swift.max(largest, values[index]) }

@@ -24,7 +24,9 @@ struct GraphSearch {
     var found: [GraphOutput] = []
     for name in names {
       guard let value = value(named: name) else {
-        let known = (graph.outputs.map(\.name) + graph.nodes.map(\.name)).filter { !$0.isEmpty }
+        var known: [String] = []
+        for name in graph.outputs.map(\.name) + graph.nodes.map(\.name)
+        where !name.isEmpty && !known.contains(name) { known.append(name) }
         throw DiagnosticError(
           .notRunnable, "there is no output or layer '\(name)'",
           hint: "there are " + known.prefix(12).joined(separator: ", ")

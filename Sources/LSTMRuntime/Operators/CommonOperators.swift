@@ -40,10 +40,11 @@ enum CommonOperators {
     } else {
       elements = .floats(node.node.attributes["floats"]?.floats ?? [])
     }
-    let count = switch elements {
-    case .floats(let values): values.count
-    case .integers(let values): values.count
-    }
+    let count =
+      switch elements {
+      case .floats(let values): values.count
+      case .integers(let values): values.count
+      }
     guard try checkedProduct(dims, limit: Tensor.elementLimit, of: "a constant") == count else {
       throw node.error("has \(count) elements for the shape \(dims)")
     }

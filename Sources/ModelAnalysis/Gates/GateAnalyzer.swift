@@ -137,7 +137,8 @@ public struct GateAnalyzer: Sendable {
     }
   }
 
-  private func candidates(_ model: Model, _ run: RunSession.LSTMRun, run index: Int) -> [Candidate] {
+  private func candidates(_ model: Model, _ run: RunSession.LSTMRun, run index: Int) -> [Candidate]
+  {
     guard case .lstm(let layer) = model.layers[run.layer].kind else { return [] }
     let weights = model.lstmWeights[layer.weights]
     var candidates: [Candidate] = []

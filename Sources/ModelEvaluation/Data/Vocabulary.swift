@@ -115,7 +115,8 @@ public struct Vocabulary: Sendable {
     var lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
     let isTerminated = lines.last?.isEmpty == true
     if isTerminated { lines.removeLast() }
-    let lineEnd = isOfCharacters ? numbers["\n"] ?? numbers[Self.endOfLine] : numbers[Self.endOfLine]
+    let lineEnd =
+      isOfCharacters ? numbers["\n"] ?? numbers[Self.endOfLine] : numbers[Self.endOfLine]
     var result: [Int] = []
     for (index, line) in lines.enumerated() {
       do throws(DiagnosticError) {
