@@ -120,8 +120,8 @@ let package = Package(
     tests(
       "LSTMRuntimeTests",
       [
-        "Diagnostics", "LSTMCore", "FileSupport", "DataFiles", "Checkpoints", "ONNXProto",
-        "LSTMRuntime",
+        "Diagnostics", "LSTMCore", "FileSupport", "HDF5", "DataFiles", "Checkpoints", "ONNXProto",
+        "MatrixCompression", "LSTMRuntime",
       ]),
     tests("BVQTests", ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "BVQ"]),
     tests(

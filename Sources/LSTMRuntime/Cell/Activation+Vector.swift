@@ -1,4 +1,4 @@
-internal import LSTMCore
+package import LSTMCore
 
 extension Activation {
   /// Whether lstmpack can compute the function.
@@ -7,7 +7,7 @@ extension Activation {
   /// Applies the function to a row of numbers.
   ///
   /// - Precondition: ``isKnown``.
-  func apply(to values: UnsafeMutablePointer<Float>, count: Int) {
+  package func apply(to values: UnsafeMutablePointer<Float>, count: Int) {
     switch function {
     case .linear: return
     case .sigmoid: unsafe VectorMath.map(values, count: count, VectorMath.logistic)

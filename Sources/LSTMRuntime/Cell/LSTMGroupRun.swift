@@ -97,9 +97,11 @@ internal import LSTMCore
               unsafe update(
                 z: z + row * gateCount, h: h + offset, c: c + offset, temporary: temporary)
               unsafe (last + offset).update(from: h + offset, count: units)
-            } else if sequence.lengths != nil || sequence.zeroesMasked {
-              if sequence.zeroesMasked { unsafe (last + offset).update(repeating: 0, count: units) }
+            } else if sequence.lengths != nil {
+              // Outputs after the end stay zero.
               continue
+            } else if sequence.zeroesMasked {
+              unsafe (last + offset).update(repeating: 0, count: units)
             }
             unsafe record(
               row: rows.lowerBound + row, time: time, step: block + step,

@@ -4,14 +4,14 @@ internal import LSTMCore
 ///
 /// The relative error is below 4e-7 (`VectorMathTests` compares them with double precision). Not a
 /// number stays not a number.
-enum VectorMath {
-  typealias Vector = SIMD8<Float>
+package enum VectorMath {
+  package typealias Vector = SIMD8<Float>
 
   /// exp(x), with x limited to −87.3 … 88.3, where float32 ends.
   ///
   /// Range reduction and polynomial of Cephes, `expf.c`.
   @inline(__always)
-  static func exp(_ x: Vector) -> Vector {
+  package static func exp(_ x: Vector) -> Vector {
     let limited = clamp(x, -87.3, 88.3)
     // Adding and taking away 1.5 · 2²³ rounds to an integer, which stays in the lowest bits.
     let rounder = Vector(repeating: 12_582_912)
@@ -33,14 +33,14 @@ enum VectorMath {
 
   /// 1 / (1 + exp(−x)).
   @inline(__always)
-  static func logistic(_ x: Vector) -> Vector { 1 / (1 + exp(-x)) }
+  package static func logistic(_ x: Vector) -> Vector { 1 / (1 + exp(-x)) }
 
   /// tanh(x), by a quotient of polynomials of degrees 13 and 6 within ±7.9, where it is ±1 in
   /// float32.
   ///
   /// Coefficients of Eigen, `MathFunctionsImpl.h`.
   @inline(__always)
-  static func tanh(_ x: Vector) -> Vector {
+  package static func tanh(_ x: Vector) -> Vector {
     let limit: Float = 7.905_311_1
     let limited = clamp(x, -limit, limit)
     let square = limited * limited

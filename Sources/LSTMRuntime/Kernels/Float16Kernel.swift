@@ -1,10 +1,10 @@
-internal import LSTMCore
+package import LSTMCore
 
 /// IEEE 754 binary16.
-struct Float16Kernel: RowKernel {
-  func handles(_ encoding: any WeightEncoding) -> Bool { encoding is Float16Encoding }
+package struct Float16Kernel: RowKernel {
+  package func handles(_ encoding: any WeightEncoding) -> Bool { encoding is Float16Encoding }
 
-  func unpack(_ row: PackedRow, into output: UnsafeMutableBufferPointer<Float>) {
+  package func unpack(_ row: PackedRow, into output: UnsafeMutableBufferPointer<Float>) {
     unsafe row.codes.withUnsafeBufferPointer { codes in
       for column in output.indices {
         let bits = unsafe UInt16(codes[2 * column]) | UInt16(codes[2 * column + 1]) << 8

@@ -1,10 +1,13 @@
-internal import LSTMCore
+package import LSTMCore
 
 /// The encoding's own unpack: for every encoding, and what the other kernels are compared with.
-struct ReferenceKernel: RowKernel {
-  func handles(_ encoding: any WeightEncoding) -> Bool { true }
+package struct ReferenceKernel: RowKernel {
+  /// Creates the kernel.
+  package init() {}
 
-  func unpack(_ row: PackedRow, into output: UnsafeMutableBufferPointer<Float>) {
+  package func handles(_ encoding: any WeightEncoding) -> Bool { true }
+
+  package func unpack(_ row: PackedRow, into output: UnsafeMutableBufferPointer<Float>) {
     // Codes that are not legal cannot come out of a checked file; they read as zero.
     guard let codes = row.encoding.unpack(row.codes, columns: output.count) else {
       unsafe output.update(repeating: 0)

@@ -1,21 +1,32 @@
-internal import LSTMCore
+package import LSTMCore
 
 /// One row of a packed matrix.
-struct PackedRow {
+package struct PackedRow {
   /// The codes, as the encoding lays them out.
-  let codes: ArraySlice<UInt8>
+  package let codes: ArraySlice<UInt8>
   /// The parameters of the row's groups, exponent applied.
-  let parameters: ArraySlice<Float>
+  package let parameters: ArraySlice<Float>
   /// The elements of a group.
-  let groupSize: Int
+  package let groupSize: Int
   /// The bit layout.
-  let encoding: any WeightEncoding
+  package let encoding: any WeightEncoding
+
+  /// Creates a row.
+  package init(
+    codes: ArraySlice<UInt8>, parameters: ArraySlice<Float>, groupSize: Int,
+    encoding: any WeightEncoding
+  ) {
+    self.codes = codes
+    self.parameters = parameters
+    self.groupSize = groupSize
+    self.encoding = encoding
+  }
 }
 
 /// Unpacks the rows of packed matrices into float32.
 ///
 /// What it writes is exactly what the encoding's reference says (`KernelTests` compares them).
-protocol RowKernel: Sendable {
+package protocol RowKernel: Sendable {
   /// Whether it unpacks this encoding.
   func handles(_ encoding: any WeightEncoding) -> Bool
 
@@ -28,15 +39,15 @@ protocol RowKernel: Sendable {
 }
 
 /// The kernels.
-enum RowKernels {
+package enum RowKernels {
   /// Every kernel, fastest first; a new kernel is one line here. An encoding that none handles runs
   /// through its reference.
-  static let all: [any RowKernel] = [
+  package static let all: [any RowKernel] = [
     TableKernel(), UniformKernel(), Float16Kernel(), Ternary5In8Kernel(), ReferenceKernel(),
   ]
 
   /// The kernel for an encoding.
-  static func kernel(for encoding: any WeightEncoding) -> any RowKernel {
+  package static func kernel(for encoding: any WeightEncoding) -> any RowKernel {
     all.first { $0.handles(encoding) } ?? ReferenceKernel()
   }
 }

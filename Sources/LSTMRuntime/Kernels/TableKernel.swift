@@ -1,12 +1,12 @@
-internal import LSTMCore
+package import LSTMCore
 
 /// Encodings of one or two bits: the values of a group make a table of at most four entries.
-struct TableKernel: RowKernel {
-  func handles(_ encoding: any WeightEncoding) -> Bool {
+package struct TableKernel: RowKernel {
+  package func handles(_ encoding: any WeightEncoding) -> Bool {
     encoding is BinaryEncoding || encoding is Ternary2Encoding || encoding is Codebook2Encoding
   }
 
-  func unpack(_ row: PackedRow, into output: UnsafeMutableBufferPointer<Float>) {
+  package func unpack(_ row: PackedRow, into output: UnsafeMutableBufferPointer<Float>) {
     let width = row.encoding is BinaryEncoding ? 1 : 2
     let perGroup = row.encoding.parametersPerGroup
     let mask = (UInt8(1) << UInt8(width)) - 1

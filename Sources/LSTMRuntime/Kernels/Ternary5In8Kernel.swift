@@ -1,15 +1,15 @@
-internal import LSTMCore
+package import LSTMCore
 
 /// Five trits in a byte, the first in the lowest digit.
-struct Ternary5In8Kernel: RowKernel {
+package struct Ternary5In8Kernel: RowKernel {
   /// For each byte and digit, 0, 1 or −1.
   private static let digits: [Float] = (0..<256).flatMap { byte in
     [1, 3, 9, 27, 81].map { [0, 1, -1][byte / $0 % 3] }
   }
 
-  func handles(_ encoding: any WeightEncoding) -> Bool { encoding is Ternary5In8Encoding }
+  package func handles(_ encoding: any WeightEncoding) -> Bool { encoding is Ternary5In8Encoding }
 
-  func unpack(_ row: PackedRow, into output: UnsafeMutableBufferPointer<Float>) {
+  package func unpack(_ row: PackedRow, into output: UnsafeMutableBufferPointer<Float>) {
     unsafe row.codes.withUnsafeBufferPointer { codes in
       unsafe Self.digits.withUnsafeBufferPointer { digits in
         var column = 0

@@ -1,10 +1,10 @@
-internal import LSTMCore
+package import LSTMCore
 
 /// Evenly spaced grids of 3, 4 and 8 bits: offset + scale × code.
-struct UniformKernel: RowKernel {
-  func handles(_ encoding: any WeightEncoding) -> Bool { encoding is UniformEncoding }
+package struct UniformKernel: RowKernel {
+  package func handles(_ encoding: any WeightEncoding) -> Bool { encoding is UniformEncoding }
 
-  func unpack(_ row: PackedRow, into output: UnsafeMutableBufferPointer<Float>) {
+  package func unpack(_ row: PackedRow, into output: UnsafeMutableBufferPointer<Float>) {
     guard let encoding = row.encoding as? UniformEncoding else { return }
     let width = encoding.width
     let mask = (UInt16(1) << UInt16(width)) - 1
