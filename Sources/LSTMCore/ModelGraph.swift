@@ -35,6 +35,11 @@ public struct GraphInput: Equatable, Sendable {
     self.shape = shape
     self.isInteger = isInteger
   }
+
+  /// The shape, for people: `[any, 50, 25]`.
+  public var shapeText: String {
+    "[" + shape.map { $0.map(String.init) ?? "any" }.joined(separator: ", ") + "]"
+  }
 }
 
 /// An output of a graph.

@@ -3,7 +3,7 @@ import Diagnostics
 import FileSupport
 import Testing
 
-/// What the metadata say of LSTMs must fit the tensors and itself.
+/// What the metadata say of LSTMs, the graph and self-tests must fit the tensors and itself.
 struct LSTMMetadataTests {
   /// A sample, a text in its metadata, what to put there instead, and the error.
   static let changes: [(sample: String, old: String, new: String, text: String)] = [
@@ -55,6 +55,43 @@ struct LSTMMetadataTests {
     (
       "shared_weights", #""name":"b""#, #""name":"c""#,
       "c/forward/input/input: is missing from the tensor table"
+    ),
+    (
+      "graph_and_self_tests", #""layer":2,"inputs":["x"]"#, #""layer":3,"inputs":["x"]"#,
+      "metadata: graph.nodes[3]: uses layer 3, there are 3"
+    ),
+    (
+      "graph_and_self_tests", #""shape":[null,4]"#, #""shape":[null,-4]"#,
+      "metadata: graph.inputs[0].shape[1]: expected an integer of at least 0"
+    ),
+    (
+      "graph_and_self_tests", #""operation":"keras.Dense""#, #""operations":"keras.Dense""#,
+      "metadata: graph.nodes[3]: lacks the key 'operation'"
+    ),
+    (
+      "graph_and_self_tests", #""numbers":[-1,2]"#, #""numbers":[-1,"2"]"#,
+      "metadata: graph.nodes[2].attributes.numbers[1]: expected a number"
+    ),
+    (
+      "graph_and_self_tests", #""numbers":[-1,2]"#, #""numbers":{}"#,
+      "metadata: graph.nodes[2].attributes.numbers: expected an array"
+    ),
+    (
+      "graph_and_self_tests", #""inputs":["e","",""]"#, #""inputs":["e",1]"#,
+      "metadata: graph.nodes[1].inputs[1]: expected a string"
+    ),
+    (
+      "graph_and_self_tests", #""shape":[1,1,3]"#, #""shape":[1,1,4]"#,
+      "selfTest/0/0: is no self-test tensor of 4 elements, as the metadata say"
+    ),
+    (
+      "graph_and_self_tests", #""tolerance":0.001"#, #""tolerance":"small""#,
+      "metadata: selfTests[1].tolerance: expected a number within the range of float32"
+    ),
+    (
+      "graph_and_self_tests", #"{"name":"scale","shape":[]}"#,
+      #"{"name":"scale","shape":[]},{"name":"z","shape":[1]}"#,
+      "selfTest/1/3: is missing from the tensor table"
     ),
   ]
 

@@ -37,13 +37,21 @@ struct PythonReaderTests {
 
   /// `name TAB shape TAB sha256` for each tensor of a file, by Swift.
   static func hashes(of source: ByteSource) throws -> [String] {
-    let model = try BVQReader.read(source).model
+    let file = try BVQReader.read(source)
+    let model = file.model
     let elements = StoredElements(model).matrices
     var opaque: [String: SourceTensor] = [:]
     for layer in model.layers {
       guard case .opaque(let kind) = layer.kind else { continue }
       for (index, tensor) in kind.tensors.enumerated() {
         opaque["\(layer.name)/tensor/\(index)"] = tensor
+      }
+    }
+    for (number, test) in file.selfTests.enumerated() {
+      for (index, item) in (test.inputs + [test.expected]).enumerated() {
+        var tensor = SourceTensor(item.tensor, name: item.name)
+        tensor.shape = [1, item.tensor.count]
+        opaque["selfTest/\(number)/\(index)"] = tensor
       }
     }
     return try BVQContents(reading: source).tensors.map { tensor in

@@ -57,6 +57,7 @@ enum SampleFiles {
       ("empty", file([])), ("float_language_model", languageModel),
       ("low_rank", lowRank), ("bidirectional_peepholes", bidirectional),
       ("shared_weights", sharedWeights), ("opaque_layers", opaqueLayers),
+      ("graph_and_self_tests", runnable),
     ]
   }
 
@@ -110,6 +111,48 @@ enum SampleFiles {
       ],
       [LSTMWeights(inputSize: 3, hiddenSize: 2, directions: [direction])],
       settings: ["command": "copy", "note": "größe"])
+  }
+
+  /// The language model with its graph, every kind of attribute, and self-tests.
+  static var runnable: BVQFile {
+    var file = languageModel
+    file.model.graph = ModelGraph(
+      inputs: [
+        GraphInput(name: "tokens", shape: [nil, 4], isInteger: true),
+        GraphInput(name: "scale", shape: [], isInteger: false),
+      ],
+      nodes: [
+        GraphNode(
+          name: "embedding_1", operation: "keras.Embedding", layer: 0,
+          attributes: ["maskZero": GraphAttribute(true)], inputs: ["tokens"], outputs: ["e"]),
+        GraphNode(
+          name: "lstm_1", operation: "keras.LSTM", layer: 1, inputs: ["e", "", ""],
+          outputs: ["h", "", "c"]),
+        GraphNode(
+          name: "made up", operation: "another.Operation",
+          attributes: [
+            "number": GraphAttribute(Float(0.1)), "numbers": GraphAttribute([-1, 2]),
+            "none": GraphAttribute([Int]()), "text": .text("größe"),
+          ], inputs: ["h", "scale"], outputs: ["x"]),
+        GraphNode(
+          name: "dense_1", operation: "keras.Dense", layer: 2, inputs: ["x"], outputs: ["y"]),
+      ], outputs: [GraphOutput(name: "probabilities", value: "y")])
+    file.selfTests = [
+      SelfTest(
+        layer: "lstm_1",
+        inputs: [SelfTest.Named(name: "x", tensor: Tensor([1, 1, 3], [0.5, -1, 2]))],
+        expected: SelfTest.Named(name: "outputs", tensor: Tensor([2], [0.25, -0.125])),
+        tolerance: 1e-4),
+      SelfTest(
+        layer: nil,
+        inputs: [
+          SelfTest.Named(
+            name: "tokens", tensor: Tensor(dims: [1, 4], elements: .integers([0, 1, 2, 4]))),
+          SelfTest.Named(name: "scale", tensor: Tensor([], [2])),
+        ], expected: SelfTest.Named(name: "probabilities", tensor: Tensor([1], [0.5])),
+        tolerance: 0.001),
+    ]
+    return file
   }
 
   /// Products of a dense and a packed factor, and of two packed ones.

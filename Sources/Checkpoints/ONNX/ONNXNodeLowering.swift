@@ -61,6 +61,14 @@ struct ONNXNodeLowering {
     case ("Softmax", _), ("LogSoftmax", _): return softmax(node)
     case ("Cast", _): return cast(node)
     case ("ConstantOfShape", _): return constantOfShape(node)
+    case ("Conv", _), ("MaxPool", _), ("AveragePool", _):
+      let axes = ["kernel_shape", "strides", "dilations"].compactMap {
+        scope.attribute($0, of: node)?.intsValue?.count
+      }
+      if let count = axes.first(where: { $0 != 1 }) {
+        return .opaque(
+          reason: "it has windows over \(count) axes; lstmpack runs those over one")
+      }
     default: break
     }
     if let standard = Self.activations[node.opType] {

@@ -27,19 +27,8 @@ extension Tensor {
   /// - Throws: ``DiagnosticError`` when there is no such axis.
   public static func axis(_ axis: Int, rank: Int) throws(DiagnosticError) -> Int {
     let positive = axis < 0 ? axis &+ rank : axis
-    guard (0..<max(rank, 1)).contains(positive) else {
+    guard (0..<rank).contains(positive) else {
       throw error("has axis \(axis) for a tensor of \(rank) sizes")
-    }
-    return positive
-  }
-
-  /// An axis of this tensor counted from the front.
-  ///
-  /// - Throws: ``DiagnosticError`` when there is no such axis, as for every axis of a scalar.
-  func ownAxis(_ axis: Int) throws(DiagnosticError) -> Int {
-    let positive = try Self.axis(axis, rank: dims.count)
-    guard dims.indices.contains(positive) else {
-      throw Self.error("has axis \(axis) for a scalar")
     }
     return positive
   }
@@ -137,7 +126,7 @@ extension Tensor {
     var first = 0
     var jumps = strides
     for index in starts.indices {
-      let axis = try ownAxis(axes[index])
+      let axis = try Self.axis(axes[index], rank: dims.count)
       let size = dims[axis]
       let step = steps[index]
       guard step != 0, step != Int.min else { throw Self.error("has a step of \(step)") }
@@ -165,7 +154,7 @@ extension Tensor {
     _ tensors: [Tensor], axis given: Int, allow: Allowance
   ) throws -> Tensor {
     guard let first = tensors.first else { throw error("has no inputs") }
-    let axis = try first.ownAxis(given)
+    let axis = try axis(given, rank: first.dims.count)
     var dims = first.dims
     dims[axis] = 0
     for tensor in tensors {
@@ -207,7 +196,7 @@ extension Tensor {
   public func splitSizes(
     _ sizes: [Int]?, parts: Int, axis given: Int
   ) throws(DiagnosticError) -> [Int] {
-    let size = dims[try ownAxis(given)]
+    let size = dims[try Self.axis(given, rank: dims.count)]
     let sizes =
       sizes
       ?? (0..<parts).map { part in
@@ -226,7 +215,7 @@ extension Tensor {
   public func part(
     _ index: Int, sizes: [Int], axis given: Int
   ) throws(DiagnosticError) -> Tensor {
-    let axis = try ownAxis(given)
+    let axis = try Self.axis(given, rank: dims.count)
     guard sizes.indices.contains(index) else {
       throw Self.error("cuts \(dims[axis]) into \(sizes)")
     }
@@ -242,7 +231,7 @@ extension Tensor {
   public func gathered(_ indices: Tensor, axis given: Int, allow: Allowance) throws -> Tensor {
     guard let picks = indices.integers else { throw Self.error("needs integer indices") }
     guard !dims.isEmpty else { throw Self.error("gathers from a scalar") }
-    let axis = try ownAxis(given)
+    let axis = try Self.axis(given, rank: dims.count)
     let result = Array(dims[..<axis]) + indices.dims + Array(dims[(axis + 1)...])
     guard result.count <= Self.rankLimit else { throw Self.error("makes \(result.count) sizes") }
     try allow(result)

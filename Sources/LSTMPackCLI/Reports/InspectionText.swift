@@ -31,6 +31,9 @@ struct InspectionText {
     lines += ["", table.text, ""]
     lines += model.layers.compactMap(cellText)
     lines.append(summary)
+    lines.append(
+      model.obstacleToRunning.map { "It cannot be run whole: \($0)." }
+        ?? "It can be run: \(inputsAndOutputs).")
     return lines.joined(separator: "\n")
   }
 
@@ -44,6 +47,12 @@ struct InspectionText {
     }
     let lstm = model.matrices.filter(\.path.isLSTM).reduce(0) { $0 + $1.matrix.byteCount }
     return text + ", \(NumberText.bytes(lstm)) of LSTM matrices."
+  }
+
+  private var inputsAndOutputs: String {
+    let inputs = (model.graph?.inputs ?? []).map { "\($0.name) \($0.shapeText)" }
+    let outputs = (model.graph?.outputs ?? []).map(\.name)
+    return "\(inputs.joined(separator: ", ")) in, \(outputs.joined(separator: ", ")) out"
   }
 
   private func stepText(_ step: JSONValue) -> String {
@@ -145,6 +154,7 @@ struct InspectionText {
       if case .lstm(let lstm) = layer.kind { describe(lstm, in: &object) }
       return .object(object)
     }
+    let obstacle = model.obstacleToRunning
     return [
       "schema": 1, "command": "inspect", "file": .string(source.name),
       "bytes": .integer(source.count), "format": .string(model.source.format),
@@ -160,7 +170,19 @@ struct InspectionText {
             "columns": .integer(matrix.columns), "storage": .string(matrix.storageName),
             "bytes": .integer(matrix.byteCount), "bitsPerWeight": .number(matrix.bitsPerWeight),
           ]
-        }), "warnings": .array(file.warnings.map { .string($0) }),
+        }),
+      "canBeRun": .bool(obstacle == nil),
+      "obstacleToRunning": obstacle.map { .string($0.description) } ?? .null,
+      "inputs": .array(
+        (model.graph?.inputs ?? []).map { input in
+          [
+            "name": .string(input.name),
+            "shape": .array(input.shape.map { $0.map { .integer($0) } ?? .null }),
+            "integer": .bool(input.isInteger),
+          ]
+        }),
+      "outputs": .array((model.graph?.outputs ?? []).map { .string($0.name) }),
+      "warnings": .array(file.warnings.map { .string($0) }),
     ]
   }
 

@@ -99,11 +99,6 @@ extension ModelGraph {
 }
 
 extension GraphInput {
-  /// The shape, for people: `[batch?, 50, 25]`.
-  var shapeText: String {
-    "[" + shape.map { $0.map(String.init) ?? "any" }.joined(separator: ", ") + "]"
-  }
-
   /// A tensor for this input, after checking its shape and kind.
   ///
   /// - Throws: `DiagnosticError` with code `badData`.

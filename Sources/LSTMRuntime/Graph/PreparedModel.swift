@@ -47,11 +47,7 @@ public struct PreparedModel: Sendable {
   public init(
     _ model: Model, outputs: [String]? = nil, leavingOutSoftmax: Bool = false
   ) throws(DiagnosticError) {
-    guard var graph = model.graph else {
-      throw DiagnosticError(
-        .notRunnable, "the file does not say how the layers are connected",
-        hint: "run one LSTM layer with --layer, or give the full model instead of its weights")
-    }
+    guard var graph = model.graph else { throw .noGraph }
     let wanted = try GraphSearch(graph).values(of: outputs)
     guard let firstWanted = wanted.first else {
       throw DiagnosticError(.notRunnable, "has no outputs")
@@ -69,12 +65,7 @@ public struct PreparedModel: Sendable {
       let node = graph.nodes[index]
       do {
         guard let prepare = Operators.all[node.operation] else {
-          throw DiagnosticError(
-            .notRunnable,
-            node.operation == GraphNode.opaqueOperation
-              ? node.attributes["reason"]?.text ?? "lstmpack cannot run this layer"
-              : "lstmpack cannot run the operation '\(node.operation)'",
-            hint: "choose an output before it with --output, or run an LSTM with --layer")
+          throw DiagnosticError.cannotRun(node)
         }
         let context = NodeContext(model: model, node: node, index: index)
         let operation = try prepare(context)
@@ -110,7 +101,14 @@ public struct PreparedModel: Sendable {
     stateInputs = Set(graph.inputs.map(\.name)).intersection(initialStateReads)
       .subtracting(otherReads)
     inputSlots = inputs.compactMap { slots[$0.name] }
-    outputSlots = wanted.compactMap { slots[$0.value] }
+    var outputSlots: [Int] = []
+    for output in wanted {
+      guard let slot = slots[output.value] else {
+        throw DiagnosticError(.notRunnable, object: output.name, "nothing makes this output")
+      }
+      outputSlots.append(slot)
+    }
+    self.outputSlots = outputSlots
     var lastReader: [Int: Int] = [:]
     for (index, step) in steps.enumerated() {
       for slot in (step.inputs + step.outputs).compactMap({ $0 }) { lastReader[slot] = index }

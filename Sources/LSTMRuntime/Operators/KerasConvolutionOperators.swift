@@ -48,6 +48,9 @@ enum KerasConvolutionOperators {
       let (dims, x) = try call.floats(0, rank: 3)
       let (steps, features) = (dims[1], dims[2])
       let mask = isAverage ? try call.value(0).mask : nil
+      guard mask?.count ?? dims[0] * steps == dims[0] * steps else {
+        throw OperationCall.error("has a mask that does not fit the shape \(dims)")
+      }
       var y: [Float] = []
       for row in 0..<dims[0] {
         let times = (0..<steps).filter { mask?[row * steps + $0] ?? true }

@@ -27,10 +27,14 @@ enum KerasShapeOperators {
       let axis = try node.integer("axis", default: -1)
       return { call in
         let tensors = try call.inputs.indices.map { try call.tensor($0) }
+        let mask = commonMask(call.inputs)
+        let rank = tensors.first?.dims.count ?? 0
+        guard try mask == nil || Tensor.axis(axis, rank: rank) == rank - 1 else {
+          throw OperationCall.error("joins masked sequences along axis \(axis)")
+        }
         return [
           GraphValue(
-            try Tensor.concatenated(tensors, axis: axis, allow: OperationCall.allow),
-            mask: commonMask(call.inputs))
+            try Tensor.concatenated(tensors, axis: axis, allow: OperationCall.allow), mask: mask)
         ]
       }
     },
