@@ -123,6 +123,12 @@ let package = Package(
         "Diagnostics", "LSTMCore", "FileSupport", "HDF5", "DataFiles", "Checkpoints", "ONNXProto",
         "MatrixCompression", "LSTMRuntime",
       ]),
+    tests(
+      "ModelEvaluationTests",
+      [
+        "Diagnostics", "LSTMCore", "FileSupport", "Checkpoints", "MatrixCompression",
+        "LSTMRuntime", "ModelEvaluation",
+      ]),
     tests("BVQTests", ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "BVQ"]),
     tests(
       "ModelCompressionTests",

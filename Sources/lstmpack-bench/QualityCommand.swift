@@ -62,7 +62,8 @@ struct QualityCommand: ParsableCommand {
 
   private func byteCount(_ model: Model) throws -> Int {
     try BVQWriter.byteCounts(
-      of: BVQFile(model: model, producer: BVQProducer(version: "0"))
+      of: BVQFile(
+        model: model, producer: BVQProducer(version: "0"), selfTests: SelfTests.make(for: model))
     ).total
   }
 

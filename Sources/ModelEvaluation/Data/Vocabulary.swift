@@ -70,9 +70,9 @@ public struct Vocabulary: Sendable {
       guard let text = String(validating: bytes, as: UTF8.self) else {
         throw error("is not UTF-8 text")
       }
-      var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(String.init)
-      if lines.last == "" { lines.removeLast() }
-      return lines.map { $0.hasSuffix("\r") ? String($0.dropLast()) : $0 }
+      var lines = text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false)
+      if lines.last?.isEmpty == true { lines.removeLast() }
+      return lines.map { String($0.last == "\r" ? $0.dropLast() : $0) }
     }
     let json = try JSONValue.parse(bytes)
     if let list = json.arrayValue {

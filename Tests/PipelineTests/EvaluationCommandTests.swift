@@ -1,0 +1,209 @@
+import Foundation
+import LSTMPackKit
+import TestSupport
+import Testing
+
+/// `eval`, `run`, `analyze --data` and `verify --run` as a person types them.
+@Suite struct EvaluationCommandTests {
+  private static let model = repositoryRoot.appending(path: "examples/char-lm/char-lm.h5").path
+  private static let text = repositoryRoot.appending(path: "examples/char-lm/heldout.txt").path
+  private static let vocabulary =
+    repositoryRoot
+    .appending(path: "examples/char-lm/vocab.json").path
+  private static var textArguments: [String] {
+    ["--data", "text.txt", "--vocab", vocabulary, "--streams", "4"]
+  }
+
+  /// A folder with the beginning of the text and the model packed into 2 bits.
+  private func withFolder(_ body: (URL) throws -> Void) throws {
+    try withTemporaryFolder { folder in
+      let beginning = String(
+        decoding: try Data(contentsOf: URL(filePath: Self.text)), as: UTF8.self
+      )
+      .prefix(4000)
+      try Data(String(beginning).utf8).write(to: folder.appending(path: "text.txt"))
+      let run = try CommandRun(
+        ["quantize", Self.model, "--bits", "2", "--out", "m.bvq"], in: folder)
+      #expect(run.exitCode == 0, "\(run.errors)")
+      try body(folder)
+    }
+  }
+
+  private func json(_ arguments: [String], in folder: URL) throws -> JSONValue {
+    let run = try CommandRun(arguments, in: folder)
+    #expect(run.exitCode == 0, "\(arguments): \(run.errors)")
+    return try JSONValue.parse(Array(run.output.utf8))
+  }
+
+  private func metric(_ name: String, _ metrics: JSONValue?) throws -> Double {
+    let found = metrics?.arrayValue?.first { $0["name"]?.stringValue == name }
+    return try #require(found?["value"]?.doubleValue)
+  }
+
+  @Test func evalComparesWithTheOriginalAndWithWhatItSaved() throws {
+    try withFolder { folder in
+      let live = try json(
+        ["eval", "m.bvq", "--against", Self.model, "--json"] + Self.textArguments, in: folder)
+      let perplexity = try metric("perplexity", live["model"]?["metrics"])
+      let original = try metric("perplexity", live["referenceModel"]?["metrics"])
+      #expect(perplexity > original)
+      #expect(original > 2 && original < 8)
+      #expect(live["madeUpInputs"] == false)
+      #expect(live["drift"]?.arrayValue?.count == 5)
+      let drop = try #require(live["drops"]?["perplexity"]?.doubleValue)
+      #expect(abs(drop - (perplexity / original - 1)) < 1e-9)
+
+      _ = try json(
+        ["eval", Self.model, "--save-base", "base.npz", "--json"] + Self.textArguments, in: folder)
+      let saved = try json(
+        ["eval", "m.bvq", "--base", "base.npz", "--json"] + Self.textArguments, in: folder)
+      #expect(try metric("perplexity", saved["model"]?["metrics"]) == perplexity)
+      #expect(
+        try metric("top1Agreement", saved["similarity"])
+          == metric("top1Agreement", live["similarity"]))
+
+      // What it may cost decides the exit code.
+      for (allowed, code) in [("0.1%", Int32(1)), ("900%", 0)] {
+        let run = try CommandRun(
+          ["eval", "m.bvq", "--against", Self.model, "--max-drop", allowed] + Self.textArguments,
+          in: folder)
+        #expect(run.exitCode == code, "\(run.errors)")
+        #expect(run.output.contains("perplexity"))
+      }
+    }
+  }
+
+  @Test func madeUpInputsAreLabeled() throws {
+    try withFolder { folder in
+      let arguments = ["eval", "m.bvq", "--against", Self.model, "--steps", "20"]
+      let run = try CommandRun(arguments, in: folder)
+      #expect(run.exitCode == 0, "\(run.errors)")
+      #expect(run.output.contains("made-up inputs (seed 1); give --data to measure quality"))
+      let report = try json(arguments + ["--json"], in: folder)
+      #expect(report["madeUpInputs"] == true)
+      #expect(report["data"]?["seed"] == 1)
+      #expect(report["model"]?["metrics"] == .array([]))
+    }
+  }
+
+  @Test func runWritesWhatItStreams() throws {
+    try withFolder { folder in
+      let short = "The night was dark"
+      try Data(short.utf8).write(to: folder.appending(path: "short.txt"))
+      let arguments = ["--data", "short.txt", "--vocab", Self.vocabulary, "--streams", "1"]
+      for ending in ["npy", "npz", "csv"] {
+        let run = try CommandRun(
+          ["run", "m.bvq", "--out", "y.\(ending)"] + arguments, in: folder)
+        #expect(run.exitCode == 0, "\(run.errors)")
+      }
+      let whole = try #require(
+        try ArrayFile.read(ByteSource(path: folder.appending(path: "y.npy").path))["x"])
+      #expect(Array(whole.dims.prefix(2)) == [1, short.count])
+      let archive = try ArrayFile.read(ByteSource(path: folder.appending(path: "y.npz").path))
+      #expect(archive.values.first == whole)
+      let table = try ArrayFile.read(ByteSource(path: folder.appending(path: "y.csv").path))["x"]
+      #expect(table?.floats == whole.floats)
+
+      // Character by character, the same numbers.
+      try Data(short.map { "\($0)\n" }.joined().utf8)
+        .write(to: folder.appending(path: "steps.txt"))
+      let stream = try CommandRun(
+        ["run", "m.bvq", "--stream", "--vocab", Self.vocabulary], in: folder,
+        input: folder.appending(path: "steps.txt"))
+      #expect(stream.exitCode == 0, "\(stream.errors)")
+      let values = stream.output.split(whereSeparator: { ",\n".contains($0) }).map { Float($0) }
+      #expect(values == whole.floats)
+
+      let likely = try CommandRun(["run", "m.bvq", "--top", "2"] + arguments, in: folder)
+      #expect(likely.output.split(separator: "\n").count == short.count)
+    }
+  }
+
+  @Test func runGivesLayersAndStates() throws {
+    try withFolder { folder in
+      let run = try CommandRun(
+        ["run", Self.model, "--states", "--out", "y.npz", "--output", "lstm_1"]
+          + Self.textArguments, in: folder)
+      #expect(run.exitCode == 0, "\(run.errors)")
+      let arrays = try ArrayFile.read(ByteSource(path: folder.appending(path: "y.npz").path))
+      #expect(arrays.keys.sorted() == ["lstm_1", "lstm_1/c", "lstm_1/h"])
+      let outputs = try #require(arrays["lstm_1"])
+      let last = try outputs.sliced(
+        starts: [-1], ends: [outputs.dims[1]], axes: [1], steps: nil
+      ).squeezed([1])
+      #expect(last == arrays["lstm_1/h"])
+
+      // The layer alone, on what the embedding gives it.
+      let embedded = try CommandRun(
+        ["run", Self.model, "--output", "embedding", "--out", "e.npy"] + Self.textArguments,
+        in: folder)
+      #expect(embedded.exitCode == 0, "\(embedded.errors)")
+      let alone = try CommandRun(
+        ["run", Self.model, "--layer", "lstm_1", "--data", "e.npy", "--out", "l.npy"], in: folder)
+      #expect(alone.exitCode == 0, "\(alone.errors)")
+      let found = try ArrayFile.read(ByteSource(path: folder.appending(path: "l.npy").path))["x"]
+      #expect(found == outputs)
+    }
+  }
+
+  @Test func analyzeTellsOfGatesAndDrift() throws {
+    try withFolder { folder in
+      let report = try json(["analyze", Self.model, "--json"] + Self.textArguments, in: folder)
+      let gates = try #require(report["data"]?["gates"]?.arrayValue)
+      #expect(gates.count == 8)
+      for gate in gates {
+        let histogram = gate["histogram"]?.arrayValue?.compactMap(\.intValue) ?? []
+        #expect(histogram.reduce(0, +) == gate["count"]?.intValue)
+        #expect((0...1).contains(gate["nearlyBinaryShare"]?.doubleValue ?? -1))
+      }
+      let drifts = try #require(report["data"]?["drift"]?.arrayValue)
+      // Each matrix at six widths and at least one rank.
+      #expect(drifts.count >= 16 * 7)
+      func error(_ bits: String) -> Double {
+        drifts.filter { $0["bits"]?.stringValue == bits }
+          .reduce(0) { $0 + ($1["relativeErrors"]?.arrayValue?.last?["value"]?.doubleValue ?? 0) }
+      }
+      #expect(error("8") < error("4") && error("4") < error("2") && error("2") < error("1"))
+      let text = try CommandRun(["analyze", Self.model] + Self.textArguments, in: folder)
+      #expect(text.output.contains("near 0 or 1"))
+    }
+  }
+
+  @Test func verifyRunsTheSelfTests() throws {
+    try withFolder { folder in
+      let good = try CommandRun(["verify", "m.bvq", "--run"], in: folder)
+      #expect(good.exitCode == 0, "\(good.output)")
+      #expect(good.output.contains("self-test of whole model: passes"))
+
+      // The same file with weights of another model, and its checksums right.
+      let path = folder.appending(path: "m.bvq").path
+      var file = try BVQReader.read(ByteSource(path: path))
+      #expect(file.selfTests.count == 3)
+      file.model.lstmWeights[1].directions[0].bias?[.output][3] += 2
+      try BVQWriter.write(file, to: path, overwrite: true)
+      let bad = try CommandRun(["verify", "m.bvq", "--run"], in: folder)
+      #expect(bad.exitCode == 65)
+      #expect(bad.output.contains("FAILS"))
+      #expect(try CommandRun(["verify", "m.bvq"], in: folder).exitCode == 0)
+    }
+  }
+
+  /// W and R that are inputs of the model.
+  @Test func weightsAmongTheInputsAreBound() throws {
+    try withTemporaryFolder { folder in
+      let arrays = try ArrayFile.read(
+        ByteSource(path: fixture("runtime/lstm_weights_input.npz").path))
+      var arguments = ["run", fixture("runtime/lstm_weights_input.onnx").path, "--out", "y.npz"]
+      for (key, tensor) in arrays where key.hasPrefix("in.") {
+        let name = String(key.dropFirst(3))
+        try Data(
+          try ArrayFile.bytes(of: [(name: "x", tensor: tensor)], ending: "npy")
+        ).write(to: folder.appending(path: "\(name).npy"))
+        arguments += name == "X" ? ["--data", "X.npy"] : ["--bind", "\(name)=\(name).npy"]
+      }
+      let run = try CommandRun(arguments, in: folder)
+      #expect(run.exitCode == 0, "\(run.errors)")
+      #expect(FileManager.default.fileExists(atPath: folder.appending(path: "y.npz").path))
+    }
+  }
+}
