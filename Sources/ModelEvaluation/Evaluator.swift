@@ -27,7 +27,7 @@ public struct Evaluator: Sendable {
   ///   - candidate: The model that is judged.
   ///   - reference: What it is compared with, if anything.
   ///   - task: What the outputs mean; found out from data and model when `nil`.
-  ///   - outputs: The output that is scored; the first one of the model when `nil`.
+  ///   - output: The output that is scored; the first one of the model when `nil`.
   ///   - threads: How many threads may work.
   public init(
     candidate: Model, reference: Reference? = nil, task: EvaluationReport.Task? = nil,

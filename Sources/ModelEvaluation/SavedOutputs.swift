@@ -40,9 +40,11 @@ public struct SavedOutputs: Sendable {
     ///
     /// - Parameters:
     ///   - logits: Class scores, `[rows.count, classes]`.
+    ///   - classes: How many classes there are.
     ///   - losses: The loss of each row; not a number without labels.
-    ///   - rows: The places of the rows.
+    ///   - places: The places of the rows.
     ///   - total: How many rows there will be.
+    /// - Throws: `DiagnosticError` when there are too many to save.
     func add(
       logits: [Float], classes: Int, losses: [Double], rows places: [Int], of total: Int
     ) throws {

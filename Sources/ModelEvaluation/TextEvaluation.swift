@@ -60,8 +60,9 @@ struct TextEvaluation {
       let rows = RowScores(classes: classes, threads: evaluator.threads)
       let own = rows.crossEntropy(scores.values, targets: targets)
       for loss in own { losses.candidate.add(loss) }
-      if base != nil, let baseAxes {
-        var other = try logits(&base!, baseAxes, from: start, count: count)
+      if var subject = base, let baseAxes {
+        var other = try logits(&subject, baseAxes, from: start, count: count)
+        base = subject
         if baseAxes.isTimeMajor != axes.isTimeMajor {
           other.values = try TextAxes.swapped(
             other.values, baseAxes.isTimeMajor ? [count, streams] : [streams, count])

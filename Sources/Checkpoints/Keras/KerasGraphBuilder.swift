@@ -46,6 +46,7 @@ struct KerasGraphBuilder {
   ///   - prefix: The names of the models around it, each with a slash.
   ///   - inputs: What it is called with; `nil` for the outermost one.
   /// - Returns: The values it returns.
+  /// - Throws: ``Unconnected``.
   private mutating func apply(
     _ model: KerasConfig, prefix: String, inputs: [String]?
   ) throws(Unconnected) -> [String] {

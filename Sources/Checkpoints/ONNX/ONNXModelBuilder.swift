@@ -164,6 +164,7 @@ struct ONNXModelBuilder {
   ///   - input: Which of its inputs.
   ///   - isTransposed: Whether the layer will hold the transpose.
   /// - Returns: The matrix as it stands in the file; `nil` when there is none.
+  /// - Throws: `DiagnosticError` for damaged data and numbers that are not finite.
   private mutating func matrix(
     _ place: ONNXPlacedNode, input: Int, isTransposed: Bool
   ) throws -> Matrix? {

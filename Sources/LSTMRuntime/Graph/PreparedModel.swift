@@ -13,7 +13,9 @@ public struct PreparedModel: Sendable {
     let foldsTime: Bool
   }
 
-  /// What the model is given. Those that only begin the state of an LSTM may be left out.
+  /// What the model is given.
+  ///
+  /// Those that only begin the state of an LSTM may be left out.
   public let inputs: [GraphInput]
   /// The names of the inputs that may be left out: initial states, which are zero then, or carried.
   public let stateInputs: Set<String>

@@ -40,8 +40,9 @@ package protocol RowKernel: Sendable {
 
 /// The kernels.
 package enum RowKernels {
-  /// Every kernel, fastest first; a new kernel is one line here. An encoding that none handles runs
-  /// through its reference.
+  /// Every kernel, fastest first; a new kernel is one line here.
+  ///
+  /// An encoding that none of the others handles runs through its reference.
   package static let all: [any RowKernel] = [
     TableKernel(), UniformKernel(), Float16Kernel(), Ternary5In8Kernel(), ReferenceKernel(),
   ]

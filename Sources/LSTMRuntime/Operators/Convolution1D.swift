@@ -55,7 +55,11 @@ enum Convolution1D {
   ///   - x: `[batch, length, channels]`.
   ///   - kernel: `[size, channels / groups, filters]`.
   ///   - bias: `[filters]`, or `nil`.
+  ///   - window: Stride, dilation and padding.
+  ///   - groups: The groups into which channels and filters are cut.
+  ///   - threads: How many threads may work.
   /// - Returns: `[batch, windows, filters]`.
+  /// - Throws: `DiagnosticError` when kernel and input do not fit, or the result is too large.
   static func convolve(
     _ x: (dims: [Int], values: [Float]), kernel: Tensor, bias: [Float]?, window: Window1D,
     groups: Int, threads: Int

@@ -25,6 +25,7 @@ struct LSTMNode: Sendable {
   ///
   /// - Parameters:
   ///   - sequence: The input, with the initial state that the graph gives.
+  ///   - features: The number of features of the input.
   ///   - wantsOutputs: Whether the outputs of every step are wanted.
   ///   - call: The call, whose session is told.
   /// - Returns: What the layer returns.

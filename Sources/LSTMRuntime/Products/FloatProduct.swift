@@ -12,9 +12,15 @@ enum FloatProduct {
   /// Computes one block.
   ///
   /// - Parameters:
-  ///   - x: `[rows, inputs]`, rows `xStride` elements apart.
-  ///   - w: `[inputs, outputs]`, rows `wStride` elements apart.
-  ///   - y: `[rows, outputs]`, rows `yStride` elements apart.
+  ///   - x: `[rows, inputs]`.
+  ///   - xStride: The elements from one row of x to the next.
+  ///   - rows: The rows of x and y.
+  ///   - inputs: The columns of x.
+  ///   - w: `[inputs, outputs]`.
+  ///   - wStride: The elements from one row of w to the next.
+  ///   - outputs: The columns of y.
+  ///   - y: `[rows, outputs]`.
+  ///   - yStride: The elements from one row of y to the next.
   ///   - accumulate: Whether to add to what is in y.
   static func run(
     x: UnsafePointer<Float>, xStride: Int, rows: Int, inputs: Int,

@@ -1,7 +1,8 @@
 public import LSTMCore
 
-/// An LSTM straight from its equations, in double precision: what every faster path is compared
-/// with. It is never optimised.
+/// An LSTM straight from its equations, in double precision.
+///
+/// It is what every faster path is compared with, and never optimised.
 ///
 ///     iₜ = f(Wᵢ xₜ + Rᵢ hₜ₋₁ + pᵢ ⊙ cₜ₋₁ + bᵢ)        fₜ likewise, or 1 − iₜ when coupled
 ///     gₜ = g(W_g xₜ + R_g hₜ₋₁ + b_g)

@@ -34,8 +34,8 @@ public struct RowScores: Sendable {
   /// Σ p log(p / q) of each row, in nats, with p and q the softmax of two rows.
   ///
   /// - Parameters:
-  ///   - base: p, `[rows, classes]` logits.
-  ///   - other: q, as many.
+  ///   - other: q, `[rows, classes]` logits.
+  ///   - base: p, as many.
   ///   - rows: How many rows.
   /// - Returns: One number for each row.
   public func divergence(of other: [Float], from base: [Float], rows: Int) -> [Double] {

@@ -8,6 +8,7 @@ public enum SeededInputs {
   ///
   /// - Parameters:
   ///   - model: The model.
+  ///   - outputs: The outputs that are wanted; the model's own when `nil`.
   ///   - sequences: How many sequences.
   ///   - steps: How long a sequence is where the model leaves it open.
   ///   - seed: The seed.
