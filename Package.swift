@@ -63,30 +63,30 @@ let package = Package(
     library("HDF5", ["Diagnostics", "CHDF5"]),
     library("ZipArchive", ["Diagnostics", "CZip"]),
     library("ONNXProto", ["Diagnostics", "FileSupport", "COnnx", "CProtobufC"]),
-    library("DataFiles", ["Diagnostics", "FileSupport", "ZipArchive"]),
     library("LinearAlgebra", ["Diagnostics", "LSTMCore", "CLAPACKE"]),
 
-    // 4: formats, and the compression of one matrix
+    // 4: formats, the compression of one matrix, the runtime
     library(
       "Checkpoints",
       ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "HDF5", "ZipArchive", "ONNXProto"]),
+    library("DataFiles", ["Diagnostics", "FileSupport", "ZipArchive"]),
     library("BVQ", ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport"]),
     library("MatrixCompression", ["Diagnostics", "LSTMCore", "LinearAlgebra"]),
     library("LSTMRuntime", ["Diagnostics", "LSTMCore", "CDNNL"]),
 
-    // 5: whole models
+    // 5-6: whole models
     library(
       "ModelEvaluation",
       ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "DataFiles", "LSTMRuntime"]),
+    library("ModelCompression", ["Diagnostics", "LSTMCore", "MatrixCompression"]),
     library(
       "ModelAnalysis",
       [
         "Diagnostics", "LSTMCore", "LinearAlgebra", "MatrixCompression", "LSTMRuntime",
         "ModelEvaluation",
       ]),
-    library("ModelCompression", ["Diagnostics", "LSTMCore", "MatrixCompression"]),
 
-    // 6-8: product, command line, executables
+    // 7-9: product, command line, executables
     library(
       "LSTMPackKit",
       [
