@@ -151,7 +151,7 @@ extension RawFile {
       switch tensor.storage {
       case .raw(let type):
         // Float32, or a byte: all that the samples have here.
-        record.elementType = type == .float32 ? 3 : type == .int64 ? 8 : 9
+        record.elementType = type == .float32 ? 3 : type == .int8 ? 5 : 9
       case .encoded(let encoding, let groupSize, let scaleExponent):
         record.encoding = encoding
         record.groupSize = UInt32(groupSize)

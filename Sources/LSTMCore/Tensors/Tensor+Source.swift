@@ -1,5 +1,5 @@
 extension SourceTensor {
-  /// A tensor as float32 or 64-bit integers.
+  /// A tensor as float32, or as the smallest signed integers that hold its elements.
   public init(_ tensor: Tensor, name: String) {
     func bytes<Word: FixedWidthInteger>(_ words: [Word]) -> [UInt8] {
       words.flatMap { word in
@@ -12,7 +12,19 @@ extension SourceTensor {
         name: name, shape: tensor.dims, elementType: .float32,
         bytes: bytes(values.map(\.bitPattern)))
     case .integers(let values):
-      self.init(name: name, shape: tensor.dims, elementType: .int64, bytes: bytes(values))
+      let (low, high) = (values.min() ?? 0, values.max() ?? 0)
+      func fits<Small: FixedWidthInteger>(_: Small.Type) -> Bool {
+        low >= Int64(Small.min) && high <= Int64(Small.max)
+      }
+      let (type, bytes): (ElementType, [UInt8]) =
+        fits(Int8.self)
+        ? (.int8, values.map { UInt8(truncatingIfNeeded: $0) })
+        : fits(Int16.self)
+          ? (.int16, bytes(values.map { Int16(truncatingIfNeeded: $0) }))
+          : fits(Int32.self)
+            ? (.int32, bytes(values.map { Int32(truncatingIfNeeded: $0) }))
+            : (.int64, bytes(values))
+      self.init(name: name, shape: tensor.dims, elementType: type, bytes: bytes)
     }
   }
 }

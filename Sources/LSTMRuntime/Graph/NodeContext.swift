@@ -7,6 +7,8 @@ struct NodeContext {
   let node: GraphNode
   /// The place of the node in the graph, the identity of its state.
   let index: Int
+  /// The layers that other nodes have prepared.
+  let prepared: PreparedLayers
 
   /// An integer setting.
   func integer(_ name: String, default standard: Int? = nil) throws -> Int {
@@ -71,13 +73,16 @@ struct NodeContext {
     }
   }
 
-  /// The layer whose weights the node uses.
-  func layer() throws -> Layer {
+  /// The place of the layer whose weights the node uses.
+  func layerIndex() throws -> Int {
     guard let index = node.layer, model.layers.indices.contains(index) else {
       throw error("names no layer")
     }
-    return model.layers[index]
+    return index
   }
+
+  /// The layer whose weights the node uses.
+  func layer() throws -> Layer { model.layers[try layerIndex()] }
 
   func error(_ problem: String) -> DiagnosticError {
     DiagnosticError(.notRunnable, "\(node.operation): \(problem)")

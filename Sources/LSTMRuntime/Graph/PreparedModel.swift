@@ -26,6 +26,9 @@ public struct PreparedModel: Sendable {
   /// The bytes of the weights of LSTM, dense and embedding layers as they are held.
   public let weightByteCount: Int
 
+  /// The most elements that all values of a run may have at one time.
+  private static let liveElementLimit = 1 << 29
+
   private let steps: [Step]
   private let slotCount: Int
   private let inputSlots: [Int]
@@ -63,13 +66,15 @@ public struct PreparedModel: Sendable {
     var steps: [Step] = []
     var initialStateReads: Set<String> = []
     var otherReads: Set<String> = []
+    let preparedLayers = PreparedLayers()
     for index in needed {
       let node = graph.nodes[index]
       do {
         guard let prepare = Operators.all[node.operation] else {
           throw DiagnosticError.cannotRun(node)
         }
-        let context = NodeContext(model: model, node: node, index: index)
+        let context = NodeContext(
+          model: model, node: node, index: index, prepared: preparedLayers)
         let operation = try prepare(context)
         var inputs: [Int?] = []
         for (position, name) in node.inputs.enumerated() {
@@ -148,6 +153,7 @@ public struct PreparedModel: Sendable {
       values[slot] = GraphValue(try input.checked(tensor))
     }
     session.runs = []
+    var live = 0
     for (index, step) in steps.enumerated() {
       do {
         var call = OperationCall(
@@ -157,10 +163,21 @@ public struct PreparedModel: Sendable {
           step.foldsTime ? try Self.runFolded(step.operation, &call) : try step.operation(&call)
         session = call.session
         for (slot, result) in zip(step.outputs, results) {
-          if let slot { values[slot] = result }
+          guard let slot else { continue }
+          values[slot] = result
+          live += result.tensor.count
+        }
+        guard live <= Self.liveElementLimit else {
+          throw DiagnosticError(
+            .limitExceeded,
+            "the values of the graph have more than \(Self.liveElementLimit) elements together",
+            hint: "give fewer or shorter sequences at once")
         }
       } catch { throw DiagnosticError.of(error).atObject(step.name) }
-      for slot in lastReads[index] { values[slot] = nil }
+      for slot in lastReads[index] {
+        live -= values[slot]?.tensor.count ?? 0
+        values[slot] = nil
+      }
     }
     var outputs: [Tensor] = []
     for (name, slot) in zip(outputNames, outputSlots) {

@@ -54,17 +54,21 @@ enum CommonOperators {
 
   private static let weights: Operators.Prepare = { node in
     let layer = try node.layer()
-    let tensor: Tensor
-    switch layer.kind {
-    case .embedding(let embedding): tensor = embedding.weights.dequantized.tensor
-    case .dense(let dense): tensor = dense.weights.dequantized.tensor
-    case .opaque(let opaque):
-      let index = try node.integer("tensor", default: 0)
-      guard opaque.tensors.indices.contains(index) else {
-        throw node.error("has no tensor \(index)")
+    let index = try node.integer("tensor", default: 0)
+    // Only opaque layers have several.
+    var number = 0
+    if case .opaque = layer.kind { number = index }
+    let tensor = try node.prepared.tensor(try node.layerIndex(), number) {
+      switch layer.kind {
+      case .embedding(let embedding): return embedding.weights.dequantized.tensor
+      case .dense(let dense): return dense.weights.dequantized.tensor
+      case .opaque(let opaque):
+        guard opaque.tensors.indices.contains(index) else {
+          throw node.error("has no tensor \(index)")
+        }
+        return Tensor(opaque.tensors[index])
+      case .lstm: throw node.error("cannot use the weights of an LSTM as a value")
       }
-      tensor = Tensor(opaque.tensors[index])
-    case .lstm: throw node.error("cannot use the weights of an LSTM as a value")
     }
     let value = GraphValue(tensor)
     return { _ in [value] }

@@ -17,7 +17,7 @@ enum KerasLayerOperators {
     guard case .embedding(let layer) = try node.layer().kind else {
       throw node.error("its layer is no embedding")
     }
-    let table = EmbeddingTable(layer.weights)
+    let table = node.prepared.table(try node.layerIndex(), layer.weights)
     let maskZero = try node.flag("maskZero")
     return { call in
       let tokens = try call.tensor(0)
@@ -40,7 +40,7 @@ enum KerasLayerOperators {
     let keepsLogits = try node.flag("keepsLogits")
     let activation = keepsLogits ? .linear : layer.activation
     try node.check(activation)
-    let map = LinearMaps.map(layer.weights)
+    let map = node.prepared.map(try node.layerIndex(), layer.weights)
     return { call in
       let (dims, x) = try call.floats(0)
       guard dims.last == map.inputSize else {

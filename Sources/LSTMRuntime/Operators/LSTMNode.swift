@@ -17,8 +17,11 @@ struct LSTMNode: Sendable {
     else { throw node.error("its layer is no LSTM") }
     name = node.node.name
     index = node.index
-    self.layer = node.node.layer ?? 0
-    lstm = try PreparedLSTM(layer: layer, weights: node.model.lstmWeights[layer.weights])
+    let place = try node.layerIndex()
+    self.layer = place
+    lstm = try node.prepared.lstm(place) {
+      try PreparedLSTM(layer: layer, weights: node.model.lstmWeights[layer.weights])
+    }
   }
 
   /// Runs the layer, from the state of the session when it carries one.

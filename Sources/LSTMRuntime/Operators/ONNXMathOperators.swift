@@ -163,7 +163,7 @@ enum ONNXMathOperators {
     guard case .dense(let layer) = try node.layer().kind else {
       throw node.error("its layer is not dense")
     }
-    let map = LinearMaps.map(layer.weights)
+    let map = node.prepared.map(try node.layerIndex(), layer.weights)
     return { call in
       let (dims, x) = try call.floats(0)
       guard dims.last == map.inputSize else {

@@ -80,7 +80,7 @@ enum ONNXShapeOperators {
       guard case .embedding(let layer) = try node.layer().kind else {
         throw node.error("its layer is no embedding")
       }
-      let table = EmbeddingTable(layer.weights)
+      let table = node.prepared.table(try node.layerIndex(), layer.weights)
       return { call in
         let tokens = try call.tensor(1)
         try OperationCall.allow(tokens.dims + [table.size])
