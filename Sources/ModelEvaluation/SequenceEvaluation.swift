@@ -14,16 +14,6 @@ struct SequenceEvaluation {
   func run(
     _ data: EvaluationData, saving: SavedOutputs.Recorder?, progress: Evaluator.Progress
   ) throws -> EvaluationReport {
-    guard saving == nil else {
-      throw DiagnosticError(
-        .badEvaluationData, "outputs are saved for texts only",
-        hint: "compare with the model itself: --against")
-    }
-    if case .saved? = evaluator.reference {
-      throw DiagnosticError(
-        .badEvaluationData, "saved outputs are for texts only",
-        hint: "compare with the model itself: --against")
-    }
     var candidate = try EvaluationSubject(
       evaluator.candidate, outputs: evaluator.outputs, carriesState: false)
     var base: EvaluationSubject?
@@ -37,6 +27,10 @@ struct SequenceEvaluation {
             .map { $0.inputs.map(\.name).joined(separator: ", ") }.joined(separator: " and "))
       }
     }
+    var saved: Tensor?
+    if case .saved(let outputs)? = evaluator.reference {
+      saved = try outputs.sequences(count: data.count)
+    }
     let batches = try DataBatches(data, for: candidate.prepared)
     var scorer: SequenceScorer?
     var first = 0
@@ -44,16 +38,20 @@ struct SequenceEvaluation {
       let count = min(data.count - first, DataBatches.sequencesPerBatch)
       let output = try batches.sequencesFirst(
         try candidate.run(inputs, steps: steps, threads: evaluator.threads), count: count)
-      let other = try base?.run(inputs, steps: steps, threads: evaluator.threads)
+      saving?.add(output)
+      var other = try saved?.sliced(
+        starts: [first], ends: [first + count], axes: [0], steps: nil)
+      if let output = try base?.run(inputs, steps: steps, threads: evaluator.threads) {
+        other = try batches.sequencesFirst(output, count: count)
+      }
       var current =
         try scorer
         ?? SequenceScorer(
           outputDims: output.dims, labels: data.labels, task: evaluator.task,
-          hasBase: base != nil, endsInSoftmax: candidate.prepared.leavesOutSoftmax,
+          hasBase: other != nil, endsInSoftmax: candidate.prepared.leavesOutSoftmax,
           threads: evaluator.threads, sample: output)
       try current.add(
-        output, base: try other.map { try batches.sequencesFirst($0, count: count) },
-        range: first..<first + count)
+        output, base: other, range: first..<first + count)
       scorer = current
       first += count
       progress(first, data.count)
@@ -65,6 +63,7 @@ struct SequenceEvaluation {
       task: scorer.task, isSeeded: data.isSeeded, sequences: data.count, items: scorer.items,
       candidate: candidate.report, reference: base?.report)
     report.candidate.metrics = scorer.candidateMetrics
+    if saved != nil { report.reference = EvaluationReport.Subject() }
     report.reference?.metrics = scorer.baseMetrics
     report.similarity = scorer.similarity
     report.notes = scorer.notes

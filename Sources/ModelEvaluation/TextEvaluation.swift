@@ -32,11 +32,11 @@ struct TextEvaluation {
     var candidate = try EvaluationSubject(
       evaluator.candidate, outputs: evaluator.outputs, carriesState: true)
     var base: EvaluationSubject?
-    var saved: SavedOutputs?
+    var saved: SavedText?
     switch evaluator.reference {
     case .model(let model):
       base = try EvaluationSubject(model, outputs: evaluator.outputs, carriesState: true)
-    case .saved(let outputs): saved = outputs
+    case .saved(let outputs): saved = try outputs.text()
     case nil: break
     }
     let axes = try TextAxes(candidate.prepared)
@@ -100,7 +100,7 @@ struct TextEvaluation {
       report.reference = reference
       report.similarity = likeness.metrics
     }
-    if saved != nil { report.notes.append(SavedOutputs.note) }
+    if saved != nil { report.notes.append(SavedText.note) }
     if case .model(let model) = evaluator.reference {
       let count = min(streams, Self.driftStreams)
       let width = min(Self.driftSteps, length)

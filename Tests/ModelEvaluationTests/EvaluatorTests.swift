@@ -1,4 +1,5 @@
 import Checkpoints
+import Diagnostics
 import FileSupport
 import Foundation
 import LSTMCore
@@ -165,6 +166,34 @@ import Testing
     #expect(
       abs((later.drop(inMetric: "perplexity") ?? 9) - (live.drop(inMetric: "perplexity") ?? 0))
         < 1e-6)
+  }
+
+  @Test func savedOutputsOfSequencesAreTheOutputs() throws {
+    let base = constantModel([Float(log(3.0))], activation: .sigmoid)
+    let other = constantModel([-1], activation: .sigmoid)
+    let data = EvaluationData(
+      content: .sequences(["x": Tensor([4, 1], [0, 0, 0, 0])]),
+      labels: Tensor(dims: [4], elements: .integers([1, 1, 1, 0])))
+    let recorder = SavedOutputs.Recorder()
+    _ = try Evaluator(candidate: base).evaluate(data, saving: recorder)
+    let saved = try SavedOutputs(ByteSource(name: "base.npz", bytes: try recorder.bytes()))
+    let live = try Evaluator(candidate: other, reference: .model(base)).evaluate(data)
+    let later = try Evaluator(candidate: other, reference: .saved(saved)).evaluate(data)
+    #expect(later.similarity.map(\.value.value) == live.similarity.map(\.value.value))
+    #expect(later.reference?.metrics == live.reference?.metrics)
+    #expect(later.drop(inMetric: "logLoss") == live.drop(inMetric: "logLoss"))
+    // Of other data they are no use.
+    let fewer = EvaluationData(content: .sequences(["x": Tensor([2, 1], [0, 0])]))
+    let error = try #require(throws: DiagnosticError.self) {
+      try Evaluator(candidate: other, reference: .saved(saved)).evaluate(fewer)
+    }
+    #expect(
+      error.problem == "the saved outputs are those of 4 sequences, the data have 2")
+    let wrongKind = try #require(throws: DiagnosticError.self) {
+      try Evaluator(candidate: try characters, reference: .saved(saved))
+        .evaluate(text(60, streams: 2))
+    }
+    #expect(wrongKind.problem == "the saved outputs are those of sequences, the data are a text")
   }
 
   /// ONNX files do not say which axis is time.

@@ -52,7 +52,7 @@ struct EvalCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Save what a text made of this model, for --base.", valueName: "file.npz"))
+      "Save the outputs of this model, for --base.", valueName: "file.npz"))
   var saveBase: String?
 
   @Option(

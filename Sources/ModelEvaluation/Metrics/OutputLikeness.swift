@@ -15,7 +15,7 @@ struct OutputLikeness: Sendable {
 
   /// Adds rows of class scores, and what was saved of the other model.
   mutating func add(
-    candidate: [Float], saved: SavedOutputs, rows: [Int], scores: RowScores
+    candidate: [Float], saved: SavedText, rows: [Int], scores: RowScores
   ) throws {
     let classes = rows.isEmpty ? 0 : candidate.count / rows.count
     let tops = scores.top(candidate, rows: rows.count)
