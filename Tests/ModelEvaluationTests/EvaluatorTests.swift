@@ -224,7 +224,8 @@ import Testing
     #expect(tests.map(\.layer) == ["lstm_1", "lstm_2", nil])
     for outcome in SelfTests.check(tests, of: model) { #expect(outcome.passes) }
     var other = model
-    other.lstmWeights[0].directions[0].bias?[.forget][0] += 1
+    let bias = try #require(other.lstmWeights[0].directions[0].bias)[.forget]
+    other.lstmWeights[0].directions[0].bias?[.forget] = bias.map { $0 + 1 }
     let outcomes = SelfTests.check(tests, of: other)
     #expect(!outcomes[0].passes)
     #expect(outcomes[1].passes)
