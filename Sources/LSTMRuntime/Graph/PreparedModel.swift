@@ -23,6 +23,8 @@ public struct PreparedModel: Sendable {
   public let outputNames: [String]
   /// Whether the last operation on the first output was a softmax that was left out.
   public let leavesOutSoftmax: Bool
+  /// Whether an LSTM layer on the way reads its input from the end, so that no state can be carried.
+  public let readsBackwards: Bool
   /// The bytes of the weights of LSTM, dense and embedding layers as they are held.
   public let weightByteCount: Int
 
@@ -126,6 +128,11 @@ public struct PreparedModel: Sendable {
     self.lastReads = lastReads
     self.steps = steps
     slotCount = slots.count
+    readsBackwards = needed.contains { index in
+      guard let layer = graph.nodes[index].layer, case .lstm(let lstm) = model.layers[layer].kind
+      else { return false }
+      return lstm.directions.contains { $0.direction == .backward }
+    }
     weightByteCount = Set(needed.compactMap { graph.nodes[$0].layer })
       .reduce(0) { $0 + model.weightByteCount(ofLayer: $1) }
   }

@@ -74,8 +74,7 @@ public struct GateAnalyzer: Sendable {
   private func statistics(
     _ model: Model, _ prepared: PreparedModel, _ batches: DataBatches
   ) throws -> [GateAnalysis.Direction] {
-    var session = RunSession(carriesState: false, recording: .gates)
-    session.carriesState = batches.carriesState && !model.readsBackwards
+    var session = RunSession(carriesState: batches.carriesState, recording: .gates)
     var directions: [GateAnalysis.Direction] = []
     try batches.forEach { inputs, _ in
       _ = try prepared.run(inputs, session: &session, threads: threads)
@@ -201,15 +200,5 @@ public struct GateAnalyzer: Sendable {
       return .dense(matrix)
     }
     return .packed(try quantizer.quantize(matrix, groupSize: nil, threads: 1))
-  }
-}
-
-extension Model {
-  /// Whether an LSTM layer reads its input from the end, so that no state can be carried.
-  fileprivate var readsBackwards: Bool {
-    layers.contains { layer in
-      guard case .lstm(let lstm) = layer.kind else { return false }
-      return lstm.directions.contains { $0.direction == .backward }
-    }
   }
 }

@@ -11,6 +11,7 @@ public struct DataBatches: Sendable {
   private let data: EvaluationData
   private let text: TextAxes?
   private let inputs: [String: Tensor]
+  private let readsBackwards: Bool
   /// Whether the model has time before the sequences.
   public let isTimeMajor: Bool
 
@@ -19,6 +20,7 @@ public struct DataBatches: Sendable {
   /// - Throws: ``DiagnosticError`` when the data do not have the model's inputs.
   public init(_ data: EvaluationData, for model: PreparedModel) throws(DiagnosticError) {
     self.data = data
+    readsBackwards = model.readsBackwards
     do {
       switch data.content {
       case .text:
@@ -35,7 +37,9 @@ public struct DataBatches: Sendable {
   }
 
   /// Whether the state is carried from batch to batch.
-  public var carriesState: Bool { text != nil }
+  ///
+  /// A text is one sequence for each stream; a model that reads backwards gets it in one batch.
+  public var carriesState: Bool { text != nil && !readsBackwards }
 
   /// The inputs of the first sequences and steps: at most so many of each.
   ///
@@ -61,7 +65,7 @@ public struct DataBatches: Sendable {
     case .text(let tokens, let streams):
       guard let text else { return }
       let length = tokens.count / streams
-      let steps = max(1, Self.stepsPerBatch / streams)
+      let steps = readsBackwards ? length : max(1, Self.stepsPerBatch / streams)
       for start in stride(from: 0, to: length, by: steps) {
         let count = min(steps, length - start)
         try body(
