@@ -1,6 +1,7 @@
 public import Diagnostics
 public import LSTMCore
 internal import LSTMRuntime
+internal import Synchronization
 
 /// Makes and checks the self-tests of a model: of each LSTM layer alone, and of the whole model where
 /// it can be run.
@@ -17,29 +18,45 @@ public enum SelfTests {
 
   /// Makes self-tests.
   ///
+  /// - Parameters:
+  ///   - model: The model, in the form in which it will be stored.
+  ///   - threads: How many tests may be made at once.
   /// - Returns: One for each LSTM layer, then one for the model; none for what cannot be run.
-  public static func make(for model: Model) -> [SelfTest] {
-    var tests: [SelfTest] = []
-    for (name, prepared) in lstms(of: model) {
-      var generator = SeededGenerator(seed: seed)
-      let dims = [1, steps, prepared.inputSize]
-      let input = whole(Tensor(dims, (0..<dims.reduce(1, *)).map { _ in generator.normal() }))
-      guard input.count <= inputLimit else { continue }
-      tests.append(
-        test(
-          layer: name, inputs: [SelfTest.Named(name: "x", tensor: input)],
-          name: "outputs", output: run(prepared, input)))
+  public static func make(for model: Model, threads: Int = 1) -> [SelfTest] {
+    let lstms = lstms(of: model)
+    let tests = Mutex<[Int: SelfTest]>([:])
+    // The whole model first: it takes longest.
+    forEachTask(lstms.count + 1, threads: threads) { task in
+      let test = task == 0 ? whole(model) : alone(lstms[task - 1])
+      tests.withLock { $0[task == 0 ? lstms.count : task - 1] = test }
     }
-    if let inputs = try? SeededInputs.make(for: model, sequences: 1, steps: steps, seed: seed),
-      inputs.values.allSatisfy({ $0.count <= inputLimit }),
-      let (name, output) = try? run(model, inputs.mapValues(whole)), output.count > 0,
+    return tests.withLock { $0 }.sorted { $0.key < $1.key }.map(\.value)
+  }
+
+  private static func alone(_ lstm: (name: String, lstm: PreparedLSTM)) -> SelfTest? {
+    var generator = SeededGenerator(seed: seed)
+    let dims = [1, steps, lstm.lstm.inputSize]
+    let input = rounded(Tensor(dims, (0..<dims.reduce(1, *)).map { _ in generator.normal() }))
+    guard input.count <= inputLimit else { return nil }
+    return test(
+      layer: lstm.name, inputs: [SelfTest.Named(name: "x", tensor: input)], name: "outputs",
+      output: run(lstm.lstm, input))
+  }
+
+  private static func whole(_ model: Model) -> SelfTest? {
+    guard let prepared = try? PreparedModel(model),
+      let made = try? SeededInputs.make(
+        for: prepared, of: model, sequences: 1, steps: steps, seed: seed)
+    else { return nil }
+    let inputs = made.mapValues(rounded)
+    guard inputs.values.allSatisfy({ $0.count <= inputLimit }),
+      let (name, output) = try? run(prepared, inputs), output.count > 0,
       output.floats?.allSatisfy(\.isFinite) == true
-    {
-      let named = inputs.sorted { $0.key < $1.key }
-        .map { SelfTest.Named(name: $0.key, tensor: whole($0.value)) }
-      tests.append(test(layer: nil, inputs: named, name: name, output: output))
-    }
-    return tests
+    else { return nil }
+    return test(
+      layer: nil,
+      inputs: inputs.sorted { $0.key < $1.key }
+        .map { SelfTest.Named(name: $0.key, tensor: $0.value) }, name: name, output: output)
   }
 
   /// What became of a self-test.
@@ -64,7 +81,8 @@ public enum SelfTests {
   ///   - model: The model.
   /// - Returns: What became of each, in order.
   public static func check(_ tests: [SelfTest], of model: Model) -> [Outcome] {
-    let layers = Dictionary(lstms(of: model), uniquingKeysWith: { first, _ in first })
+    let layers = Dictionary(
+      lstms(of: model).map { ($0.name, $0.lstm) }, uniquingKeysWith: { first, _ in first })
     return tests.map { test in
       var outcome = Outcome(
         layer: test.layer, difference: .infinity, tolerance: test.tolerance, problem: nil)
@@ -82,7 +100,7 @@ public enum SelfTests {
     guard let name = test.layer else {
       let inputs = Dictionary(
         test.inputs.map { ($0.name, $0.tensor) }, uniquingKeysWith: { first, _ in first })
-      return try run(model, inputs).output
+      return try run(try PreparedModel(model), inputs).output
     }
     guard let prepared = layers[name] else {
       throw DiagnosticError(.notRunnable, object: name, "there is no LSTM layer of this name")
@@ -96,7 +114,7 @@ public enum SelfTests {
     return run(prepared, input)
   }
 
-  private static func lstms(of model: Model) -> [(String, PreparedLSTM)] {
+  private static func lstms(of model: Model) -> [(name: String, lstm: PreparedLSTM)] {
     model.layers.compactMap { layer in
       guard case .lstm(let lstm) = layer.kind, model.lstmWeights.indices.contains(lstm.weights),
         let prepared = try? PreparedLSTM(layer: lstm, weights: model.lstmWeights[lstm.weights])
@@ -112,9 +130,8 @@ public enum SelfTests {
   }
 
   private static func run(
-    _ model: Model, _ inputs: [String: Tensor]
+    _ prepared: PreparedModel, _ inputs: [String: Tensor]
   ) throws(DiagnosticError) -> (name: String, output: Tensor) {
-    let prepared = try PreparedModel(model)
     var session = RunSession()
     let outputs = try prepared.run(inputs, session: &session)
     return (prepared.outputNames[0], outputs[0])
@@ -144,7 +161,7 @@ public enum SelfTests {
   }
 
   /// Whole numbers, which take a byte each in the file.
-  private static func whole(_ tensor: Tensor) -> Tensor {
+  private static func rounded(_ tensor: Tensor) -> Tensor {
     guard let floats = tensor.floats else { return tensor }
     return Tensor(
       dims: tensor.dims, elements: .integers(floats.map { Int64($0.rounded()) }))

@@ -63,7 +63,8 @@ struct QualityCommand: ParsableCommand {
   private func byteCount(_ model: Model) throws -> Int {
     try BVQWriter.byteCounts(
       of: BVQFile(
-        model: model, producer: BVQProducer(version: "0"), selfTests: SelfTests.make(for: model))
+        model: model, producer: BVQProducer(version: "0"),
+        selfTests: SelfTests.make(for: model, threads: threads))
     ).total
   }
 

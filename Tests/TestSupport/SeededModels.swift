@@ -1,20 +1,14 @@
 public import LSTMCore
 
-/// Numbers that are the same on every machine: SplitMix64.
+/// Numbers that are the same on every machine.
 public struct SeededNumbers: RandomNumberGenerator {
-  private var state: UInt64
+  private var generator: SeededGenerator
 
   /// Starts the sequence of a seed.
-  public init(seed: UInt64) { state = seed }
+  public init(seed: UInt64) { generator = SeededGenerator(seed: seed) }
 
   /// The next number.
-  public mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return z ^ (z >> 31)
-  }
+  public mutating func next() -> UInt64 { generator.next() }
 
   /// A matrix of roughly normal numbers: sums of twelve uniform ones.
   public mutating func matrix(_ rows: Int, _ columns: Int, scale: Float = 0.1) -> Matrix {

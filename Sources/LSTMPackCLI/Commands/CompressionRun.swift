@@ -42,7 +42,7 @@ struct CompressionRun {
     let bvq = BVQFile(
       model: file.model, producer: BVQProducer(version: LSTMPackCommand.version),
       settings: ["steps": .array(file.steps + [.object(step)])],
-      selfTests: SelfTests.make(for: file.model))
+      selfTests: SelfTests.make(for: file.model, threads: threads))
     let byteCount = try BVQWriter.byteCounts(of: bvq).total
     if isDryRun {
       // Nothing is written.

@@ -17,7 +17,15 @@ public enum SeededInputs {
   public static func make(
     for model: Model, outputs: [String]? = nil, sequences: Int, steps: Int, seed: UInt64
   ) throws(DiagnosticError) -> [String: Tensor] {
-    let prepared = try PreparedModel(model, outputs: outputs)
+    try make(
+      for: try PreparedModel(model, outputs: outputs), of: model, sequences: sequences,
+      steps: steps, seed: seed)
+  }
+
+  /// Makes inputs for a model that is prepared already.
+  static func make(
+    for prepared: PreparedModel, of model: Model, sequences: Int, steps: Int, seed: UInt64
+  ) throws(DiagnosticError) -> [String: Tensor] {
     var generator = SeededGenerator(seed: seed)
     var inputs: [String: Tensor] = [:]
     for input in prepared.inputs where !prepared.stateInputs.contains(input.name) {
