@@ -32,14 +32,15 @@ public struct ONNXFormat: CheckpointFormat {
   public func importModel(
     from source: ByteSource, options: ImportOptions
   ) throws(DiagnosticError) -> ImportResult {
-    let hash = PendingHash(source)
-    let decoded = try ONNXModel(decoding: source)
-    var builder = ONNXModelBuilder(
-      model: decoded, source: source, boundInputs: options.boundInputs)
-    var result = try builder.build(
-      source: ModelSource(
-        format: name, writer: Self.writer(decoded), byteCount: source.count, sha256: ""))
-    result.model.source.sha256 = try hash.value()
+    var (result, hash) = try source.sha256 { () throws(DiagnosticError) in
+      let decoded = try ONNXModel(decoding: source)
+      var builder = ONNXModelBuilder(
+        model: decoded, source: source, boundInputs: options.boundInputs)
+      return try builder.build(
+        source: ModelSource(
+          format: name, writer: Self.writer(decoded), byteCount: source.count, sha256: ""))
+    }
+    result.model.source.sha256 = hash
     if options.recurrentActivation != nil {
       result.warnings.append("ONNX records activations, so --recurrent-activation is ignored")
     }
