@@ -66,7 +66,6 @@ struct SequenceEvaluation {
     if saved != nil { report.reference = EvaluationReport.Subject() }
     report.reference?.metrics = scorer.baseMetrics
     report.similarity = scorer.similarity
-    report.notes = scorer.notes
     if case .model(let model)? = evaluator.reference {
       report.drift = try DriftMeasurement(
         base: model, other: evaluator.candidate, outputs: evaluator.outputs,

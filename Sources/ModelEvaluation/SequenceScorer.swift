@@ -6,7 +6,6 @@ internal import LSTMRuntime
 struct SequenceScorer {
   let task: EvaluationReport.Task
   private(set) var items = 0
-  private(set) var notes: [String] = []
 
   private let labels: Tensor?
   private let classes: Int

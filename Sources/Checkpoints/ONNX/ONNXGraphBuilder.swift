@@ -17,7 +17,7 @@ struct ONNXGraphBuilder {
   private let lowering: ONNXNodeLowering
   private var nodes: [(place: ONNXPlacedNode, layer: (index: Int, layer: Layer)?)] = []
   private var graph = ModelGraph()
-  /// Names that stand for values in the graph already, or `nil` for those that cannot.
+  /// Names that stand for values in the graph already.
   private var made: Set<String> = []
   private var foldable: [String: Bool] = [:]
 

@@ -33,7 +33,9 @@ enum KerasLayerOperators {
   }
 
   /// activation(x · Wᵀ + b) on the last axis.
-  private static let dense: Operators.Prepare = { node in
+  ///
+  /// ONNX' `MatMul` and `Gemm` with constant weights are the same, with a linear activation.
+  static let dense: Operators.Prepare = { node in
     guard case .dense(let layer) = try node.layer().kind else {
       throw node.error("its layer is not dense")
     }

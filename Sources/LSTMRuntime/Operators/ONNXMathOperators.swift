@@ -38,7 +38,7 @@ enum ONNXMathOperators {
     "onnx.ReduceMean": reduceMean,
     "onnx.Softmax": { try softmax($0, isLogarithm: false) },
     "onnx.LogSoftmax": { try softmax($0, isLogarithm: true) },
-    "onnx.Dense": dense,
+    "onnx.Dense": KerasLayerOperators.dense,
     "onnx.MatMul": { _ in { [GraphValue(try product($0))] } },
     "onnx.Gemm": gemm,
     "onnx.BatchNormalization": { node in
@@ -156,27 +156,6 @@ enum ONNXMathOperators {
       }
     }
     return y
-  }
-
-  /// x · Wᵀ + b with the weights of a dense layer: `MatMul` and `Gemm` with constant weights.
-  private static let dense: Operators.Prepare = { node in
-    guard case .dense(let layer) = try node.layer().kind else {
-      throw node.error("its layer is not dense")
-    }
-    let map = node.prepared.map(try node.layerIndex(), layer.weights)
-    return { call in
-      let (dims, x) = try call.floats(0)
-      guard dims.last == map.inputSize else {
-        throw OperationCall.error(
-          "needs an input of \(map.inputSize) features, found shape \(dims)")
-      }
-      let result = Array(dims.dropLast()) + [map.outputSize]
-      try OperationCall.allow(result)
-      let y = map.applied(
-        to: x, rows: dims.dropLast().reduce(1, *), bias: layer.bias, activation: .linear,
-        threads: call.threads)
-      return [GraphValue(result, y)]
-    }
   }
 
   /// numpy's matmul for inputs of at least two sizes, and vectors on either side.
