@@ -91,6 +91,9 @@ struct BVQDraft {
           matrices[gate], MatrixPath(layer: layer, role: role, direction: direction, gate: gate))
       }
     }
+    if let projection = weights.projection {
+      try add(projection, TensorNames.projection(layer, direction))
+    }
     if let peepholes = weights.peepholes, !peepholes[.cell].isEmpty {
       throw unsupported(layer, "its cell gate has peepholes")
     }

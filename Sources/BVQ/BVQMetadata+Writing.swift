@@ -16,8 +16,14 @@ enum BVQMetadata {
       ],
       "settings": .object(file.settings),
       "lstmWeights": .array(
-        file.model.lstmWeights.map {
-          ["inputSize": .integer($0.inputSize), "hiddenSize": .integer($0.hiddenSize)]
+        file.model.lstmWeights.map { weights in
+          var sizes: JSONObject = [
+            "inputSize": .integer(weights.inputSize), "hiddenSize": .integer(weights.hiddenSize),
+          ]
+          if weights.outputSize != weights.hiddenSize {
+            sizes["outputSize"] = .integer(weights.outputSize)
+          }
+          return .object(sizes)
         }),
       "layers": .array(file.model.layers.map(json)),
     ]

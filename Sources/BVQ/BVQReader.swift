@@ -83,10 +83,14 @@ extension ModelPlan {
           recurrentBias: try gateVectors(
             direction.recurrentBias, Gate.allCases, set.hiddenSize, loader),
           peepholes: try gateVectors(
-            direction.peepholes, TensorNames.peepholeGates, set.hiddenSize, loader)))
+            direction.peepholes, TensorNames.peepholeGates, set.hiddenSize, loader),
+          projection: try direction.projection.map { (found) throws(DiagnosticError) in
+            try matrix(found, loader)
+          }))
     }
     return LSTMWeights(
-      inputSize: set.inputSize, hiddenSize: set.hiddenSize, directions: directions)
+      inputSize: set.inputSize, hiddenSize: set.hiddenSize, outputSize: set.outputSize,
+      directions: directions)
   }
 
   private func matrix(

@@ -17,11 +17,13 @@ struct ModelPlan {
     var bias: Int?
     var recurrentBias: Int?
     var peepholes: Int?
+    var projection: Matrix?
   }
 
   struct Weights {
     var inputSize: Int
     var hiddenSize: Int
+    var outputSize: Int
     /// Empty until the first layer that uses them was read.
     var directions: [Direction] = []
   }
@@ -75,10 +77,11 @@ struct ModelPlan {
     var finder = TensorFinder(tensors)
     weights = []
     for set in try root.required("lstmWeights").elements {
+      let hiddenSize = try set.required("hiddenSize").size
       weights.append(
         Weights(
-          inputSize: try set.required("inputSize").size,
-          hiddenSize: try set.required("hiddenSize").size))
+          inputSize: try set.required("inputSize").size, hiddenSize: hiddenSize,
+          outputSize: try set.optional("outputSize")?.size ?? hiddenSize))
     }
     var names: Set<String> = []
     for cursor in try root.required("layers").elements {
@@ -152,7 +155,7 @@ struct ModelPlan {
       }
       return
     }
-    let (inputs, units) = (set.inputSize, set.hiddenSize)
+    let (inputs, units, outputs) = (set.inputSize, set.hiddenSize, set.outputSize)
     for settings in layer.directions {
       let direction = settings.direction
       func matrices(
@@ -166,12 +169,18 @@ struct ModelPlan {
       }
       set.directions.append(
         Direction(
-          input: try matrices(.input, inputs), recurrent: try matrices(.recurrent, units),
+          input: try matrices(.input, inputs), recurrent: try matrices(.recurrent, outputs),
           bias: try finder.vector(TensorNames.bias(name, direction), rows: 4, columns: units),
           recurrentBias: try finder.vector(
             TensorNames.recurrentBias(name, direction), rows: 4, columns: units),
           peepholes: try finder.vector(
-            TensorNames.peepholes(name, direction), rows: 3, columns: units)))
+            TensorNames.peepholes(name, direction), rows: 3, columns: units),
+          projection: try finder.optionalMatrix(
+            TensorNames.projection(name, direction), (rows: outputs, columns: units))))
+      guard outputs == units || set.directions.last?.projection != nil else {
+        throw cursor.error(
+          "its weights have outputSize \(outputs) and hiddenSize \(units), but no projection")
+      }
     }
     weights[layer.weights] = set
   }

@@ -52,6 +52,16 @@ struct TensorFinder {
     return found
   }
 
+  /// A matrix that need not be there; `nil` when neither it nor its factors are.
+  mutating func optionalMatrix(
+    _ path: MatrixPath, _ shape: (rows: Int, columns: Int)
+  ) throws(DiagnosticError) -> ModelPlan.Matrix? {
+    guard
+      positions[TensorNames.matrix(path)] != nil || positions[TensorNames.left(path)] != nil
+    else { return nil }
+    return try matrix(path, shape)
+  }
+
   /// Biases or peepholes; `nil` when there is no such tensor.
   mutating func vector(
     _ name: String, rows: Int, columns: Int

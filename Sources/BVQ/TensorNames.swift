@@ -24,6 +24,10 @@ enum TensorNames {
   static func peepholes(_ layer: String, _ direction: Direction) -> String {
     "\(layer)/\(direction.rawValue)/peepholes"
   }
+  /// The projection of one direction, `[outputSize, hiddenSize]`.
+  static func projection(_ layer: String, _ direction: Direction) -> MatrixPath {
+    MatrixPath(layer: layer, role: .projection, direction: direction)
+  }
   /// The bias of a dense layer, `[1, outputs]`.
   static func denseBias(_ layer: String) -> String { "\(layer)/dense/bias" }
   /// A tensor of an opaque layer, by its place.

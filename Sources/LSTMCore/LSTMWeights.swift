@@ -6,6 +6,8 @@ public struct LSTMWeights: Equatable, Sendable {
   public var inputSize: Int
   /// The number of units, H.
   public var hiddenSize: Int
+  /// The number of outputs, P: that of units unless the LSTM has a projection (PyTorch `proj_size`).
+  public var outputSize: Int
   /// One or two sets of matrices: two for a bidirectional LSTM, forward first.
   public var directions: [DirectionWeights]
 
@@ -13,7 +15,10 @@ public struct LSTMWeights: Equatable, Sendable {
   ///
   /// - Precondition: Every matrix and vector has the shape its documentation gives, and there are
   ///   one or two directions. Importers check shapes and throw before they come here.
-  public init(inputSize: Int, hiddenSize: Int, directions: [DirectionWeights]) {
+  public init(
+    inputSize: Int, hiddenSize: Int, outputSize: Int? = nil, directions: [DirectionWeights]
+  ) {
+    let outputSize = outputSize ?? hiddenSize
     precondition((1...2).contains(directions.count), "An LSTM has one or two directions")
     for direction in directions {
       for gate in Gate.allCases {
@@ -21,12 +26,16 @@ public struct LSTMWeights: Equatable, Sendable {
           direction.inputWeights[gate].rows == hiddenSize
             && direction.inputWeights[gate].columns == inputSize
             && direction.recurrentWeights[gate].rows == hiddenSize
-            && direction.recurrentWeights[gate].columns == hiddenSize,
-          "Gate matrices must be [hiddenSize, inputSize] and [hiddenSize, hiddenSize]")
+            && direction.recurrentWeights[gate].columns == outputSize,
+          "Gate matrices must be [hiddenSize, inputSize] and [hiddenSize, outputSize]")
       }
+      precondition(
+        direction.projection.map { $0.rows == outputSize && $0.columns == hiddenSize }
+          ?? (outputSize == hiddenSize), "A projection must be [outputSize, hiddenSize]")
     }
     self.inputSize = inputSize
     self.hiddenSize = hiddenSize
+    self.outputSize = outputSize
     self.directions = directions
   }
 }
@@ -35,7 +44,7 @@ public struct LSTMWeights: Equatable, Sendable {
 public struct DirectionWeights: Equatable, Sendable {
   /// Per gate `[hiddenSize, inputSize]`; Keras `kernel`, ONNX `W`, PyTorch `weight_ih`.
   public var inputWeights: PerGate<WeightMatrix>
-  /// Per gate `[hiddenSize, hiddenSize]`; Keras `recurrent_kernel`, ONNX `R`, PyTorch `weight_hh`.
+  /// Per gate `[hiddenSize, outputSize]`; Keras `recurrent_kernel`, ONNX `R`, PyTorch `weight_hh`.
   public var recurrentWeights: PerGate<WeightMatrix>
   /// Per gate `[hiddenSize]`; `nil` when the source has no bias.
   public var bias: PerGate<[Float]>?
@@ -46,17 +55,22 @@ public struct DirectionWeights: Equatable, Sendable {
   public var recurrentBias: PerGate<[Float]>?
   /// Per gate `[hiddenSize]`, without the cell gate (its vector is empty); `nil` without peepholes.
   public var peepholes: PerGate<[Float]>?
+  /// What makes the output of o ⊙ h(c), `[outputSize, hiddenSize]`; PyTorch `weight_hr`.
+  ///
+  /// `nil` without a projection.
+  public var projection: WeightMatrix?
 
   /// Creates the weights of one direction.
   public init(
     inputWeights: PerGate<WeightMatrix>, recurrentWeights: PerGate<WeightMatrix>,
     bias: PerGate<[Float]>? = nil, recurrentBias: PerGate<[Float]>? = nil,
-    peepholes: PerGate<[Float]>? = nil
+    peepholes: PerGate<[Float]>? = nil, projection: WeightMatrix? = nil
   ) {
     self.inputWeights = inputWeights
     self.recurrentWeights = recurrentWeights
     self.bias = bias
     self.recurrentBias = recurrentBias
     self.peepholes = peepholes
+    self.projection = projection
   }
 }

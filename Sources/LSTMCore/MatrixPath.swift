@@ -7,6 +7,8 @@ public struct MatrixPath: Hashable, Sendable, CustomStringConvertible {
     case input
     /// The previous output of an LSTM.
     case recurrent
+    /// What the cell of an LSTM gives, to make its output.
+    case projection
     /// A token (the row is looked up).
     case embedding
     /// The input of a dense layer.
@@ -34,7 +36,7 @@ public struct MatrixPath: Hashable, Sendable, CustomStringConvertible {
   }
 
   /// Whether the matrix belongs to an LSTM.
-  public var isLSTM: Bool { gate != nil }
+  public var isLSTM: Bool { direction != nil }
 
   /// The parts joined by slashes.
   public var description: String {
@@ -45,7 +47,7 @@ public struct MatrixPath: Hashable, Sendable, CustomStringConvertible {
 
 extension Model {
   /// Every matrix that lstmpack can compress, each once, in the order of the layers; of an LSTM by
-  /// direction, input before recurrent, gates in canonical order.
+  /// direction, input before recurrent, gates in canonical order, then the projection.
   public var matrices: [(path: MatrixPath, matrix: WeightMatrix)] {
     var result: [(path: MatrixPath, matrix: WeightMatrix)] = []
     var copy = self
@@ -76,6 +78,13 @@ extension Model {
             let path = MatrixPath(layer: name, role: .recurrent, direction: direction, gate: gate)
             try body(path, &lstmWeights[layer.weights].directions[d].recurrentWeights[gate])
           }
+          guard var projection = lstmWeights[layer.weights].directions[d].projection else {
+            continue
+          }
+          lstmWeights[layer.weights].directions[d].projection = nil
+          defer { lstmWeights[layer.weights].directions[d].projection = projection }
+          try body(
+            MatrixPath(layer: name, role: .projection, direction: direction), &projection)
         }
       case .embedding(var layer):
         layers[index].kind = .opaque(OpaqueLayer())

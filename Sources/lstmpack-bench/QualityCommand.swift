@@ -55,7 +55,7 @@ struct QualityCommand: ParsableCommand {
 
   private func apply(_ treatment: LSTMPackKit.Treatment, to model: inout Model) throws {
     let plan = CompressionPlan(rules: [
-      CompressionPlan.Rule(roles: [.input, .recurrent], treatment: treatment)
+      CompressionPlan.Rule(roles: [.input, .recurrent, .projection], treatment: treatment)
     ])
     _ = try ModelCompressor(plan: plan, threads: threads).compress(&model)
   }

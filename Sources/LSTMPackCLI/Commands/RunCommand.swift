@@ -161,9 +161,8 @@ struct RunCommand: ParsableCommand {
     var position = 0
     for run in session.runs {
       let batch = run.input?.batch ?? 1
-      let units = run.result.state.h.count / max(1, batch)
       for (suffix, values) in [("h", run.result.state.h), ("c", run.result.state.c)] {
-        let tensor = Tensor([batch, units], values)
+        let tensor = Tensor([batch, values.count / max(1, batch)], values)
         if isFirst {
           states.append(("\(run.name)/\(suffix)", tensor))
         } else if carries {

@@ -11,7 +11,8 @@ struct SelectionOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Only these matrices, separated by commas: input (kernel, W), recurrent (R).",
+      "Only these matrices, separated by commas: input (kernel, W), recurrent (R), "
+        + "projection.",
       valueName: "matrices"))
   var matrices: String?
 
@@ -26,11 +27,14 @@ struct SelectionOptions: ParsableArguments {
     }
   }
 
-  /// The roles selected; both without the option.
+  /// The roles of LSTM matrices.
+  private static let roles: [MatrixPath.Role] = [.input, .recurrent, .projection]
+
+  /// The roles selected; all without the option.
   var selectedRoles: Set<MatrixPath.Role> {
     get throws {
-      try selection(matrices, option: "--matrices", all: [.input, .recurrent]) { name in
-        MatrixPath.Role(rawValue: name).flatMap { [.input, .recurrent].contains($0) ? $0 : nil }
+      try selection(matrices, option: "--matrices", all: Self.roles) { name in
+        Self.roles.first { $0.rawValue == name }
       }
     }
   }

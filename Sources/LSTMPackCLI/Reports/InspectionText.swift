@@ -113,8 +113,10 @@ struct InspectionText {
       switch layer.kind {
       case .lstm(let lstm):
         let weights = model.lstmWeights[lstm.weights]
+        let projected =
+          weights.outputSize == weights.hiddenSize ? "" : " → \(weights.outputSize)"
         let sides = weights.directions.count == 2 ? " ×2" : ""
-        row.shape = "\(weights.inputSize) → \(weights.hiddenSize)\(sides)"
+        row.shape = "\(weights.inputSize) → \(weights.hiddenSize)\(projected)\(sides)"
         if own.isEmpty {
           row.reason = nil
           row.isShared = true
@@ -190,6 +192,9 @@ struct InspectionText {
     let weights = model.lstmWeights[lstm.weights]
     object["inputSize"] = .integer(weights.inputSize)
     object["hiddenSize"] = .integer(weights.hiddenSize)
+    if weights.outputSize != weights.hiddenSize {
+      object["outputSize"] = .integer(weights.outputSize)
+    }
     object["weightSet"] = .integer(lstm.weights)
     object["sourceGateOrder"] = .string(lstm.sourceGateOrder)
     object["directions"] = .array(

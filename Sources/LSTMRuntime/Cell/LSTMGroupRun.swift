@@ -12,6 +12,7 @@ internal import LSTMCore
   private let index: Int
   private let inputs: Int
   private let units: Int
+  private let outputSize: Int
   private let directionCount: Int
   private let rows: Range<Int>
   private let sequence: LSTMSequence
@@ -28,6 +29,7 @@ internal import LSTMCore
     self.index = direction
     self.inputs = lstm.inputSize
     self.units = lstm.hiddenSize
+    self.outputSize = lstm.outputSize
     self.directionCount = lstm.directions.count
     self.rows = rows
     self.sequence = sequence
@@ -58,7 +60,7 @@ internal import LSTMCore
     guard steps > 0, let x = unsafe memory.x, let h = unsafe memory.h, let c = unsafe memory.c,
       let last = unsafe memory.last
     else { return }
-    let first = (index * sequence.batch + rows.lowerBound) * units
+    let first = index * sequence.batch + rows.lowerBound
     let stepsPerBlock = max(1, min(steps, Self.rowsPerBlock / max(count, 1)))
     let gateCount = 4 * units
     unsafe withUnsafeTemporaryAllocation(
@@ -88,24 +90,26 @@ internal import LSTMCore
         for step in 0..<blockSteps {
           let z = unsafe gates + step * count * gateCount
           unsafe direction.recurrent.apply(
-            Rows(start: h + first, stride: units, count: count), outputs: 0..<gateCount,
+            Rows(start: h + first * outputSize, stride: outputSize, count: count),
+            outputs: 0..<gateCount,
             to: MutableRows(start: z, stride: gateCount), accumulate: true)
           for row in 0..<count {
-            let offset = first + row * units
+            let hOffset = (first + row) * outputSize
+            let cOffset = (first + row) * units
             let (time, counts) = place(ofStep: block + step, row: rows.lowerBound + row)
             if counts {
               unsafe update(
-                z: z + row * gateCount, h: h + offset, c: c + offset, temporary: temporary)
-              unsafe (last + offset).update(from: h + offset, count: units)
+                z: z + row * gateCount, h: h + hOffset, c: c + cOffset, temporary: temporary)
+              unsafe (last + hOffset).update(from: h + hOffset, count: outputSize)
             } else if sequence.lengths != nil {
               // Outputs after the end stay zero.
               continue
             } else if sequence.zeroesMasked {
-              unsafe (last + offset).update(repeating: 0, count: units)
+              unsafe (last + hOffset).update(repeating: 0, count: outputSize)
             }
             unsafe record(
               row: rows.lowerBound + row, time: time, step: block + step,
-              h: last + offset, c: c + offset)
+              h: last + hOffset, c: c + cOffset)
           }
         }
       }
@@ -146,7 +150,14 @@ internal import LSTMCore
     unsafe settings.gateActivation.apply(to: o, count: units)
     unsafe temporary.update(from: c, count: units)
     unsafe settings.outputActivation.apply(to: temporary, count: units)
-    for unit in 0..<units { unsafe h[unit] = o[unit] * temporary[unit] }
+    if let projection = direction.projection {
+      for unit in 0..<units { unsafe temporary[unit] *= o[unit] }
+      unsafe projection.apply(
+        Rows(start: temporary, stride: units, count: 1), outputs: 0..<outputSize,
+        to: MutableRows(start: h, stride: outputSize), accumulate: false)
+    } else {
+      for unit in 0..<units { unsafe h[unit] = o[unit] * temporary[unit] }
+    }
     if recording.contains(.gates) {
       for gate in Gate.allCases {
         unsafe statistics.add(
@@ -165,12 +176,12 @@ internal import LSTMCore
     row: Int, time: Int, step: Int, h: UnsafePointer<Float>, c: UnsafePointer<Float>
   ) {
     let place = direction.settings.keepsComputedOrder ? step : time
-    let offset = (inputRow(row, place) * directionCount + index) * units
+    let offset = inputRow(row, place) * directionCount + index
     if recording.contains(.outputs), let outputs = unsafe memory.outputs {
-      unsafe (outputs + offset).update(from: h, count: units)
+      unsafe (outputs + offset * outputSize).update(from: h, count: outputSize)
     }
     if recording.contains(.cells), let cells = unsafe memory.cells {
-      unsafe (cells + offset).update(from: c, count: units)
+      unsafe (cells + offset * units).update(from: c, count: units)
     }
   }
 }

@@ -51,12 +51,12 @@ public struct LSTMRecording: OptionSet, Sendable {
 /// What an LSTM returns.
 public struct LSTMResult: Sendable {
   /// The outputs of every step, laid out as the input with the directions side by side:
-  /// `[batch, steps, directions, hiddenSize]`, or `[steps, batch, directions, hiddenSize]`; empty
+  /// `[batch, steps, directions, outputSize]`, or `[steps, batch, directions, outputSize]`; empty
   /// when they were not recorded.
   public var outputs: [Float]
-  /// The cells of every step, laid out as ``outputs``; empty when they were not recorded.
+  /// The cells of every step, laid out as ``outputs``, with `hiddenSize` of each; empty when they were not recorded.
   public var cells: [Float]
-  /// The output of the last computed step, `[directions, batch, hiddenSize]`; unlike the state it is
+  /// The output of the last computed step, `[directions, batch, outputSize]`; unlike the state it is
   /// zero when no step counted.
   public var lastOutputs: [Float]
   /// The state after the last step that counts.

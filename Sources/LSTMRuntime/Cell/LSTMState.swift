@@ -1,6 +1,6 @@
 /// What an LSTM remembers between two calls.
 public struct LSTMState: Equatable, Sendable {
-  /// The outputs h, `[directions, batch, hiddenSize]`.
+  /// The outputs h, `[directions, batch, outputSize]`.
   public var h: [Float]
   /// The cells c, `[directions, batch, hiddenSize]`.
   public var c: [Float]
@@ -12,8 +12,9 @@ public struct LSTMState: Equatable, Sendable {
   }
 
   /// A state of zeros.
-  public init(zerosFor batch: Int, directions: Int, hiddenSize: Int) {
-    let zeros = [Float](repeating: 0, count: directions * batch * hiddenSize)
-    self.init(h: zeros, c: zeros)
+  public init(zerosFor batch: Int, directions: Int, hiddenSize: Int, outputSize: Int) {
+    self.init(
+      h: [Float](repeating: 0, count: directions * batch * outputSize),
+      c: [Float](repeating: 0, count: directions * batch * hiddenSize))
   }
 }

@@ -9,7 +9,7 @@ extension PreparedLSTM {
   ///
   /// - Parameters:
   ///   - sequence: The input; `x` has `batch × steps × inputSize` elements, a state
-  ///     `directions × batch × hiddenSize`, lengths one for each sequence and at most `steps`, a mask
+  ///     `directions × batch × outputSize` and `directions × batch × hiddenSize`, lengths one for each sequence and at most `steps`, a mask
   ///     `batch × steps` elements.
   ///   - recording: What to keep besides the last state.
   ///   - threads: How many threads may work.
@@ -19,17 +19,19 @@ extension PreparedLSTM {
   ) -> LSTMResult {
     let (batch, steps) = (sequence.batch, sequence.steps)
     precondition(sequence.x.count == batch * steps * inputSize, "x must fill its shape")
-    let stateCount = directions.count * batch * hiddenSize
+    let cellCount = directions.count * batch * hiddenSize
+    let outputCount = directions.count * batch * outputSize
     var state =
       sequence.initial
-      ?? LSTMState(zerosFor: batch, directions: directions.count, hiddenSize: hiddenSize)
+      ?? LSTMState(
+        zerosFor: batch, directions: directions.count, hiddenSize: hiddenSize,
+        outputSize: outputSize)
     precondition(
-      state.h.count == stateCount && state.c.count == stateCount, "A state must fill its shape")
-    var lastOutputs = [Float](repeating: 0, count: stateCount)
-    let sequenceCount = batch * steps * directions.count * hiddenSize
+      state.h.count == outputCount && state.c.count == cellCount, "A state must fill its shape")
+    var lastOutputs = [Float](repeating: 0, count: outputCount)
     var outputs = [Float](
-      repeating: 0, count: recording.contains(.outputs) ? sequenceCount : 0)
-    var cells = [Float](repeating: 0, count: recording.contains(.cells) ? sequenceCount : 0)
+      repeating: 0, count: recording.contains(.outputs) ? outputCount * steps : 0)
+    var cells = [Float](repeating: 0, count: recording.contains(.cells) ? cellCount * steps : 0)
     let groups = Self.groups(of: batch)
     let statistics = Mutex<[Int: GateStatistics]>([:])
     unsafe sequence.x.withUnsafeBufferPointer { x in

@@ -14,6 +14,8 @@ public struct PreparedLSTM: Sendable {
   public let inputSize: Int
   /// The number of units of one direction.
   public let hiddenSize: Int
+  /// The number of outputs of one direction: that of units, or of a projection's rows.
+  public let outputSize: Int
   /// How the layer runs.
   public let layer: LSTMLayer
 
@@ -21,7 +23,9 @@ public struct PreparedLSTM: Sendable {
 
   /// The bytes of the prepared matrices.
   public var byteCount: Int {
-    directions.reduce(0) { $0 + $1.input.byteCount + $1.recurrent.byteCount }
+    directions.reduce(0) {
+      $0 + $1.input.byteCount + $1.recurrent.byteCount + ($1.projection?.byteCount ?? 0)
+    }
   }
 
   /// Prepares a layer.
@@ -34,6 +38,7 @@ public struct PreparedLSTM: Sendable {
   public init(layer: LSTMLayer, weights: LSTMWeights) throws(DiagnosticError) {
     inputSize = weights.inputSize
     hiddenSize = weights.hiddenSize
+    outputSize = weights.outputSize
     self.layer = layer
     for settings in layer.directions {
       for activation in [
@@ -57,11 +62,13 @@ struct PreparedDirection: Sendable {
   let settings: DirectionSettings
   /// `[4 · hiddenSize, inputSize]`, gates in canonical order.
   let input: any LinearMap
-  /// `[4 · hiddenSize, hiddenSize]`.
+  /// `[4 · hiddenSize, outputSize]`.
   let recurrent: any LinearMap
   /// Both biases together, `[4 · hiddenSize]`.
   let bias: [Float]
   let peepholes: PerGate<[Float]>?
+  /// `[outputSize, hiddenSize]`.
+  let projection: (any LinearMap)?
 
   init(settings: DirectionSettings, weights: DirectionWeights, hiddenSize: Int) {
     self.settings = settings
@@ -76,5 +83,6 @@ struct PreparedDirection: Sendable {
     }
     self.bias = bias
     peepholes = weights.peepholes
+    projection = weights.projection.map(LinearMaps.map)
   }
 }

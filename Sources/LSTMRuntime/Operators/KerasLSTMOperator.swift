@@ -42,7 +42,7 @@ enum KerasLSTMOperator {
     _ result: LSTMResult, _ lstm: LSTMNode, _ dims: [Int], _ returnsSequences: Bool,
     _ mask: [Bool]?
   ) -> [GraphValue] {
-    let units = lstm.lstm.hiddenSize
+    let units = lstm.lstm.outputSize
     let (batch, steps) = (dims[0], dims[1])
     let shape = returnsSequences ? [batch, steps] : [batch]
     let mask = returnsSequences ? mask : nil
@@ -73,11 +73,12 @@ enum KerasLSTMOperator {
   private static func states(
     _ result: LSTMResult, _ lstm: LSTMNode, _ batch: Int
   ) -> [GraphValue] {
-    let rows = batch * lstm.lstm.hiddenSize
+    let sizes = [(result.state.h, lstm.lstm.outputSize), (result.state.c, lstm.lstm.hiddenSize)]
     return (0..<lstm.directionCount).flatMap { direction in
-      [result.state.h, result.state.c].map {
-        GraphValue(
-          [batch, lstm.lstm.hiddenSize], Array($0[direction * rows..<(direction + 1) * rows]))
+      sizes.map { values, size in
+        let rows = batch * size
+        return GraphValue(
+          [batch, size], Array(values[direction * rows..<(direction + 1) * rows]))
       }
     }
   }

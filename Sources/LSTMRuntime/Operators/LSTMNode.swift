@@ -42,26 +42,28 @@ struct LSTMNode: Sendable {
         "needs an input of \(lstm.inputSize) features, found \(features)")
     }
     var sequence = sequence
-    let stateCount = directionCount * sequence.batch * lstm.hiddenSize
+    let hCount = directionCount * sequence.batch * lstm.outputSize
+    let cCount = directionCount * sequence.batch * lstm.hiddenSize
     if call.session.carriesState {
       guard lstm.layer.directions.allSatisfy({ $0.direction == .forward }) else {
         throw OperationCall.error(
           "reads its input from the end, so no state can be carried from one call to the next")
       }
       if let state = call.session.states[index] {
-        guard state.h.count == stateCount else {
+        guard state.h.count == hCount else {
           throw OperationCall.error(
-            "has a state of \(state.h.count / lstm.hiddenSize) sequences, the input has "
+            "has a state of \(state.h.count / (directionCount * lstm.outputSize)) sequences, the input has "
               + "\(sequence.batch)")
         }
         sequence.initial = state
       }
     }
     if let initial = sequence.initial {
-      guard initial.h.count == stateCount, initial.c.count == stateCount else {
+      guard initial.h.count == hCount, initial.c.count == cCount else {
         throw OperationCall.error(
           "has an initial state of \(initial.h.count) and \(initial.c.count) elements, expected "
-            + "\(stateCount) (\(directionCount) × \(sequence.batch) × \(lstm.hiddenSize))")
+            + "\(hCount) and \(cCount) (\(directionCount) × \(sequence.batch) × "
+            + "\(lstm.outputSize) and \(lstm.hiddenSize))")
       }
     }
     try OperationCall.allow([sequence.batch, sequence.steps, directionCount, lstm.hiddenSize])
@@ -81,7 +83,7 @@ struct LSTMNode: Sendable {
   /// One direction of outputs with directions side by side.
   func direction(_ index: Int, of outputs: [Float]) -> [Float] {
     guard directionCount > 1 else { return outputs }
-    let units = lstm.hiddenSize
+    let units = lstm.outputSize
     var result: [Float] = []
     result.reserveCapacity(outputs.count / directionCount)
     for start in stride(from: index * units, to: outputs.count, by: directionCount * units) {

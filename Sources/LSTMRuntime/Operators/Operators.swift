@@ -13,5 +13,6 @@ enum Operators {
     CommonOperators.table, KerasLayerOperators.table, KerasShapeOperators.table,
     KerasConvolutionOperators.table, KerasLSTMOperator.table, ONNXShapeOperators.table,
     ONNXMathOperators.table, ONNXConvolutionOperators.table, ONNXLSTMOperator.table,
+    CellOperator.table,
   ].reduce(into: [:]) { $0.merge($1) { first, _ in first } }
 }

@@ -8,9 +8,9 @@ public import LSTMCore
 ///     gₜ = g(W_g xₜ + R_g hₜ₋₁ + b_g)
 ///     cₜ = fₜ ⊙ cₜ₋₁ + iₜ ⊙ gₜ
 ///     oₜ = f(Wₒ xₜ + Rₒ hₜ₋₁ + pₒ ⊙ cₜ + bₒ)
-///     hₜ = oₜ ⊙ h(cₜ)
+///     hₜ = oₜ ⊙ h(cₜ), or P (oₜ ⊙ h(cₜ)) with a projection
 ///
-/// Source: ONNX, `docs/Operators.md`, LSTM.
+/// Source: ONNX, `docs/Operators.md`, LSTM; PyTorch, `torch.nn.LSTM`, for the projection.
 public struct ReferenceLSTM {
   private let layer: LSTMLayer
   private let weights: LSTMWeights
@@ -27,12 +27,16 @@ public struct ReferenceLSTM {
   public func run(_ sequence: LSTMSequence) -> LSTMResult {
     let units = weights.hiddenSize
     let directions = weights.directions.count
-    let count = sequence.batch * sequence.steps * directions * units
+    let rows = directions * sequence.batch
+    let outputSize = weights.outputSize
     var result = LSTMResult(
-      outputs: [Float](repeating: 0, count: count), cells: [Float](repeating: 0, count: count),
-      lastOutputs: [Float](repeating: 0, count: directions * sequence.batch * units),
+      outputs: [Float](repeating: 0, count: rows * sequence.steps * outputSize),
+      cells: [Float](repeating: 0, count: rows * sequence.steps * units),
+      lastOutputs: [Float](repeating: 0, count: rows * outputSize),
       state: sequence.initial
-        ?? LSTMState(zerosFor: sequence.batch, directions: directions, hiddenSize: units),
+        ?? LSTMState(
+          zerosFor: sequence.batch, directions: directions, hiddenSize: units,
+          outputSize: outputSize),
       gates: [])
     for direction in 0..<directions {
       for row in 0..<sequence.batch { run(direction, row, sequence, &result) }
@@ -48,10 +52,11 @@ public struct ReferenceLSTM {
     let set = weights.directions[direction]
     let w = PerGate { set.inputWeights[$0].dequantized }
     let r = PerGate { set.recurrentWeights[$0].dequantized }
-    let start = (direction * sequence.batch + row) * units
-    var h = (0..<units).map { Double(result.state.h[start + $0]) }
-    var c = (0..<units).map { Double(result.state.c[start + $0]) }
-    var last = [Double](repeating: 0, count: units)
+    let outputSize = weights.outputSize
+    let start = direction * sequence.batch + row
+    var h = (0..<outputSize).map { Double(result.state.h[start * outputSize + $0]) }
+    var c = (0..<units).map { Double(result.state.c[start * units + $0]) }
+    var last = [Double](repeating: 0, count: outputSize)
     let length = sequence.lengths?[row] ?? sequence.steps
     for step in 0..<sequence.steps {
       let isPastEnd = step >= length
@@ -67,30 +72,28 @@ public struct ReferenceLSTM {
         (h, c) = cell(x, h, c, settings, set, w, r)
         last = h
       } else if isMasked && sequence.zeroesMasked {
-        last = [Double](repeating: 0, count: units)
+        last = [Double](repeating: 0, count: outputSize)
       }
       if isPastEnd { continue }
       let place = settings.keepsComputedOrder ? step : time
       let outputRow =
         sequence.isTimeMajor ? place * sequence.batch + row : row * sequence.steps + place
-      for unit in 0..<units {
-        let offset = (outputRow * weights.directions.count + direction) * units + unit
-        result.outputs[offset] = Float(last[unit])
-        result.cells[offset] = Float(c[unit])
-      }
+      let slot = outputRow * weights.directions.count + direction
+      for k in 0..<outputSize { result.outputs[slot * outputSize + k] = Float(last[k]) }
+      for unit in 0..<units { result.cells[slot * units + unit] = Float(c[unit]) }
     }
-    for unit in 0..<units {
-      result.state.h[start + unit] = Float(h[unit])
-      result.state.c[start + unit] = Float(c[unit])
-      result.lastOutputs[start + unit] = Float(last[unit])
+    for k in 0..<outputSize {
+      result.state.h[start * outputSize + k] = Float(h[k])
+      result.lastOutputs[start * outputSize + k] = Float(last[k])
     }
+    for unit in 0..<units { result.state.c[start * units + unit] = Float(c[unit]) }
   }
 
   private func cell(
     _ x: [Double], _ h: [Double], _ c: [Double], _ settings: DirectionSettings,
     _ set: DirectionWeights, _ w: PerGate<Matrix>, _ r: PerGate<Matrix>
   ) -> (h: [Double], c: [Double]) {
-    var newH = h
+    var cellOutput = c
     var newC = c
     func sum(_ gate: Gate, _ unit: Int) -> Double {
       var sum = Double(set.bias?[gate][unit] ?? 0) + Double(set.recurrentBias?[gate][unit] ?? 0)
@@ -105,7 +108,7 @@ public struct ReferenceLSTM {
     func applied(_ activation: Activation, _ value: Double) -> Double {
       activation.value(at: value) ?? .nan
     }
-    for unit in h.indices {
+    for unit in c.indices {
       func peephole(_ gate: Gate, _ cell: Double) -> Double {
         Double(set.peepholes?[gate][unit] ?? 0) * cell
       }
@@ -120,7 +123,11 @@ public struct ReferenceLSTM {
       newC[unit] = f * c[unit] + i * g
       let o = applied(
         settings.gateActivation, clipped(sum(.output, unit) + peephole(.output, newC[unit])))
-      newH[unit] = o * applied(settings.outputActivation, newC[unit])
+      cellOutput[unit] = o * applied(settings.outputActivation, newC[unit])
+    }
+    guard let projection = set.projection?.dequantized else { return (cellOutput, newC) }
+    let newH = (0..<projection.rows).map { row in
+      cellOutput.indices.reduce(0) { $0 + Double(projection[row, $1]) * cellOutput[$1] }
     }
     return (newH, newC)
   }

@@ -143,7 +143,7 @@ public struct GateAnalyzer: Sendable {
     var candidates: [Candidate] = []
     for (number, settings) in layer.directions.enumerated() {
       for (role, columns) in [
-        (MatrixPath.Role.input, weights.inputSize), (.recurrent, weights.hiddenSize),
+        (MatrixPath.Role.input, weights.inputSize), (.recurrent, weights.outputSize),
       ] {
         let breakEven = LowRank.breakEvenRank(rows: weights.hiddenSize, columns: columns)
         let ranks = (0..<20).map { 1 << $0 }.filter { $0 < breakEven }.suffix(Self.rankCount)
