@@ -5,6 +5,8 @@ public import Diagnostics
 public enum HDF5ElementClass: Equatable, Sendable {
   /// Floating-point numbers of so many bytes.
   case float(byteCount: Int)
+  /// The upper halves of binary32, which Keras 3 stores as opaque bytes with a note beside them.
+  case bfloat16
   /// Integers of so many bytes.
   case integer(byteCount: Int, isSigned: Bool)
   /// Anything else: strings, compounds, enumerations.
@@ -37,8 +39,12 @@ extension HDF5File {
   /// - Returns: The elements, row-major.
   /// - Throws: As ``info(ofDataset:)``, and when the elements are not floating-point numbers.
   public func floats(ofDataset path: String) throws(DiagnosticError) -> [Float] {
-    try HDF5Library.use { () throws(DiagnosticError) in
+    Self.dataAreRead()
+    return try HDF5Library.use { () throws(DiagnosticError) in
       try withDataset(path) { (id, info) throws(DiagnosticError) in
+        if info.elementClass == .bfloat16 {
+          return try bfloat16Bytes(id, info, path).map { Float(bitPattern: UInt32($0) << 16) }
+        }
         guard case .float = info.elementClass else {
           throw DiagnosticError(
             .malformedHDF5, object: path, "expected floating-point numbers, found another type")
@@ -61,11 +67,16 @@ extension HDF5File {
   /// - Returns: The elements, row-major.
   /// - Throws: As ``info(ofDataset:)``, and when the elements are not numbers.
   public func littleEndianBytes(ofDataset path: String) throws(DiagnosticError) -> [UInt8] {
-    try HDF5Library.use { () throws(DiagnosticError) in
+    Self.dataAreRead()
+    return try HDF5Library.use { () throws(DiagnosticError) in
       try withDataset(path) { (id, info) throws(DiagnosticError) in
         let byteCount: Int
         switch info.elementClass {
         case .float(let size), .integer(let size, _): byteCount = size
+        case .bfloat16:
+          return try bfloat16Bytes(id, info, path).flatMap {
+            [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)]
+          }
         case .other:
           throw DiagnosticError(
             .malformedHDF5, object: path, "expected numbers, found another type")
@@ -91,6 +102,20 @@ extension HDF5File {
     }
   }
 
+  /// The elements of a dataset of bfloat16: opaque bytes, little-endian as every machine that wrote them.
+  private func bfloat16Bytes(
+    _ id: hid_t, _ info: HDF5DatasetInfo, _ path: String
+  ) throws(DiagnosticError) -> [UInt16] {
+    let type = try HDF5Library.checked(
+      H5Dget_type(id), "has a type that cannot be read", object: path)
+    defer { H5Tclose(type) }
+    var bytes = [UInt8](repeating: 0, count: info.elementCount * 2)
+    guard
+      unsafe H5Dread(id, type, lp_h5_all_space(), lp_h5_all_space(), lp_h5_default(), &bytes) >= 0
+    else { throw HDF5Library.failure("cannot be read; the file is damaged", object: path) }
+    return (0..<info.elementCount).map { UInt16(bytes[2 * $0]) | UInt16(bytes[2 * $0 + 1]) << 8 }
+  }
+
   private func withDataset<Result>(
     _ path: String, _ body: (hid_t, HDF5DatasetInfo) throws(DiagnosticError) -> Result
   ) throws(DiagnosticError) -> Result {
@@ -113,6 +138,9 @@ extension HDF5File {
     case H5T_FLOAT where [2, 4, 8].contains(size): elementClass = .float(byteCount: size)
     case H5T_INTEGER where [1, 2, 4, 8].contains(size):
       elementClass = .integer(byteCount: size, isSigned: H5Tget_sign(type) == H5T_SGN_2)
+    case H5T_OPAQUE where size == 2:
+      let note = try string(ofAttribute: "dtype", at: path)
+      elementClass = note == "bfloat16" ? .bfloat16 : .other
     default: elementClass = .other
     }
     let shape = try shape(of: id, path: path)

@@ -39,6 +39,15 @@ public final class HDF5File: Sendable {
     }
   }
 
+  /// Opens a file for changes.
+  init(editing path: String) throws(DiagnosticError) {
+    identifier = try HDF5Library.use { () throws(DiagnosticError) in
+      try HDF5Library.checked(
+        unsafe H5Fopen(path, lp_h5_read_write(), lp_h5_default()), "cannot be opened for writing",
+        object: nil)
+    }
+  }
+
   /// Opens a file that is in memory.
   ///
   /// - Parameter bytes: All its bytes; copied by libhdf5.
@@ -68,6 +77,25 @@ public final class HDF5File: Sendable {
   /// A name for a file in memory: libhdf5 takes two open ones of the same name for the same file.
   private static func nextMemoryName() -> String {
     "memory-\(memoryFiles.add(1, ordering: .relaxed).newValue)"
+  }
+
+  private static let dataObserver = Mutex<(@Sendable () -> Void)?>(nil)
+
+  /// Calls a function once, before the first elements of a dataset of any file are read.
+  ///
+  /// Before that libhdf5 goes through the structure of a file, which is where damage makes it fill the
+  /// memory; the sizes of datasets are checked.
+  public static func whenDataAreRead(_ body: @escaping @Sendable () -> Void) {
+    dataObserver.withLock { $0 = body }
+  }
+
+  /// Tells whoever waits for it.
+  static func dataAreRead() {
+    let body = dataObserver.withLock { observer in
+      defer { observer = nil }
+      return observer
+    }
+    body?()
   }
 
   deinit {

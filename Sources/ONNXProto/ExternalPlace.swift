@@ -1,12 +1,9 @@
 import Diagnostics
 import FileSupport
-import Foundation
 
 /// Where a tensor keeps its elements outside the model file.
 ///
-/// A model from elsewhere must not make lstmpack read other files of the machine, so the path has to
-/// be relative, without `..`, through no symbolic link, to a file with one name only, below the
-/// model's own folder. Source: ONNX, `docs/ExternalDataSecurity.md`.
+/// Which files may be read says `NeighborFile`. Source: ONNX, `docs/ExternalDataSecurity.md`.
 struct ExternalPlace: Sendable {
   /// The path, relative to the model's folder.
   let location: String
@@ -25,7 +22,7 @@ struct ExternalPlace: Sendable {
   func open(
     byteCount: Int, model: ByteSource
   ) throws(DiagnosticError) -> (file: ByteSource, range: Range<Int>) {
-    let file = try ByteSource(path: try checkedPath(model: model))
+    let file = try ByteSource(path: try path(model: model))
     guard let end = offset.checkedSum(byteCount), offset >= 0, end <= file.count else {
       throw refused(
         "needs \(byteCount) bytes from byte \(offset) on, the file has \(file.count)")
@@ -36,31 +33,11 @@ struct ExternalPlace: Sendable {
     return (file, offset..<end)
   }
 
-  /// The path of the file.
-  ///
-  /// - Throws: ``DiagnosticError`` with code `externalData` when it is not allowed.
-  func checkedPath(model: ByteSource) throws(DiagnosticError) -> String {
-    guard let modelPath = model.path else {
-      throw refused("the model did not come from a file, so its folder is not known")
+  private func path(model: ByteSource) throws(DiagnosticError) -> String {
+    do throws(DiagnosticError) { return try NeighborFile(name: location).path(beside: model) } catch
+    {
+      throw refused(error.problem)
     }
-    let parts = location.split(separator: "/", omittingEmptySubsequences: false)
-    guard !location.isEmpty, !location.contains("\\"), !location.contains("\0"),
-      !parts.contains(where: { $0.isEmpty || $0 == ".." || $0 == "." })
-    else { throw refused("expected a relative path without '..'") }
-    let folder = URL(filePath: modelPath).deletingLastPathComponent().path
-    var path = folder.isEmpty ? "." : folder
-    for (index, part) in parts.enumerated() {
-      path += "/" + part
-      var status = stat()
-      guard unsafe lstat(path, &status) == 0 else {
-        throw refused("there is no such file beside the model")
-      }
-      guard status.st_mode & S_IFMT != S_IFLNK else { throw refused("is a symbolic link") }
-      guard index < parts.count - 1 || status.st_nlink == 1 else {
-        throw refused("is a file with \(status.st_nlink) names (hard links)")
-      }
-    }
-    return path
   }
 
   private func refused(_ problem: String) -> DiagnosticError {

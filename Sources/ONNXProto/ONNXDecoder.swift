@@ -126,6 +126,7 @@ private struct ONNXDecoder {
     }
     try count(parts.deferred.values.reduce(0) { $0 + $1.count })
     var graph = ONNXGraph(nodes: [], initializers: [], inputs: [], outputs: [])
+    graph.start = range.lowerBound
     for range in parts.ranges(1) { graph.nodes.append(try node(range, depth: depth)) }
     for range in parts.ranges(5) { graph.initializers.append(try tensor(range)) }
     for range in parts.ranges(11) {
@@ -149,6 +150,7 @@ private struct ONNXDecoder {
       inputs: texts(message.pointee.input, message.pointee.n_input),
       outputs: texts(message.pointee.output, message.pointee.n_output), nodes: [],
       opsets: opsets(message.pointee.opset_import, message.pointee.n_opset_import))
+    function.start = range.lowerBound
     try count(parts.ranges(7).count)
     for range in parts.ranges(7) { function.nodes.append(try node(range, depth: 0)) }
     return function
@@ -281,7 +283,9 @@ private struct ONNXDecoder {
     case .int64: 7
     case .double: 10
     case .uint32, .uint64: 11
-    case .uint8, .int8, .uint16, .int16, .int32, .bool, .float16, .bfloat16: 5
+    case .uint8, .int8, .uint16, .int16, .int32, .bool, .float16, .bfloat16, .uint4, .int4,
+      .uint2, .int2:
+      5
     }
   }
 

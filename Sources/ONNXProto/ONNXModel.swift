@@ -24,6 +24,8 @@ public struct ONNXGraph: Sendable {
   public var outputs: [String]
   /// What the file says of the inputs, by name.
   public var inputTypes: [String: ONNXValueType] = [:]
+  /// Where it begins in the file; no two graphs begin at one place.
+  public var start = 0
 }
 
 /// The type of a value: a tensor's element type and shape.
@@ -48,6 +50,8 @@ public struct ONNXFunction: Sendable {
   public var nodes: [ONNXNode]
   /// The operator sets of the body.
   public var opsets: [String: Int]
+  /// Where it begins in the file.
+  public var start = 0
 }
 
 /// An operator applied to named values.

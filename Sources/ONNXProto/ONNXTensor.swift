@@ -31,10 +31,28 @@ public struct ONNXTensor: Sendable {
     case uint64 = 13
     /// The upper half of a binary32.
     case bfloat16 = 16
+    /// Unsigned 4-bit integers, two in a byte.
+    case uint4 = 21
+    /// Signed 4-bit integers, two in a byte.
+    case int4 = 22
+    /// Unsigned 2-bit integers, four in a byte.
+    case uint2 = 25
+    /// Signed 2-bit integers, four in a byte.
+    case int2 = 26
 
-    /// The bytes of one element.
+    /// The bits of one element.
+    public var bitCount: Int {
+      switch self {
+      case .uint4, .int4: 4
+      case .uint2, .int2: 2
+      default: byteCount * 8
+      }
+    }
+
+    /// The bytes of one element when it stands alone.
     public var byteCount: Int {
       switch self {
+      case .uint4, .int4, .uint2, .int2: 1
       case .uint8, .int8, .bool: 1
       case .uint16, .int16, .float16, .bfloat16: 2
       case .float, .int32, .uint32: 4
@@ -87,7 +105,7 @@ public struct ONNXTensor: Sendable {
       try checkByteCount(range.count, type)
       return try source.bytes(in: range)
     case .external(let place):
-      let (file, range) = try place.open(byteCount: elementCount * type.byteCount, model: source)
+      let (file, range) = try place.open(byteCount: storedByteCount(type), model: source)
       return try file.bytes(in: range)
     case .typed(let fields): return try typedBytes(fields, type)
     }
@@ -137,7 +155,7 @@ public struct ONNXTensor: Sendable {
   /// - Throws: As ``littleEndianBytes()``, and when they are not integers.
   public func integers() throws(DiagnosticError) -> [Int64] {
     let type = try requireType()
-    let bytes = try littleEndianBytes()
+    let bytes = unpacked(try littleEndianBytes(), type)
     let size = type.byteCount
     guard !type.isFloat else {
       throw DiagnosticError(.unsupportedONNX, object: name, "expected integers, found \(type)")
@@ -147,11 +165,28 @@ public struct ONNXTensor: Sendable {
         $0 | UInt64(bytes[index * size + $1]) << (8 * UInt64($1))
       }
       switch type {
-      case .int8: return Int64(Int8(truncatingIfNeeded: bits))
+      case .int8, .int4, .int2: return Int64(Int8(truncatingIfNeeded: bits))
       case .int16: return Int64(Int16(truncatingIfNeeded: bits))
       case .int32: return Int64(Int32(truncatingIfNeeded: bits))
       default: return Int64(bitPattern: bits)
       }
+    }
+  }
+
+  private func storedByteCount(_ type: ElementType) -> Int {
+    (elementCount * type.bitCount + 7) / 8
+  }
+
+  /// Elements of less than a byte, the first in the lowest bits, as one byte each.
+  private func unpacked(_ bytes: [UInt8], _ type: ElementType) -> [UInt8] {
+    let bits = type.bitCount
+    guard bits < 8 else { return bytes }
+    let isSigned = type == .int4 || type == .int2
+    return (0..<elementCount).map { index in
+      let bit = index * bits
+      let code = bytes[bit / 8] >> UInt8(bit % 8) & (1 << UInt8(bits) - 1)
+      let isNegative = isSigned && code >> UInt8(bits - 1) == 1
+      return isNegative ? code | ~(1 << UInt8(bits) - 1) : code
     }
   }
 
@@ -164,12 +199,19 @@ public struct ONNXTensor: Sendable {
   }
 
   private func checkByteCount(_ found: Int, _ type: ElementType) throws(DiagnosticError) {
-    let expected = elementCount * type.byteCount
+    let expected = storedByteCount(type)
     guard found == expected else {
       throw DiagnosticError(
         .malformedONNX, object: name,
         "has \(found) bytes of data, expected \(expected) for shape \(dims) of \(type)")
     }
+  }
+
+  /// The elements as little-endian bytes, those of less than a byte with a byte each.
+  ///
+  /// - Throws: As ``littleEndianBytes()``.
+  public func wholeBytes() throws(DiagnosticError) -> [UInt8] {
+    unpacked(try littleEndianBytes(), try requireType())
   }
 
   /// Values of `float_data`, `int32_data`, … as little-endian bytes.
@@ -182,6 +224,17 @@ public struct ONNXTensor: Sendable {
     var bytes: [UInt8] = []
     // No more than there can be: a number takes at least one byte of the file.
     bytes.reserveCapacity(min(elementCount, fields.reduce(0) { $0 + $1.value.count }) * size)
+    if type.bitCount < 8 {
+      // As many elements as fit share a number of 8 bits.
+      for field in fields {
+        var reader = WireReader(source, field.value)
+        while reader.position < field.value.upperBound {
+          bytes.append(UInt8(truncatingIfNeeded: try reader.varint()))
+        }
+      }
+      try checkByteCount(bytes.count, type)
+      return bytes
+    }
     let isFixed = type == .float || type == .double
     for field in fields {
       if isFixed {

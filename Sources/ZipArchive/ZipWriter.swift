@@ -59,6 +59,67 @@ public enum ZipWriter {
     return try unsafe contents(of: target)
   }
 
+  /// The bytes of an archive with one member replaced; the others stay as they are stored.
+  ///
+  /// - Parameters:
+  ///   - name: The member.
+  ///   - bytes: What it becomes.
+  ///   - archive: The bytes of the archive.
+  /// - Returns: The new archive.
+  /// - Throws: ``DiagnosticError`` with code `zipNotWritten`, also when there is no such member.
+  public static func replacing(
+    _ name: String, by bytes: [UInt8], in archive: [UInt8]
+  ) throws(DiagnosticError) -> [UInt8] {
+    let old = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: max(archive.count, 1), alignment: 1)
+    let new = UnsafeMutableRawBufferPointer.allocate(byteCount: max(bytes.count, 1), alignment: 1)
+    defer {
+      unsafe old.deallocate()
+      unsafe new.deallocate()
+    }
+    unsafe old.copyBytes(from: archive)
+    unsafe new.copyBytes(from: bytes)
+    var error = unsafe zip_error_t()
+    unsafe zip_error_init(&error)
+    defer { unsafe zip_error_fini(&error) }
+    let source = unsafe zip_source_buffer_create(
+      old.baseAddress, zip_uint64_t(archive.count), 0, &error)
+    guard let source = unsafe source else { throw unsafe failure(&error) }
+    defer { unsafe zip_source_free(source) }
+    // Closing an archive releases its source, which is read below.
+    unsafe zip_source_keep(source)
+    guard let opened = unsafe zip_open_from_source(source, 0, &error) else {
+      unsafe zip_source_free(source)
+      throw unsafe failure(&error)
+    }
+    let index = unsafe zip_name_locate(opened, name, 0)
+    let member = unsafe zip_source_buffer(opened, new.baseAddress, zip_uint64_t(bytes.count), 0)
+    var status = unsafe zip_stat_t()
+    guard index >= 0, let member = unsafe member,
+      unsafe zip_stat_index(opened, zip_uint64_t(index), 0, &status) == 0
+    else {
+      let failure = unsafe failure(zip_get_error(opened), member: name)
+      unsafe zip_source_free(member)
+      unsafe zip_discard(opened)
+      throw failure
+    }
+    guard unsafe zip_file_replace(opened, zip_uint64_t(index), member, 0) == 0 else {
+      let failure = unsafe failure(zip_get_error(opened), member: name)
+      unsafe zip_source_free(member)
+      unsafe zip_discard(opened)
+      throw failure
+    }
+    unsafe zip_set_file_compression(
+      opened, zip_uint64_t(index), zip_int32_t(status.comp_method), 0)
+    unsafe zip_file_set_mtime(opened, zip_uint64_t(index), status.mtime, 0)
+    guard unsafe zip_close(opened) == 0 else {
+      let failure = unsafe failure(zip_get_error(opened), member: name)
+      unsafe zip_discard(opened)
+      throw failure
+    }
+    return try unsafe contents(of: source)
+  }
+
   private static func add(
     _ name: String, _ bytes: UnsafeRawBufferPointer, to archive: OpaquePointer
   ) throws(DiagnosticError) {

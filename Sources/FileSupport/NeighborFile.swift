@@ -1,0 +1,55 @@
+public import Diagnostics
+import Foundation
+
+/// A file that a model names: external data, a shard.
+///
+/// A model from elsewhere must not make lstmpack read other files of the machine, so the path has to
+/// be relative, without `..`, through no symbolic link, to a file with one name only, below the
+/// model's own folder.
+public struct NeighborFile: Sendable {
+  /// The path, relative to the model's folder.
+  public let name: String
+
+  /// A file by its name.
+  public init(name: String) { self.name = name }
+
+  /// The path of the file.
+  ///
+  /// - Parameter model: The file that names it.
+  /// - Returns: The path, for opening.
+  /// - Throws: ``DiagnosticError`` with code `neighborFile` when it is not allowed.
+  public func path(beside model: ByteSource) throws(DiagnosticError) -> String {
+    guard let modelPath = model.path else {
+      throw refused("the model did not come from a file, so its folder is not known")
+    }
+    let parts = name.split(separator: "/", omittingEmptySubsequences: false)
+    guard !name.isEmpty, !name.contains("\\"), !name.contains("\0"),
+      !parts.contains(where: { $0.isEmpty || $0 == ".." || $0 == "." })
+    else { throw refused("expected a relative path without '..'") }
+    let folder = URL(filePath: modelPath).deletingLastPathComponent().path
+    var path = folder.isEmpty ? "." : folder
+    for (index, part) in parts.enumerated() {
+      path += "/" + part
+      var status = stat()
+      guard unsafe lstat(path, &status) == 0 else {
+        throw refused("there is no such file beside the model")
+      }
+      guard status.st_mode & S_IFMT != S_IFLNK else { throw refused("is a symbolic link") }
+      guard index < parts.count - 1 || status.st_nlink == 1 else {
+        throw refused("is a file with \(status.st_nlink) names (hard links)")
+      }
+    }
+    return path
+  }
+
+  private func refused(_ problem: String) -> DiagnosticError {
+    DiagnosticError(
+      .neighborFile, object: "file '\(name)'", problem,
+      hint: "files that a model names have to lie beside it")
+  }
+}
+
+extension DiagnosticError.Code {
+  /// A file that a model names and may not be read.
+  public static let neighborFile = Self("file.neighbor", .malformedInput)
+}
