@@ -14,12 +14,31 @@ public protocol CheckpointFormat: Sendable {
   /// - Throws: ``DiagnosticError`` when the source cannot be read.
   func recognizes(_ source: ByteSource) throws(DiagnosticError) -> Bool
 
+  /// Whether the bytes may be of this format, told without any library's help.
+  ///
+  /// - Throws: ``DiagnosticError`` when the source cannot be read.
+  func mayRecognize(_ source: ByteSource) throws(DiagnosticError) -> Bool
+
+  /// Whether libhdf5 reads it, which damaged files may crash: `IsolatedReader` then reads it in
+  /// another process.
+  var isReadByLibHDF5: Bool { get }
+
   /// Reads a model.
   ///
   /// - Throws: ``DiagnosticError`` that names the file and the object in it.
   func importModel(
     from source: ByteSource, options: ImportOptions
   ) throws(DiagnosticError) -> ImportResult
+}
+
+extension CheckpointFormat {
+  /// As ``recognizes(_:)``, which most formats can tell from the first bytes.
+  public func mayRecognize(_ source: ByteSource) throws(DiagnosticError) -> Bool {
+    try recognizes(source)
+  }
+
+  /// Most formats are read by lstmpack itself.
+  public var isReadByLibHDF5: Bool { false }
 }
 
 /// What a caller can say about a checkpoint that the file does not say itself.
@@ -31,10 +50,21 @@ public struct ImportOptions: Sendable {
   /// and `B` of an LSTM be inputs.
   public var boundInputs: [String: Tensor]
 
+  /// What TensorFlow 1 cells add to the pre-activation of the forget gate, which is a constant of the
+  /// program and not in the arrays; 1, the default of TensorFlow, when `nil`.
+  public var forgetBias: Float?
+  /// Where LSTM weights are among arrays with names that lstmpack does not know.
+  public var arrayMap: ArrayMap?
+
   /// Creates options.
-  public init(recurrentActivation: String? = nil, boundInputs: [String: Tensor] = [:]) {
+  public init(
+    recurrentActivation: String? = nil, boundInputs: [String: Tensor] = [:],
+    forgetBias: Float? = nil, arrayMap: ArrayMap? = nil
+  ) {
     self.recurrentActivation = recurrentActivation
     self.boundInputs = boundInputs
+    self.forgetBias = forgetBias
+    self.arrayMap = arrayMap
   }
 }
 

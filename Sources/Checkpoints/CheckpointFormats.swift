@@ -1,5 +1,6 @@
 public import Diagnostics
 public import FileSupport
+import HDF5
 
 /// The checkpoint formats that lstmpack reads.
 public enum CheckpointFormats {
@@ -7,9 +8,12 @@ public enum CheckpointFormats {
   ///
   /// A new format is one line here.
   public static let all: [any CheckpointFormat] = [
+    HDF5ArraysFormat(),
     KerasHDF5Format(),
+    KerasShardsFormat(),
     KerasArchiveFormat(),
     ONNXFormat(),
+    SafeTensorsFormat(),
   ]
 
   /// The endings of checkpoint file names, without the dot.
@@ -33,6 +37,12 @@ public enum CheckpointFormats {
     } catch { throw error.inFile(source.name) }
   }
 
+  /// Calls a function once, when libhdf5 has gone through the structure of a file and the first weights
+  /// are read, whose sizes are checked.
+  public static func whenDataAreRead(_ body: @escaping @Sendable () -> Void) {
+    HDF5File.whenDataAreRead(body)
+  }
+
   private static func format(
     of source: ByteSource, named name: String?
   ) throws(DiagnosticError) -> any CheckpointFormat {
@@ -47,7 +57,7 @@ public enum CheckpointFormats {
     for format in all where try format.recognizes(source) { return format }
     throw DiagnosticError(
       .unknownFormat, try "is not a checkpoint that lstmpack reads: \(describeStart(of: source))",
-      hint: "lstmpack reads Keras .h5, .hdf5 and .keras files, and .onnx")
+      hint: "lstmpack reads Keras .h5, .hdf5 and .keras files, .onnx and .safetensors")
   }
 
   private static func describeStart(of source: ByteSource) throws(DiagnosticError) -> String {

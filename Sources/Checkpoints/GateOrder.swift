@@ -12,6 +12,11 @@ struct GateOrder: Sendable {
   /// Keras 2 and 3: kernel, recurrent kernel and bias; CuDNN's too.
   static let keras = GateOrder(gates: [.input, .forget, .cell, .output])
 
+  /// PyTorch: `weight_ih`, `weight_hh` and both biases; it calls the cell gate g.
+  static let torch = GateOrder(gates: [.input, .forget, .cell, .output])
+  /// TensorFlow 1: the kernel of its cells; it calls the cell gate j.
+  static let tensorFlow = GateOrder(gates: [.input, .cell, .forget, .output])
+
   /// The block of a gate, from zero.
   func position(of gate: Gate) -> Int { gates.firstIndex(of: gate) ?? 0 }
 

@@ -11,6 +11,8 @@ public struct KerasArchiveFormat: CheckpointFormat {
   public let name = "keras-archive"
   /// The usual endings of the file name.
   public let fileExtensions = ["keras"]
+  /// libhdf5 reads it.
+  public let isReadByLibHDF5 = true
 
   /// The most bytes of an archive: it is read into memory.
   private static let archiveBytes = 4 << 30
@@ -37,30 +39,49 @@ public struct KerasArchiveFormat: CheckpointFormat {
         .limitExceeded,
         "has \(source.count) bytes, above the limit of \(Self.archiveBytes) for an archive")
     }
-    let archive = try ZipArchive(bytes: try source.bytes(in: 0..<source.count))
-    let config = try json("config.json", in: archive)
-    let metadata = try json("metadata.json", in: archive)
-    guard let weights = try archive.bytes(ofMember: "model.weights.h5") else {
-      throw try missing("model.weights.h5", in: archive)
-    }
-    let model: KerasConfig
-    do throws(DiagnosticError) { model = try KerasConfig(model: config) } catch {
-      throw error.atObject("config.json")
-    }
+    let contents = try KerasArchiveContents(
+      try ZipArchive(bytes: try source.bytes(in: 0..<source.count)))
     var hdf5Import = KerasHDF5Import(
-      file: try openWeights(weights), options: options, archiveConfig: model)
-    hdf5Import.archiveVersion = metadata["keras_version"]?.stringValue ?? "3"
+      file: HDF5Store([try openWeights(contents.weights)]), options: options,
+      archiveConfig: contents.config)
+    hdf5Import.archiveVersion = contents.version
     return try hdf5Import.run(
       format: name, byteCount: source.count, sha256: try source.sha256())
   }
 
   private func openWeights(_ bytes: [UInt8]) throws(DiagnosticError) -> HDF5File {
     do throws(DiagnosticError) { return try HDF5File(bytes: bytes) } catch {
-      throw error.atObject("model.weights.h5")
+      throw error.atObject(KerasArchiveContents.weightsName)
+    }
+  }
+}
+
+/// What is in a `.keras` archive.
+struct KerasArchiveContents {
+  /// The member with the weights.
+  static let weightsName = "model.weights.h5"
+
+  let config: KerasConfig
+  let version: String
+  let weights: [UInt8]
+
+  /// Reads the members.
+  ///
+  /// - Throws: `DiagnosticError` that names the member.
+  init(_ archive: borrowing ZipArchive) throws(DiagnosticError) {
+    let config = try Self.json("config.json", in: archive)
+    let metadata = try Self.json("metadata.json", in: archive)
+    version = metadata["keras_version"]?.stringValue ?? "3"
+    guard let weights = try archive.bytes(ofMember: Self.weightsName) else {
+      throw try Self.missing(Self.weightsName, in: archive)
+    }
+    self.weights = weights
+    do throws(DiagnosticError) { self.config = try KerasConfig(model: config) } catch {
+      throw error.atObject("config.json")
     }
   }
 
-  private func json(
+  private static func json(
     _ name: String, in archive: borrowing ZipArchive
   ) throws(DiagnosticError) -> JSONValue {
     guard let bytes = try archive.bytes(ofMember: name) else {
@@ -71,7 +92,7 @@ public struct KerasArchiveFormat: CheckpointFormat {
     }
   }
 
-  private func missing(
+  private static func missing(
     _ name: String, in archive: borrowing ZipArchive
   ) throws(DiagnosticError) -> DiagnosticError {
     let names = try archive.memberNames()

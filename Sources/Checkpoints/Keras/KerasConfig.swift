@@ -28,6 +28,20 @@ struct KerasConfig {
     }
   }
 
+  /// Reads the config of a cell.
+  ///
+  /// - Throws: ``DiagnosticError`` when it does not describe one.
+  init(cell value: JSONValue) throws(DiagnosticError) { try self.init(value, depth: 0) }
+
+  /// A layer with these settings, not in a model.
+  init(name: String, className: String, settings: JSONObject) {
+    self.name = name
+    self.className = className
+    self.settings = settings
+    layers = nil
+    inboundNodes = []
+  }
+
   private init(_ value: JSONValue, depth: Int) throws(DiagnosticError) {
     guard depth < Self.depthLimit else {
       throw DiagnosticError(

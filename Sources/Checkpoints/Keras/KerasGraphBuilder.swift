@@ -169,6 +169,15 @@ struct KerasGraphBuilder {
       // The layers in it count their own calls.
       return try apply(layer, prefix: path + "/", inputs: inputs)
     }
+    if let stack = stack(layer, path: path) {
+      guard inputs.count == 1, problem == nil, layer.settings["return_state"] != true else {
+        throw Unconnected(
+          reason: "'\(path)' is a stack of cells that is given states, or returns them")
+      }
+      var values = inputs
+      for cell in stack { values = try call(cell, path: "\(path)/\(cell.name)", inputs: values) }
+      return values
+    }
     let base = count == 0 ? path : "\(path)@\(count)"
     let index = indices[path]
     let lowering = KerasLayerLowering(version: version, layer: index.map { layers[$0] })
@@ -194,6 +203,14 @@ struct KerasGraphBuilder {
           inputs: [outputs[0]], outputs: [result[0]]))
     }
     return result
+  }
+
+  /// The layers of a stack of cells; `nil` for other layers.
+  private func stack(_ layer: KerasConfig, path: String) -> [KerasConfig]? {
+    guard case .lstms(let lstms)? = try? layer.cells(), lstms.count > 1,
+      indices["\(path)/\(lstms[0].name)"] != nil
+    else { return nil }
+    return lstms
   }
 
   /// The value of a layer's own tensor.

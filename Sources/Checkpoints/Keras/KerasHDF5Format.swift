@@ -12,6 +12,8 @@ public struct KerasHDF5Format: CheckpointFormat {
   public let name = "keras-hdf5"
   /// The usual endings of the file name.
   public let fileExtensions = ["h5", "hdf5"]
+  /// libhdf5 reads it.
+  public let isReadByLibHDF5 = true
 
   /// Creates the format.
   public init() {}
@@ -20,9 +22,7 @@ public struct KerasHDF5Format: CheckpointFormat {
   ///
   /// - Throws: `DiagnosticError` when they cannot be read.
   public func recognizes(_ source: ByteSource) throws(DiagnosticError) -> Bool {
-    try HDF5File.hasSignature(byteCount: source.count) { (range) throws(DiagnosticError) in
-      try source.bytes(in: range)
-    }
+    try HDF5File.isHDF5(source)
   }
 
   /// Reads a model.
@@ -31,12 +31,11 @@ public struct KerasHDF5Format: CheckpointFormat {
   public func importModel(
     from source: ByteSource, options: ImportOptions
   ) throws(DiagnosticError) -> ImportResult {
-    let file =
-      if let path = source.path {
-        try HDF5File(path: path)
-      } else {
-        try HDF5File(bytes: try source.bytes(in: 0..<source.count))
-      }
+    // Who gives a map does not want the names read in any other way.
+    if options.arrayMap != nil {
+      return try HDF5ArraysFormat().importModel(from: source, options: options)
+    }
+    let file = HDF5Store([try HDF5File.open(source)])
     return try KerasHDF5Import(file: file, options: options).run(
       format: name, byteCount: source.count, sha256: try source.sha256())
   }
@@ -44,16 +43,29 @@ public struct KerasHDF5Format: CheckpointFormat {
 
 /// The import of one HDF5 file, with or without a config from elsewhere.
 struct KerasHDF5Import {
-  let file: HDF5File
+  let file: HDF5Store
   let options: ImportOptions
   /// The config of a `.keras` archive; a `.h5` file has its own, if any.
   var archiveConfig: KerasConfig?
   /// The version that a `.keras` archive states.
   var archiveVersion: String?
 
+  /// Reads the model with the places of its weights, for writing others there.
+  func readWithPlaces() throws(DiagnosticError) -> (Model, [Int: KerasWeightPlace]) {
+    let (result, places) = try read(format: "", byteCount: 0, sha256: "")
+    return (result.model, places)
+  }
+
+  /// Reads the model.
   func run(
     format: String, byteCount: Int, sha256: String
   ) throws(DiagnosticError) -> ImportResult {
+    try read(format: format, byteCount: byteCount, sha256: sha256).result
+  }
+
+  private func read(
+    format: String, byteCount: Int, sha256: String
+  ) throws(DiagnosticError) -> (result: ImportResult, places: [Int: KerasWeightPlace]) {
     var config = archiveConfig
     if config == nil { config = try ownConfig() }
     let sources: [KerasLayerSource]
@@ -67,7 +79,9 @@ struct KerasHDF5Import {
         .unsupportedCheckpoint,
         "is not a Keras checkpoint: it has neither 'layer_names' nor 'layers'; at its root are "
           + (names.isEmpty ? "no groups" : names.prefix(8).joined(separator: ", ")),
-        hint: "save the model with Keras' own model.save or save_weights")
+        hint:
+          "save the model with Keras' own model.save or save_weights, or say with --map where the "
+          + "weights of LSTMs are")
     }
     var versionText = archiveVersion
     if versionText == nil { versionText = try ownVersion() }
@@ -79,7 +93,7 @@ struct KerasHDF5Import {
       source: ModelSource(
         format: format, writer: "Keras \(version.text)", byteCount: byteCount, sha256: sha256))
     if let config { connect(&result, as: config, version: version) }
-    return result
+    return (result, builder.places)
   }
 
   /// Adds the graph; a config that cannot be followed leaves a model that cannot be run whole.

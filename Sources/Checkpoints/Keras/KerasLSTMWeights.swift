@@ -37,9 +37,7 @@ struct KerasLSTMPlaces {
             prefix: tensor.parent,
             layout: .joined(kernel: kernel, recurrent: recurrent, bias: bias)))
         taken.formUnion([kernel, recurrent, bias].compactMap { $0 })
-      } else if tensor.parent == "cell/vars" || tensor.parent.hasSuffix("/cell/vars"),
-        let kernel = path("0"), let recurrent = path("1")
-      {
+      } else if isCellVariables(tensor), let kernel = path("0"), let recurrent = path("1") {
         let bias = path("2")
         found.append(
           KerasLSTMPlaces(
@@ -72,6 +70,14 @@ struct KerasLSTMPlaces {
     return found
   }
 
+  /// Whether these are the variables of a cell in the v3 format: `cell/vars`, or one of a stack,
+  /// `cell/cells/lstm_cell_1/vars`.
+  private static func isCellVariables(_ tensor: KerasTensorPlace) -> Bool {
+    let parts = tensor.components.dropLast()
+    guard parts.last == "vars", let owner = parts.dropLast().last else { return false }
+    return owner == "cell" || parts.dropLast(2).last == "cells"
+  }
+
   /// `W_i` of `lstm_1_W_i`; `nil` for other names.
   private static func keras1Key(_ leaf: String) -> String? {
     let key = String(leaf.suffix(3))
@@ -84,7 +90,7 @@ struct KerasLSTMPlaces {
 
 /// Reads the weights of one direction of an LSTM into canonical layout.
 struct KerasLSTMReader {
-  let file: HDF5File
+  let file: HDF5Store
 
   /// What was read.
   struct Result {
@@ -199,19 +205,21 @@ struct KerasLSTMReader {
       : Matrix(rows: inputs, columns: hidden, elements: block).transposed
   }
 
+  /// The letter of a gate in the names of Keras 1.
+  static func letter(_ gate: Gate) -> String {
+    switch gate {
+    case .input: "i"
+    case .forget: "f"
+    case .cell: "c"
+    case .output: "o"
+    }
+  }
+
   private func readPerGate(
     _ paths: [String: String], prefix: String
   ) throws(DiagnosticError) -> Result {
-    func letter(_ gate: Gate) -> String {
-      switch gate {
-      case .input: "i"
-      case .forget: "f"
-      case .cell: "c"
-      case .output: "o"
-      }
-    }
     func path(_ array: String, _ gate: Gate) throws(DiagnosticError) -> String {
-      let key = "\(array)_\(letter(gate))"
+      let key = "\(array)_\(Self.letter(gate))"
       guard let path = paths[key] else {
         throw DiagnosticError(
           .malformedCheckpoint, object: prefix,

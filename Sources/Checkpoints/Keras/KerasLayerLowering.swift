@@ -94,12 +94,12 @@ struct KerasLayerLowering {
       return .opaque(reason: "it wraps no layer")
     }
     var result = lower(inner)
-    // Dense works on the last axis anyway, and LSTMs need the axis that would be folded.
-    guard result.operation != "keras.LSTM" else {
-      return .opaque(reason: "an LSTM inside this wrapper is not supported")
-    }
+    // Dense works on the last axis anyway.
     let isPointwise = ["keras.Dense", "identity", "activation"].contains(result.operation)
     if !isPointwise, result.operation != GraphNode.opaqueOperation {
+      guard result.attributes["timeDistributed"] == nil else {
+        return .opaque(reason: "lstmpack folds one axis of time, not two")
+      }
       result.attributes["timeDistributed"] = GraphAttribute(true)
     }
     return result
@@ -107,7 +107,8 @@ struct KerasLayerLowering {
 
   private func lowerLSTM(_ config: KerasConfig) -> Result? {
     guard case .lstm(let lstm)? = layer?.kind else { return nil }
-    let inner = (try? config.wrapped()) ?? config
+    var inner = (try? config.wrapped()) ?? config
+    if let lstm = try? inner.asLSTM() { inner = lstm }
     let returnsState = inner.settings["return_state"] == true
     var attributes = [
       "returnSequences": GraphAttribute(inner.settings["return_sequences"] == true)

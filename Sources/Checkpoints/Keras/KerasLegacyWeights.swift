@@ -4,12 +4,12 @@ import HDF5
 /// Weights as Keras 1 and 2, and Keras 3 in `.h5`, store them: a group for each layer, with lists of
 /// names in attributes.
 struct KerasLegacyWeights {
-  let file: HDF5File
+  let file: HDF5Store
   /// The group that has `layer_names`.
   let base: String
 
   /// Finds the weights in a file; `nil` when it has none in this form.
-  init?(_ file: HDF5File) throws(DiagnosticError) {
+  init?(_ file: HDF5Store) throws(DiagnosticError) {
     self.file = file
     if try file.kind(of: "/model_weights") == .group {
       base = "/model_weights"
@@ -81,9 +81,13 @@ struct KerasLegacyWeights {
     }
     var rest = tensors
     for layer in inner {
+      // tf_keras leaves the names of inner models out.
+      let names = layer.namesWithin
       let belongs = { (place: KerasTensorPlace) in
-        place.components.dropLast().contains(Substring(layer.name))
-          || place.leaf.hasPrefix(layer.name + "_")
+        names.contains { name in
+          place.components.dropLast().contains(Substring(name))
+            || place.leaf.hasPrefix(name + "_")
+        }
       }
       try append(
         layer, name: "\(name)/\(layer.name)", tensors: rest.filter(belongs), to: &sources)
@@ -93,4 +97,9 @@ struct KerasLegacyWeights {
       sources.append(KerasLayerSource(name: name, config: nil, tensors: rest))
     }
   }
+}
+
+extension KerasConfig {
+  /// Its name and those of the layers in it.
+  fileprivate var namesWithin: [String] { [name] + (layers ?? []).flatMap(\.namesWithin) }
 }

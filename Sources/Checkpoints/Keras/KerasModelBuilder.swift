@@ -5,7 +5,7 @@ import OrderedJSON
 
 /// Makes a model of the layers of a Keras file.
 struct KerasModelBuilder {
-  let file: HDF5File
+  let file: HDF5Store
   let version: KerasVersion
   let options: ImportOptions
   /// Whether the file says how its layers are configured.
@@ -16,8 +16,10 @@ struct KerasModelBuilder {
   private var warnings: [String] = []
   private var names: Set<String> = []
   private var assumesActivation = false
+  /// Where the weights of layers are, by the index of the layer.
+  private(set) var places: [Int: KerasWeightPlace] = [:]
 
-  init(file: HDF5File, version: KerasVersion, options: ImportOptions, hasConfig: Bool) {
+  init(file: HDF5Store, version: KerasVersion, options: ImportOptions, hasConfig: Bool) {
     self.file = file
     self.version = version
     self.options = options
@@ -67,26 +69,64 @@ struct KerasModelBuilder {
   }
 
   private mutating func add(_ source: KerasLayerSource) throws(DiagnosticError) {
-    guard let config = source.config else { return try addUnknown(source) }
-    let inner = try config.wrapped()
+    guard let whole = source.config else { return try addUnknown(source) }
+    let (config, _) = try whole.insideTimeDistributed()
+    let title = try Self.title(whole)
+    if let lstm = try config.asLSTM() {
+      return try addLSTM(source, title, forward: lstm, backward: nil, merge: nil)
+    }
+    if case .lstms(let lstms)? = try config.cells() { return try addStack(source, title, lstms) }
     switch config.className {
-    case "LSTM", "CuDNNLSTM": try addLSTM(source, forward: config, backward: nil, merge: nil)
     case "Bidirectional":
-      guard let inner, ["LSTM", "CuDNNLSTM"].contains(inner.className) else {
-        return try addOpaque(source, reason: Self.reason(inner?.className ?? "?"))
+      guard let forward = try config.wrapped()?.asLSTM() else {
+        return try addOpaque(source, sourceClass: title, reason: try Self.reason(config))
       }
       try addLSTM(
-        source, forward: inner, backward: try config.wrapped("backward_layer") ?? inner,
+        source, title, forward: forward,
+        backward: try config.wrapped("backward_layer")?.asLSTM() ?? forward,
         merge: try merge(config, source))
-    case "Embedding": try addEmbedding(source, className: config.className)
-    case "Dense": try addDense(source, config: config, className: config.className)
-    case "TimeDistributed" where inner?.className == "Dense":
-      try addDense(source, config: inner, className: "TimeDistributed(Dense)")
-    default:
-      let name = inner.map { "\(config.className)(\($0.className))" } ?? config.className
-      try addOpaque(
-        source, sourceClass: name,
-        reason: Self.reason(config.className) ?? inner.flatMap { Self.reason($0.className) })
+    case "Embedding": try addEmbedding(source, className: title)
+    case "Dense": try addDense(source, config: config, className: title)
+    default: try addOpaque(source, sourceClass: title, reason: try Self.reason(config))
+    }
+  }
+
+  /// The class with those inside it: `TimeDistributed(Bidirectional(LSTM))`, `RNN(LSTMCell)`.
+  private static func title(
+    _ config: KerasConfig, depth: Int = 0
+  ) throws(DiagnosticError) -> String {
+    var inner = try config.wrapped()
+    if inner == nil, config.className == "RNN" { inner = try config.wrapped("cell") }
+    guard let inner, depth < 16 else { return config.className }
+    // An LSTM in a Bidirectional is what one expects.
+    if config.className == "Bidirectional", inner.className == "LSTM" { return "Bidirectional" }
+    return "\(config.className)(\(try title(inner, depth: depth + 1)))"
+  }
+
+  /// Adds the LSTMs of a stack of cells, each as a layer of its own.
+  private mutating func addStack(
+    _ source: KerasLayerSource, _ title: String, _ lstms: [KerasConfig]
+  ) throws(DiagnosticError) {
+    var rest = source.tensors
+    let places = KerasLSTMPlaces.take(from: &rest)
+    guard places.count == lstms.count else {
+      throw DiagnosticError(
+        .malformedCheckpoint, object: source.name,
+        "the config asks for the weights of \(lstms.count) LSTM cells, found \(places.count)",
+        hint: "the file may be cut short or edited; save the model again")
+    }
+    for (place, lstm) in zip(places, lstms) {
+      let tensors = source.tensors.filter { tensor in
+        switch place.layout {
+        case .joined(let kernel, let recurrent, let bias):
+          [kernel, recurrent, bias].contains(tensor.path)
+        case .perGate(let paths): paths.values.contains(tensor.path)
+        }
+      }
+      try addLSTM(
+        KerasLayerSource(name: "\(source.name)/\(lstm.name)", config: lstm, tensors: tensors),
+        title,
+        forward: lstm, backward: nil, merge: nil)
     }
   }
 
@@ -97,11 +137,21 @@ struct KerasModelBuilder {
     case "SimpleRNN": "a SimpleRNN has no gates; lstmpack compresses LSTMs"
     case "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D":
       "the gates of a \(className) are convolutions, not matrices"
-    case "RNN", "StackedRNNCells", "LSTMCell", "GRUCell", "SimpleRNNCell":
-      "\(className) layers made of cells are not supported"
-    case "LSTM", "CuDNNLSTM": "an LSTM inside this wrapper is not supported"
     default: nil
     }
+  }
+
+  /// Why a layer is not compressed: its own class, or that of a layer or cell inside it.
+  private static func reason(_ config: KerasConfig) throws(DiagnosticError) -> String? {
+    if let reason = reason(config.className) { return reason }
+    switch try config.cells() {
+    case .other(let cell)?: return "its cells are of class \(cell); lstmpack compresses LSTMs"
+    case .lstms?: return "stacked cells inside this wrapper are not supported"
+    case nil: break
+    }
+    guard let inner = try config.wrapped() else { return nil }
+    if try inner.asLSTM() != nil { return "an LSTM inside this wrapper is not supported" }
+    return try reason(inner)
   }
 
   private func merge(
@@ -121,12 +171,14 @@ struct KerasModelBuilder {
   }
 
   private mutating func addLSTM(
-    _ source: KerasLayerSource, forward: KerasConfig, backward: KerasConfig?, merge: MergeMode?
+    _ source: KerasLayerSource, _ title: String, forward: KerasConfig, backward: KerasConfig?,
+    merge: MergeMode?
   ) throws(DiagnosticError) {
     let configs = [forward, backward].compactMap { $0 }
     if configs.contains(where: { $0.settings["time_major"] == true }) {
       return try addOpaque(
-        source, reason: "time_major inputs are not supported; save the model without time_major")
+        source, sourceClass: title,
+        reason: "time_major inputs are not supported; save the model without time_major")
     }
     var rest = source.tensors
     var places = KerasLSTMPlaces.take(from: &rest)
@@ -142,6 +194,7 @@ struct KerasModelBuilder {
     if configs.count == 2 { places.sort { !$0.isBackward && $1.isBackward } }
     var directions: [DirectionWeights] = []
     var settings: [DirectionSettings] = []
+    var found: [KerasLSTMWriter.Places] = []
     var sizes: (input: Int, hidden: Int)?
     for (index, config) in configs.enumerated() {
       let result = try KerasLSTMReader(file: file)
@@ -155,13 +208,16 @@ struct KerasModelBuilder {
       sizes = (result.inputSize, result.hiddenSize)
       try checkUnits(config, result, source)
       directions.append(result.weights)
+      found.append(
+        KerasLSTMWriter.Places(layout: places[index].layout, isCuDNN: result.isCuDNN))
       settings.append(
         directionSettings(
           config, isCuDNN: result.isCuDNN, isSecond: index == 1, isAlone: configs.count == 1))
     }
+    self.places[layers.count] = .lstm(found)
     append(
       lstm: directions, sizes: sizes ?? (0, 0), settings: settings, merge: merge, source,
-      className: source.config?.className ?? "LSTM")
+      className: title)
   }
 
   private mutating func append(
@@ -251,6 +307,7 @@ extension KerasModelBuilder {
       var directions: [DirectionWeights] = []
       var settings: [DirectionSettings] = []
       var sizes = (input: 0, hidden: 0)
+      var found: [KerasLSTMWriter.Places] = []
       for (index, place) in group.enumerated() {
         let result = try KerasLSTMReader(file: file).read(place, isCuDNN: false)
         guard index == 0 || sizes == (result.inputSize, result.hiddenSize) else {
@@ -259,10 +316,12 @@ extension KerasModelBuilder {
         }
         sizes = (result.inputSize, result.hiddenSize)
         directions.append(result.weights)
+        found.append(KerasLSTMWriter.Places(layout: place.layout, isCuDNN: result.isCuDNN))
         settings.append(
           directionSettings(
             nil, isCuDNN: result.isCuDNN, isSecond: index == 1, isAlone: group.count == 1))
       }
+      self.places[layers.count] = .lstm(found)
       if pairs {
         warnings.append(
           "\(source.name): a weights-only file does not record how a Bidirectional merges; "
@@ -299,6 +358,7 @@ extension KerasModelBuilder {
     guard source.tensors.count == 1, let matrix = try matrix(source.tensors[0]) else {
       return try addOpaque(source, reason: nil)
     }
+    places[layers.count] = .matrix(path: source.tensors[0].path, isTransposed: false)
     append(source, className, .embedding(EmbeddingLayer(weights: .dense(matrix))))
   }
 
@@ -320,6 +380,7 @@ extension KerasModelBuilder {
     }
     let activation: Activation =
       config?.settings["activation"].map { self.activation($0) } ?? .linear
+    places[layers.count] = .matrix(path: source.tensors[0].path, isTransposed: true)
     append(
       source, className,
       .dense(DenseLayer(weights: .dense(kernel.transposed), bias: bias, activation: activation)))
@@ -354,25 +415,5 @@ extension KerasModelBuilder {
     append(
       source, sourceClass ?? source.config?.className ?? "?",
       .opaque(OpaqueLayer(tensors: tensors, reason: reason)))
-  }
-}
-
-extension SourceTensor.ElementType {
-  /// The type of the elements of a dataset; `nil` when they are not numbers.
-  fileprivate init?(_ elementClass: HDF5ElementClass) {
-    switch elementClass {
-    case .float(2): self = .float16
-    case .float(4): self = .float32
-    case .float(8): self = .float64
-    case .integer(1, true): self = .int8
-    case .integer(2, true): self = .int16
-    case .integer(4, true): self = .int32
-    case .integer(8, true): self = .int64
-    case .integer(1, false): self = .uint8
-    case .integer(2, false): self = .uint16
-    case .integer(4, false): self = .uint32
-    case .integer(8, false): self = .uint64
-    case .float, .integer, .other: return nil
-    }
   }
 }

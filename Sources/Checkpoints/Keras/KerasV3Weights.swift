@@ -4,14 +4,14 @@ import HDF5
 /// Weights as the v3 format stores them, in `.keras` archives and `.weights.h5` files: paths made of
 /// class names in order of appearance, `layers/lstm_1/cell/vars/0`.
 struct KerasV3Weights {
-  let file: HDF5File
+  let file: HDF5Store
   /// `/layers`, or `/_layer_checkpoint_dependencies` in older files.
   let base: String
 
   private static let names = ["layers", "_layer_checkpoint_dependencies"]
 
   /// Finds the weights in a file; `nil` when it has none in this form.
-  init?(_ file: HDF5File) throws(DiagnosticError) {
+  init?(_ file: HDF5Store) throws(DiagnosticError) {
     for name in Self.names where try file.kind(of: "/" + name) == .group {
       self.file = file
       self.base = "/" + name
@@ -96,7 +96,7 @@ struct KerasV3Weights {
       KerasTensorPlace(path: $0, name: String($0.dropFirst(path.count + 1)))
     }.sorted { a, b in
       if a.parent == b.parent, let x = Int(a.leaf), let y = Int(b.leaf) { return x < y }
-      return a.name < b.name
+      return NaturalOrder(a.name) < NaturalOrder(b.name)
     }
   }
 }

@@ -88,6 +88,46 @@ extension ONNXCall {
     }
   }
 
+  /// Each element from the place along an axis that its index names.
+  func gatherElements() throws -> ONNXConstant {
+    let (value, indices) = (try input(0), try input(1))
+    let rank = value.dims.count
+    let axis = try named {
+      try Tensor.axis(Int(clamping: attribute("axis")?.intValue ?? 0), rank: rank)
+    }
+    guard let places = indices.integers, let values = value.floats, indices.dims.count == rank,
+      (0..<rank).allSatisfy({ $0 == axis || indices.dims[$0] <= value.dims[$0] })
+    else { throw malformed("has indices of shape \(indices.dims) for shape \(value.dims)") }
+    try evaluator.spend(places.count)
+    let own = Tensor.strides(indices.dims)
+    let strides = Tensor.strides(value.dims)
+    let length = value.dims[axis]
+    let elements = try places.enumerated().map { index, place in
+      let wanted = place < 0 ? place + length : place
+      guard (0..<length).contains(wanted) else {
+        throw malformed("has the index \(place) for \(length) elements")
+      }
+      var offset = wanted * strides[axis]
+      for other in 0..<rank where other != axis {
+        offset += index / own[other] % indices.dims[other] * strides[other]
+      }
+      return values[offset]
+    }
+    return value.with(Tensor(dims: indices.dims, elements: .floats(elements)))
+  }
+
+  func expand() throws -> ONNXConstant {
+    let value = try input(0)
+    guard let shape = try input(1).integers, shape.allSatisfy({ $0 >= 0 }) else {
+      throw malformed("needs a shape of integers")
+    }
+    return try named {
+      let target = try Tensor.broadcast(value.dims, shape)
+      _ = try spend(target)
+      return value.with(value.tensor.broadcast(to: target))
+    }
+  }
+
   func shape() throws -> ONNXConstant {
     let value = try input(0)
     let bound = { (name: String) in attribute(name)?.intValue.map { Int(clamping: $0) } }

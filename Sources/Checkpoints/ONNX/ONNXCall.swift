@@ -103,7 +103,7 @@ struct ONNXCall {
       if type == .float16 {
         value.elements = .floats(floats.map { Float(Float16($0)) })
       } else if type == .bfloat16 {
-        throw ONNXEvaluator.NotConstant(reason: "is cast to bfloat16")
+        value.elements = .floats(floats.map { Float(bitPattern: $0.bfloat16Bits << 16) })
       } else if !type.isFloat {
         value.elements = .integers(
           try floats.map {
@@ -140,13 +140,17 @@ struct ONNXCall {
     return try arithmetic(.divide)
   }
 
-  /// (x − zero point) × scale, per tensor or along an axis.
+  /// (x − zero point) × scale, per tensor, along an axis, or for blocks along an axis.
   func dequantize() throws -> ONNXConstant {
     let (x, scale) = (try input(0), try input(1))
     let zeroPoint = try optionalInput(2)
-    guard let codes = x.integers, let scales = scale.floats, !scales.isEmpty,
-      attribute("block_size")?.intValue ?? 0 == 0
-    else { throw ONNXEvaluator.NotConstant(reason: "comes from a blocked DequantizeLinear") }
+    guard let codes = x.integers, let scales = scale.floats, !scales.isEmpty else {
+      throw malformed("needs integers and scales")
+    }
+    if let size = attribute("block_size")?.intValue, size > 0 {
+      return try dequantizeBlocks(
+        x, codes, scale, scales, zeroPoint?.integers, size: Int(clamping: size))
+    }
     let zeros = zeroPoint?.integers ?? [Int](repeating: 0, count: scales.count)
     let axis =
       scales.count == 1
@@ -163,5 +167,38 @@ struct ONNXCall {
       return Float(code - zeros[group]) * scales[group]
     }
     return ONNXConstant(dims: x.dims, elements: .floats(values))
+  }
+
+  /// Blocks of `size` elements along an axis share a scale.
+  private func dequantizeBlocks(
+    _ x: ONNXConstant, _ codes: [Int], _ scale: ONNXConstant, _ scales: [Float], _ zeros: [Int]?,
+    size: Int
+  ) throws -> ONNXConstant {
+    let axis = try named {
+      try Tensor.axis(Int(clamping: attribute("axis")?.intValue ?? 1), rank: x.dims.count)
+    }
+    var expected = x.dims
+    expected[axis] = (x.dims[axis] + size - 1) / size
+    guard scale.dims == expected, zeros?.count ?? scales.count == scales.count else {
+      throw malformed(
+        "has scales of shape \(scale.dims) for shape \(x.dims) in blocks of \(size)")
+    }
+    try evaluator.spend(codes.count)
+    let inner = Tensor.strides(x.dims)[axis]
+    let (length, blocks) = (x.dims[axis], expected[axis])
+    let values = codes.enumerated().map { index, code in
+      let place = index / inner % length
+      let group = (index / (inner * length) * blocks + place / size) * inner + index % inner
+      return Float(code - (zeros?[group] ?? 0)) * scales[group]
+    }
+    return ONNXConstant(dims: x.dims, elements: .floats(values))
+  }
+}
+
+extension Float {
+  /// The bits of the nearest bfloat16, ties to even.
+  var bfloat16Bits: UInt32 {
+    guard isFinite else { return bitPattern >> 16 }
+    return (bitPattern &+ 0x7FFF &+ (bitPattern >> 16 & 1)) >> 16
   }
 }

@@ -12,16 +12,27 @@ final class ONNXEvaluator {
   /// The most elements that all constants together may have, whatever the size of the file.
   private static let smallBudget = 1 << 22
 
+  /// Values that are given, and do not have to be worked out.
+  private let bindings: [ONNXValueID: ONNXConstant]
+  /// What was worked out on top of the bindings.
+  private(set) var known: [ONNXValueID: ONNXConstant] = [:]
   private var elements = 0
   private let budget: Int
+  private var work = 0
+  /// The most multiplications for all constants together: a few seconds.
+  private static let workLimit = 1 << 31
   /// The initializers that went into a constant, by the identity of their scope and name.
   private(set) var usedInitializers: Set<String> = []
 
   /// Creates an evaluator.
   ///
-  /// - Parameter byteCount: The bytes of the model with its external data: weights are read and
-  ///   moved a few times, so the elements that may be made grow with it.
-  init(byteCount: Int) {
+  /// - Parameters:
+  ///   - byteCount: The bytes of the model with its external data: weights are read and moved a few
+  ///     times, so the elements that may be made grow with it.
+  ///   - bindings: Values of graph inputs and nodes; with them, the operators of a cell are worked out
+  ///     as well.
+  init(byteCount: Int, bindings: [ONNXValueID: ONNXConstant] = [:]) {
+    self.bindings = bindings
     budget = Self.smallBudget + 4 * min(byteCount, 1 << 40)
   }
 
@@ -41,6 +52,21 @@ final class ONNXEvaluator {
     guard let (meaning, home) = scope.lookUp(name) else {
       throw NotConstant(reason: "comes from '\(name)', which nothing defines")
     }
+    if !bindings.isEmpty, let id = scope.identity(of: name) {
+      if let bound = bindings[id] ?? known[id] { return bound }
+      guard case .output(let node) = meaning else { return try initial(meaning, name, home) }
+      let value = try result(of: node, output: id.name, in: home, depth: depth + 1)
+      known[id] = value
+      return value
+    }
+    guard case .output(let node) = meaning else { return try initial(meaning, name, home) }
+    return try result(of: node, output: name, in: home, depth: depth + 1)
+  }
+
+  /// The value of a name that no node makes.
+  private func initial(
+    _ meaning: ONNXScope.Meaning, _ name: String, _ home: ONNXScope
+  ) throws -> ONNXConstant {
     switch meaning {
     case .bound(let tensor):
       try spend(tensor.count)
@@ -49,8 +75,7 @@ final class ONNXEvaluator {
     case .initializer(let tensor):
       usedInitializers.insert(Self.key(tensor.name, home))
       return try constant(tensor)
-    case .output(let node):
-      return try result(of: node, output: name, in: home, depth: depth + 1)
+    case .output: throw NotConstant(reason: "comes from a node")
     }
   }
 
@@ -81,10 +106,20 @@ final class ONNXEvaluator {
     }
   }
 
+  /// Counts multiplications before they are made.
+  func spendWork(_ sizes: Int...) throws {
+    work += try checkedProduct(sizes, limit: Self.workLimit, of: "a product")
+    guard work <= Self.workLimit else {
+      throw DiagnosticError(
+        .limitExceeded, "its constants take more than \(Self.workLimit) multiplications")
+    }
+  }
+
   private func result(
     of node: ONNXNode, output: String, in scope: ONNXScope, depth: Int
   ) throws -> ONNXConstant {
-    guard node.isStandard, let evaluate = Self.operators[node.opType] else {
+    let operators = bindings.isEmpty ? Self.operators : Self.withCellOperators
+    guard node.isStandard, let evaluate = operators[node.opType] else {
       throw NotConstant(
         reason: "comes from an operator that lstmpack does not evaluate, \(node.opType)"
           + (node.name.isEmpty ? "" : " '\(node.name)'"))
@@ -97,6 +132,9 @@ final class ONNXEvaluator {
 
   /// Whether constants made by this operator are worked out.
   static func evaluates(_ opType: String) -> Bool { operators[opType] != nil }
+
+  /// The operators of a cell on top of those of constants.
+  private static let withCellOperators = operators.merging(ONNXCall.cellOperators) { a, _ in a }
 
   /// A constant operator by name; a new one is one line here.
   private static let operators: [String: @Sendable (ONNXCall) throws -> ONNXConstant] = [
@@ -113,6 +151,9 @@ final class ONNXEvaluator {
     "Concat": { try $0.concat() },
     "Split": { try $0.split() },
     "Gather": { try $0.gather() },
+    "GatherElements": { try $0.gatherElements() },
+    "Expand": { try $0.expand() },
+    "MatMul": { try $0.matMul() },
     "Shape": { try $0.shape() },
     "Add": { try $0.arithmetic(.add) },
     "Sub": { try $0.arithmetic(.subtract) },

@@ -15,7 +15,15 @@ struct ONNXGraphBuilder {
   private let model: ONNXModel
   private let scope: ONNXScope
   private let lowering: ONNXNodeLowering
-  private var nodes: [(place: ONNXPlacedNode, layer: (index: Int, layer: Layer)?)] = []
+  /// What stands in the graph: a node, or a cell in place of several.
+  private enum Item {
+    case node(ONNXPlacedNode, layer: (index: Int, layer: Layer)?)
+    case cell(RecognizedCell, layer: Int)
+  }
+
+  private var items: [Item] = []
+  /// Values inside cells, which only their own nodes make.
+  private var interior: Set<String> = []
   private var graph = ModelGraph()
   /// Names that stand for values in the graph already.
   private var made: Set<String> = []
@@ -29,7 +37,13 @@ struct ONNXGraphBuilder {
 
   /// Notes a node of the main graph, in order.
   mutating func add(_ place: ONNXPlacedNode, layer: (index: Int, layer: Layer)?) {
-    nodes.append((place, layer))
+    items.append(.node(place, layer: layer))
+  }
+
+  /// Notes a cell of the main graph in place of the nodes that it is made of.
+  mutating func add(_ cell: RecognizedCell, layer: Int) {
+    items.append(.cell(cell, layer: layer))
+    interior.formUnion(cell.interior.filter { $0.scope === scope }.map(\.name))
   }
 
   /// Makes the graph.
@@ -46,12 +60,36 @@ struct ONNXGraphBuilder {
           isInteger: type?.elementType.map { !$0.isFloat } ?? false))
       made.insert(name)
     }
-    for (place, layer) in nodes { add(place.node, place.path, layer, owners) }
+    for item in items {
+      switch item {
+      case .node(let place, let layer): add(place.node, place.path, layer, owners)
+      case .cell(let cell, let layer): addStep(cell, layer: layer, owners)
+      }
+    }
     for name in model.graph.outputs {
       provide(name, owners)
       graph.outputs.append(GraphOutput(name: name, value: name))
     }
     return graph
+  }
+
+  /// One step of a cell: input, output before and cell state before in, both states out.
+  private mutating func addStep(
+    _ cell: RecognizedCell, layer: Int, _ owners: [String: ONNXOwner]
+  ) {
+    let inputs = [cell.input, cell.output, cell.skeleton.cell].map(\.name)
+    for name in inputs { provide(name, owners) }
+    let outputs = [cell.skeleton.newOutput, cell.skeleton.newCell].map(\.name)
+    let missing = inputs.first { !made.contains($0) }
+    graph.nodes.append(
+      GraphNode(
+        name: cell.skeleton.place.path,
+        operation: missing == nil ? "lstm.Cell" : GraphNode.opaqueOperation,
+        layer: missing == nil ? layer : nil,
+        attributes: missing.map {
+          ["reason": .text("lstmpack does not have the value '\($0)' that it reads")]
+        } ?? [:], inputs: inputs, outputs: outputs))
+    made.formUnion(outputs)
   }
 
   private mutating func add(
@@ -60,6 +98,8 @@ struct ONNXGraphBuilder {
   ) {
     // Small constants, and what is made of them alone, are written out where they are read.
     if node.outputs.allSatisfy({ $0.isEmpty || isFoldable($0) }) { return }
+    // Cells stand for the nodes that they are made of.
+    if node.outputs.allSatisfy({ $0.isEmpty || interior.contains($0) }) { return }
     if node.isStandard, node.opType == "Constant", let layer, let output = node.outputs.first {
       weights(output, layer: layer.index, tensor: 0)
       return

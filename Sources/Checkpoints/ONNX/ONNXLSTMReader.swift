@@ -24,8 +24,8 @@ struct ONNXLSTMReader {
   ///   the node named when shapes or attributes cannot be.
   func read() throws -> Result {
     let directions = try directions()
-    let w = try tensor(1, "W")
-    let r = try tensor(2, "R")
+    let w = node.isDynamicQuantizeLSTM ? try quantized(1, "W") : try tensor(1, "W")
+    let r = node.isDynamicQuantizeLSTM ? try quantized(2, "R") : try tensor(2, "R")
     guard r.dims.count == 3, r.dims[2] > 0 else {
       throw malformed("R: expected shape [\(directions.count), 4·H, H], found \(r.dims)")
     }
@@ -85,7 +85,13 @@ struct ONNXLSTMReader {
       sourceGateOrder: GateOrder.onnx.description)
     return Result(
       weights: LSTMWeights(inputSize: w.dims[2], hiddenSize: hidden, directions: sets),
-      layer: layer, warnings: activations.warnings)
+      layer: layer,
+      warnings: activations.warnings
+        + (node.isDynamicQuantizeLSTM
+          ? [
+            "\(place.path): its 8-bit weights are read as float32; ONNX Runtime rounds its inputs to 8 "
+              + "bits as well, which lstmpack does not"
+          ] : []))
   }
 
   private func attribute(_ name: String) -> ONNXAttribute? {
@@ -132,6 +138,46 @@ struct ONNXLSTMReader {
     } catch let error as ONNXEvaluator.NotConstant {
       throw ONNXEvaluator.NotConstant(reason: "its \(label) \(error.reason)")
     }
+  }
+
+  /// The weights of a `DynamicQuantizeLSTM`, `[D, inputs, 4H]` in 8 bits, as `[D, 4H, inputs]`.
+  ///
+  /// Source: ONNX Runtime, `docs/ContribOperators.md`; scales and zero points are one for each
+  /// direction, or one for each of its columns.
+  private func quantized(_ index: Int, _ label: String) throws -> (dims: [Int], values: [Float]) {
+    func constant(_ index: Int, _ label: String) throws -> ONNXConstant? {
+      guard let name = node.input(index) else { return nil }
+      do { return try evaluator.value(name, in: place.scope) } catch let error
+        as ONNXEvaluator.NotConstant
+      { throw ONNXEvaluator.NotConstant(reason: "its \(label) \(error.reason)") }
+    }
+    let position = index == 1 ? 8 : 10
+    guard let codes = try constant(index, label), let numbers = codes.integers,
+      codes.dims.count == 3, codes.dims.allSatisfy({ $0 > 0 })
+    else { throw malformed("\(label): expected 8-bit numbers of shape [D, inputs, 4·H]") }
+    let (directions, inputs, outputs) = (codes.dims[0], codes.dims[1], codes.dims[2])
+    guard let scale = try constant(position, "\(label)_scale"), let scales = scale.floats,
+      [directions, directions * outputs].contains(scales.count), scales.allSatisfy(\.isFinite)
+    else {
+      throw malformed("\(label)_scale: expected \(directions) or \(directions * outputs) numbers")
+    }
+    let zero = try constant(position + 1, "\(label)_zero_point")
+    let zeros = zero?.integers ?? [Int](repeating: 0, count: scales.count)
+    guard zeros.count == scales.count else {
+      throw malformed("\(label)_zero_point: expected \(scales.count) numbers, found \(zeros.count)")
+    }
+    var values = [Float](repeating: 0, count: numbers.count)
+    for direction in 0..<directions {
+      for input in 0..<inputs {
+        for output in 0..<outputs {
+          let code = numbers[(direction * inputs + input) * outputs + output]
+          let group = scales.count == directions ? direction : direction * outputs + output
+          values[(direction * outputs + output) * inputs + input] =
+            Float(code - zeros[group]) * scales[group]
+        }
+      }
+    }
+    return ([directions, outputs, inputs], values)
   }
 
   private func optionalTensor(_ index: Int, _ label: String, dims: [Int]) throws -> [Float]? {
@@ -208,4 +254,9 @@ private struct ONNXActivations {
 
   private mutating func alpha(_ standard: Float) -> Float { alphas.popFirst() ?? standard }
   private mutating func beta(_ standard: Float) -> Float { betas.popFirst() ?? standard }
+}
+
+extension ONNXNode {
+  /// Whether it is ONNX Runtime's LSTM with 8-bit weights.
+  var isDynamicQuantizeLSTM: Bool { domain == "com.microsoft" && opType == "DynamicQuantizeLSTM" }
 }

@@ -17,9 +17,13 @@ struct ONNXModelBuilder {
   private var lstmWeights: [LSTMWeights] = []
   private var warnings: [String] = []
   private var names: Set<String> = []
+  /// The layers of cells that are spelled out, each with its first step.
+  private var cellLayers: [(cell: RecognizedCell, layer: Int)] = []
   /// Which layer has an initializer, by the identity of scope and name.
   private var owners: [String: ONNXOwner] = [:]
   private let scope: ONNXScope
+  /// Where the weights of layers are, by the index of the layer.
+  private(set) var places: [Int: ONNXWeightPlace] = [:]
 
   init(model: ONNXModel, source: ByteSource, boundInputs: [String: Tensor]) {
     self.model = model
@@ -36,25 +40,41 @@ struct ONNXModelBuilder {
 
   /// Makes the model.
   mutating func build(source: ModelSource) throws(DiagnosticError) -> ImportResult {
-    let places = try ONNXWalk.nodes(of: model, scope: scope)
+    let walk = try ONNXWalk.nodes(of: model, scope: scope, byteCount: self.source.count)
+    let places = walk.nodes
     // The LSTMs first: what their weights are made of does not travel a second time.
     var lstms: [Int: Layer.Kind] = [:]
     for (index, place) in places.enumerated() where isLSTM(place.node) {
       lstms[index] = try lstm(place)
     }
     for key in evaluator.usedInitializers { owners[key] = .lstm }
+    let cells = try recognizeCells(walk)
+    for key in cells.found.values.reduce(into: Set(), { $0.formUnion($1.usedInitializers) }) {
+      owners[key] = .lstm
+    }
     var graph = ONNXGraphBuilder(model: model, scope: scope)
     for (index, place) in places.enumerated() {
+      let result = place.node.outputs.first.map { ONNXValueID(name: $0, scope: place.scope) }
+      if let cell = result.flatMap({ cells.found[$0] }) {
+        let layer = addLayer(of: cell)
+        if place.scope === scope { graph.add(cell, layer: layer) }
+        continue
+      }
       var layer: Int?
       var kind = lstms[index]
+      if let reason = result.flatMap({ cells.others[$0] }) {
+        kind = .opaque(
+          OpaqueLayer(reason: "it looks like the cell of an LSTM, but \(reason)"))
+      }
       if kind == nil { kind = try otherKind(place) }
       if let kind {
         layer = layers.count
-        append(place, kind)
+        if case .lstm = kind { self.places[layers.count] = .lstm(place) }
+        append(place.path, place.node.opType, kind)
       }
       if place.scope === scope { graph.add(place, layer: layer.map { ($0, layers[$0]) }) }
     }
-    if lstms.isEmpty { noteOperators(places) }
+    if lstms.isEmpty && cells.found.isEmpty { noteOperators(places) }
     var source = source
     source.byteCount += externalByteCount
     return ImportResult(
@@ -63,21 +83,73 @@ struct ONNXModelBuilder {
       warnings: warnings)
   }
 
-  private func isLSTM(_ node: ONNXNode) -> Bool { node.isStandard && node.opType == "LSTM" }
+  private func isLSTM(_ node: ONNXNode) -> Bool {
+    node.isStandard && node.opType == "LSTM" || node.isDynamicQuantizeLSTM
+  }
 
-  private mutating func append(_ place: ONNXPlacedNode, _ kind: Layer.Kind) {
-    var name = place.path
+  // MARK: - Cells
+
+  /// LSTMs that are spelled out, by the value of their new cell state, and what only looks like one.
+  private func recognizeCells(
+    _ walk: ONNXWalk.Result
+  ) throws(DiagnosticError) -> (
+    found: [ONNXValueID: RecognizedCell], others: [ONNXValueID: String]
+  ) {
+    let result: CellRecognizer.Result
+    do {
+      result = try CellRecognizer(
+        walk.nodes, loops: walk.loops, byteCount: source.count + externalByteCount
+      ).find()
+    } catch { throw located(error) }
+    var found: [ONNXValueID: RecognizedCell] = [:]
+    for cell in result.cells { found[cell.skeleton.newCell] = cell }
+    var others: [ONNXValueID: String] = [:]
+    for (place, reason) in result.others {
+      others[ONNXValueID(name: place.node.outputs[0], scope: place.scope)] = reason
+    }
+    return (found, others)
+  }
+
+  /// Adds the layer that a cell is a step of, unless an earlier step did; gives its index.
+  private mutating func addLayer(of cell: RecognizedCell) -> Int {
+    if let known = cellLayers.first(where: { $0.cell.isStep(ofSameLayerAs: cell) }) {
+      return known.layer
+    }
+    var layer = cell.layer
+    layer.weights = set(of: cell.weights)
+    if let warning = cell.warning { warnings.append(warning) }
+    let path = cell.skeleton.place.path
+    // Exporters name the nodes of a layer `lstm_1/add_1`, `lstm_1/mul_2`.
+    let end = path.lastIndex(of: "/")
+    append(end.map { String(path[..<$0]) } ?? path, "LSTM cell", .lstm(layer))
+    cellLayers.append((cell, layers.count - 1))
+    places[layers.count - 1] = .cell(cell)
+    return layers.count - 1
+  }
+
+  /// The index of a set of weights; equal sets are one.
+  private mutating func set(of weights: LSTMWeights) -> Int {
+    if let index = lstmWeights.firstIndex(of: weights) { return index }
+    lstmWeights.append(weights)
+    return lstmWeights.count - 1
+  }
+
+  private mutating func append(_ path: String, _ sourceClass: String, _ kind: Layer.Kind) {
+    var name = path
     var count = 1
     while !names.insert(name).inserted {
       count += 1
-      name = "\(place.path)#\(count)"
+      name = "\(path)#\(count)"
     }
-    layers.append(Layer(name: name, sourceClass: place.node.opType, kind: kind))
+    layers.append(Layer(name: name, sourceClass: sourceClass, kind: kind))
   }
 
   private func located(_ error: any Error, _ place: ONNXPlacedNode) -> DiagnosticError {
-    (error as? DiagnosticError)?.atObject(place.path)
-      ?? DiagnosticError(.unsupportedONNX, object: place.path, "\(error)")
+    located(error).atObject(place.path)
+  }
+
+  private func located(_ error: any Error) -> DiagnosticError {
+    error as? DiagnosticError ?? DiagnosticError(.unsupportedONNX, "\(error)")
   }
 
   private mutating func lstm(_ place: ONNXPlacedNode) throws(DiagnosticError) -> Layer.Kind {
@@ -85,12 +157,7 @@ struct ONNXModelBuilder {
       var result = try ONNXLSTMReader(place: place, evaluator: evaluator).read()
       warnings += result.warnings
       // Two nodes that slice the same tensors have one set of weights.
-      if let index = lstmWeights.firstIndex(of: result.weights) {
-        result.layer.weights = index
-      } else {
-        result.layer.weights = lstmWeights.count
-        lstmWeights.append(result.weights)
-      }
+      result.layer.weights = set(of: result.weights)
       return .lstm(result.layer)
     } catch let error as ONNXEvaluator.NotConstant {
       return .opaque(OpaqueLayer(reason: "its weights are not constant: \(error.reason)"))
@@ -122,8 +189,6 @@ struct ONNXModelBuilder {
   /// Why a recurrent operator is not compressed; `nil` for other operators.
   private static func reason(_ node: ONNXNode) -> String? {
     switch node.opType {
-    case "DynamicQuantizeLSTM":
-      "its weights are quantized to 8 bits already; lstmpack reads floating-point LSTMs"
     case "GRU" where node.isStandard: "a GRU has 3 gates, an LSTM 4; lstmpack compresses LSTMs"
     case "RNN" where node.isStandard: "a simple RNN has no gates; lstmpack compresses LSTMs"
     default: nil
@@ -174,6 +239,9 @@ struct ONNXModelBuilder {
     else { return nil }
     let elements = try finite(tensor)
     owners[key] = .matrix(layer: layers.count, isTransposed: isTransposed)
+    if let id = place.scope.identity(of: name) {
+      places[layers.count] = .matrix(id, isTransposed: isTransposed)
+    }
     return Matrix(rows: tensor.dims[0], columns: tensor.dims[1], elements: elements)
   }
 
@@ -223,7 +291,7 @@ struct ONNXModelBuilder {
     }
     return SourceTensor(
       name: name, shape: tensor.dims, elementType: SourceTensor.ElementType(type),
-      bytes: try tensor.littleEndianBytes())
+      bytes: try tensor.wholeBytes())
   }
 
   /// Says what a file without LSTM nodes has.
@@ -255,6 +323,8 @@ extension SourceTensor.ElementType {
     case .uint32: self = .uint32
     case .uint64: self = .uint64
     case .bool: self = .bool
+    case .uint4, .uint2: self = .uint8
+    case .int4, .int2: self = .int8
     }
   }
 }

@@ -38,17 +38,26 @@ struct ONNXNodeLowering {
     "ThresholdedRelu": Activation(.thresholdedRelu, alpha: 1),
   ]
 
+  /// The elementwise function that a node applies; `nil` for other operators.
+  static func activation(of node: ONNXNode, in scope: ONNXScope) -> Activation? {
+    guard node.isStandard, let standard = activations[node.opType] else { return nil }
+    return Activation(
+      standard.function,
+      alpha: scope.attribute("alpha", of: node)?.floatValue ?? standard.alpha,
+      beta: scope.attribute("beta", of: node)?.floatValue ?? standard.beta)
+  }
+
   /// The operation of a node.
   func lower(_ node: ONNXNode, layer: Layer?) -> Result {
-    guard node.isStandard else {
+    guard node.isStandard || node.isDynamicQuantizeLSTM else {
       return .opaque(reason: "lstmpack cannot run \(node.domain).\(node.opType)")
     }
     switch (node.opType, layer?.kind) {
-    case ("LSTM", .lstm):
+    case ("LSTM", .lstm), ("DynamicQuantizeLSTM", .lstm):
       return Result(
         operation: "onnx.LSTM", attributes: taken(["layout"], node), usesLayer: true,
-        ownInputs: [1, 2, 3, 7])
-    case ("LSTM", .opaque(let opaque)):
+        ownInputs: [1, 2, 3, 7, 8, 9, 10, 11])
+    case ("LSTM", .opaque(let opaque)), ("DynamicQuantizeLSTM", .opaque(let opaque)):
       return .opaque(reason: opaque.reason ?? "its weights are not constant")
     case ("Gather", .embedding):
       return Result(operation: "onnx.Embedding", usesLayer: true, ownInputs: [0])
@@ -71,10 +80,7 @@ struct ONNXNodeLowering {
       }
     default: break
     }
-    if let standard = Self.activations[node.opType] {
-      let activation = Activation(
-        standard.function, alpha: float("alpha", node) ?? standard.alpha,
-        beta: float("beta", node) ?? standard.beta)
+    if let activation = Self.activation(of: node, in: scope) {
       return Result(operation: "activation", attributes: activation.attributes)
     }
     guard Self.plain.contains(node.opType) else {
@@ -108,10 +114,6 @@ struct ONNXNodeLowering {
   static func near(_ value: Int64) -> Int {
     let limit = Int64(1) << 53
     return Int(min(max(value, -limit), limit))
-  }
-
-  private func float(_ name: String, _ node: ONNXNode) -> Float? {
-    scope.attribute(name, of: node)?.floatValue
   }
 
   private func softmax(_ node: ONNXNode) -> Result {

@@ -1,0 +1,120 @@
+public import Diagnostics
+public import FileSupport
+public import LSTMCore
+
+/// A kind of file that compressed models are written to; listed in ``ExportFormats/all``.
+public protocol ExportFormat: Sendable {
+  /// The name for `--to`, for example `onnx`.
+  var name: String { get }
+  /// The endings of file names that stand for it, without the dot.
+  var fileExtensions: [String] { get }
+  /// The forms in which it can hold weights, the usual one first.
+  var weightForms: [WeightForm] { get }
+
+  /// Writes a model.
+  ///
+  /// - Parameter request: The model and how to write it.
+  /// - Returns: The bytes of the file.
+  /// - Throws: ``DiagnosticError`` that names the layer which cannot be written.
+  func export(_ request: ExportRequest) throws(DiagnosticError) -> ExportResult
+}
+
+/// How matrices are written.
+public enum WeightForm: String, CaseIterable, Sendable {
+  /// Written out in floating point.
+  case float
+  /// Low-rank factors in floating point; other matrices written out.
+  case factors
+  /// Codes in the smallest of 8, 4 and 2 bits that hold them, and factors.
+  case int2
+  /// Codes in the smaller of 8 and 4 bits that holds them, and factors.
+  case int4
+  /// Codes in 8 bits, and factors.
+  case int8
+}
+
+/// What is to be written.
+public struct ExportRequest: Sendable {
+  /// The model.
+  public var model: Model
+  /// The checkpoint that the model came from, with its SHA-256 as `Model.source` has it; `nil` when it
+  /// is not at hand.
+  public var source: ByteSource?
+  /// How that checkpoint was read.
+  public var options: ImportOptions
+  /// How matrices are written.
+  public var weights: WeightForm
+
+  /// Creates a request.
+  public init(
+    model: Model, source: ByteSource? = nil, options: ImportOptions = ImportOptions(),
+    weights: WeightForm = .float
+  ) {
+    self.model = model
+    self.source = source
+    self.options = options
+    self.weights = weights
+  }
+}
+
+/// A file that was written, in memory.
+public struct ExportResult: Sendable {
+  /// The bytes of the file.
+  public var bytes: [UInt8]
+  /// What could not be written as wanted, and what the file does not say, one sentence each.
+  public var notes: [String]
+
+  /// Creates a result.
+  public init(bytes: [UInt8], notes: [String] = []) {
+    self.bytes = bytes
+    self.notes = notes
+  }
+}
+
+/// The kinds of file that lstmpack writes models to.
+public enum ExportFormats {
+  /// Every format; a new one is one line here.
+  public static let all: [any ExportFormat] = [
+    KerasExport(),
+    ONNXExport(),
+    SafeTensorsExport(),
+  ]
+
+  /// The format with a name; `nil` when there is none.
+  public static func format(named name: String) -> (any ExportFormat)? {
+    all.first { $0.name == name }
+  }
+
+  /// The format that a file's ending stands for; `nil` when none does.
+  public static func format(forFile path: String) -> (any ExportFormat)? {
+    let ending = path.split(separator: "/").last?.split(separator: ".").dropFirst().last
+    guard let ending = ending?.lowercased() else { return nil }
+    return all.first { $0.fileExtensions.contains(ending) }
+  }
+}
+
+extension DiagnosticError.Code {
+  /// A model that cannot be written in the form that was asked for.
+  public static let notExportable = Self("export.unsupported", .failure)
+  /// An export that needs the checkpoint from which a model was made.
+  public static let noExportSource = Self("export.noSource", .usage)
+}
+
+extension ExportRequest {
+  /// Checks that the layers of the model are those of its source as it is read again.
+  ///
+  /// - Throws: ``DiagnosticError`` with code `notExportable` when they are not.
+  func checkLayers(of original: Model) throws(DiagnosticError) {
+    guard original.layers.count == model.layers.count,
+      zip(original.layers, model.layers).allSatisfy({
+        $0.name == $1.name && $0.sourceClass == $1.sourceClass
+      }), original.lstmWeights.count == model.lstmWeights.count
+    else {
+      throw DiagnosticError(
+        .notExportable,
+        "its layers are not those of the checkpoint; it was made by another version of lstmpack, or "
+          + "with other import options",
+        hint: "compress the checkpoint again")
+    }
+  }
+}

@@ -1,0 +1,286 @@
+import Diagnostics
+import LSTMCore
+import ONNXProto
+
+/// A weight matrix that a node of a graph multiplies by.
+final class ONNXMatrixInput {
+  /// What it is called.
+  let value: ONNXValueID
+  /// As stored.
+  let matrix: Matrix
+  /// Whether it is stored `[outputs, inputs]`, as `Gemm` with `transB` has it.
+  let isTransposed: Bool
+
+  init(value: ONNXValueID, matrix: Matrix, isTransposed: Bool) {
+    self.value = value
+    self.matrix = matrix
+    self.isTransposed = isTransposed
+  }
+
+  var inputs: Int { isTransposed ? matrix.columns : matrix.rows }
+  var outputs: Int { isTransposed ? matrix.rows : matrix.columns }
+
+  /// A part of it as `[outputs, inputs]`.
+  func part(outputs: Range<Int>, inputs: Range<Int>) -> Matrix {
+    var elements: [Float] = []
+    elements.reserveCapacity(outputs.count * inputs.count)
+    for output in outputs {
+      for input in inputs {
+        elements.append(isTransposed ? matrix[output, input] : matrix[input, output])
+      }
+    }
+    return Matrix(rows: outputs.count, columns: inputs.count, elements: elements)
+  }
+}
+
+/// A value that is a sum of products with constant matrices, of constants, and of other values times
+/// constant vectors: what goes into a gate.
+struct AffineForm {
+  /// A product.
+  struct Term {
+    /// What is multiplied: one value, or several side by side.
+    var sources: [ONNXValueID]
+    var matrix: ONNXMatrixInput
+    /// Which outputs of the matrix.
+    var outputs: Range<Int>
+  }
+
+  /// The number of elements of the last axis.
+  var width: Int
+  var terms: [Term] = []
+  /// Constants that are added, each of `width` elements.
+  var constants: [[Float]] = []
+  /// Peepholes: values that are multiplied elementwise.
+  var peepholes: [(value: ONNXValueID, weights: [Float])] = []
+
+  /// A stretch of the last axis.
+  func columns(_ range: Range<Int>) -> AffineForm {
+    AffineForm(
+      width: range.count,
+      terms: terms.map { term in
+        var term = term
+        let start = term.outputs.lowerBound
+        term.outputs = start + range.lowerBound..<start + range.upperBound
+        return term
+      }, constants: constants.map { Array($0[range]) },
+      peepholes: peepholes.map { ($0.value, Array($0.weights[range])) })
+  }
+}
+
+/// Follows a value back through products, sums and splits.
+final class AffineReader {
+  /// Why a value is no ``AffineForm``, for people.
+  struct NotAffine: Error {
+    let reason: String
+  }
+
+  private static let depthLimit = 64
+
+  private let evaluator: ONNXEvaluator
+  private let places: [ONNXValueID: ONNXPlacedNode]
+  private var forms: [ONNXValueID: AffineForm] = [:]
+  private var matrices: [String: ONNXMatrixInput] = [:]
+
+  init(evaluator: ONNXEvaluator, places: [ONNXValueID: ONNXPlacedNode]) {
+    self.evaluator = evaluator
+    self.places = places
+  }
+
+  /// The form of a value.
+  ///
+  /// - Throws: ``NotAffine``; `DiagnosticError` for damaged tensors.
+  func form(of value: ONNXValueID, depth: Int = 0) throws -> AffineForm {
+    if let known = forms[value] { return known }
+    guard depth < Self.depthLimit else {
+      throw NotAffine(reason: "its gates come from too long a chain of operators")
+    }
+    guard let place = places[value] else {
+      throw NotAffine(reason: "a gate is the plain value '\(value.name)'")
+    }
+    let form = try read(place, value, depth: depth + 1)
+    forms[value] = form
+    return form
+  }
+
+  private func read(
+    _ place: ONNXPlacedNode, _ value: ONNXValueID, depth: Int
+  ) throws -> AffineForm {
+    let node = place.node
+    let call = ONNXCall(
+      node: node, output: node.outputs.firstIndex(of: value.name) ?? 0, scope: place.scope,
+      depth: 0, evaluator: evaluator)
+    switch node.isStandard ? node.opType : "" {
+    case "MatMul":
+      return try product(place, isTransposed: false)
+    case "Gemm":
+      return try gemm(place, call)
+    case "Add", "Sum":
+      return try sum(place, depth: depth)
+    case "Mul":
+      return try peephole(place)
+    case "Identity", "Squeeze", "Unsqueeze", "Dropout":
+      return try form(of: input(0, of: place), depth: depth)
+    case "Split":
+      let whole = try form(of: input(0, of: place), depth: depth)
+      let axis = call.attribute("axis")?.intValue ?? 0
+      guard axis == -1 || axis > 0 else {
+        throw NotAffine(reason: "a gate is split along its rows")
+      }
+      let given = try call.integers(attribute: "split", orInput: 1)
+      let count = node.outputs.count
+      let sizes = given ?? [Int](repeating: whole.width / max(count, 1), count: count)
+      guard sizes.count == count, sizes.allSatisfy({ $0 >= 0 }), call.output < count,
+        sizes.reduce(0, { $0 &+ $1 }) == whole.width
+      else { throw NotAffine(reason: "a Split does not fit its input") }
+      let start = sizes[..<call.output].reduce(0, +)
+      return whole.columns(start..<start + sizes[call.output])
+    case "Slice":
+      return try slice(place, call, depth: depth)
+    default:
+      throw NotAffine(
+        reason: "a gate comes from \(node.opType)"
+          + (node.name.isEmpty ? "" : " '\(node.name)'")
+          + ", not straight from products with constant matrices")
+    }
+  }
+
+  private func input(_ index: Int, of place: ONNXPlacedNode) throws -> ONNXValueID {
+    guard let name = place.node.input(index), let id = place.scope.identity(of: name) else {
+      throw NotAffine(reason: "\(place.node.opType) lacks an input")
+    }
+    return id
+  }
+
+  /// A constant, or `nil` when the value is not one.
+  private func constant(_ index: Int, of place: ONNXPlacedNode) throws -> ONNXConstant? {
+    guard let name = place.node.input(index) else { return nil }
+    do { return try evaluator.value(name, in: place.scope) } catch is ONNXEvaluator.NotConstant {
+      return nil
+    }
+  }
+
+  /// The elements of a constant that is the same for every row; `nil` for other shapes.
+  private func vector(_ constant: ONNXConstant, width: Int) -> [Float]? {
+    guard let values = constant.floats, constant.dims.dropLast().allSatisfy({ $0 == 1 }) else {
+      return nil
+    }
+    if values.count == width { return values }
+    return values.count == 1 ? [Float](repeating: values[0], count: width) : nil
+  }
+
+  private func product(_ place: ONNXPlacedNode, isTransposed: Bool) throws -> AffineForm {
+    let source = try input(0, of: place)
+    let matrixName = try input(1, of: place)
+    let key = "\(ObjectIdentifier(matrixName.scope).hashValue)/\(matrixName.name)/\(isTransposed)"
+    let found: ONNXMatrixInput
+    if let known = matrices[key] {
+      found = known
+    } else {
+      guard let constant = try constant(1, of: place), let values = constant.floats else {
+        throw NotAffine(reason: "a gate comes from a product with a matrix that is not constant")
+      }
+      var dims = constant.dims
+      while dims.count > 2, dims[0] == 1 { dims.removeFirst() }
+      guard dims.count == 2, dims.allSatisfy({ $0 > 0 }), values.allSatisfy(\.isFinite) else {
+        throw NotAffine(reason: "a gate comes from a product with shape \(constant.dims)")
+      }
+      found = ONNXMatrixInput(
+        value: matrixName, matrix: Matrix(rows: dims[0], columns: dims[1], elements: values),
+        isTransposed: isTransposed)
+      matrices[key] = found
+    }
+    return AffineForm(
+      width: found.outputs,
+      terms: [
+        AffineForm.Term(
+          sources: joined(source), matrix: found, outputs: 0..<found.outputs)
+      ])
+  }
+
+  /// The values that a `Concat` along the last axis puts side by side.
+  private func joined(_ value: ONNXValueID) -> [ONNXValueID] {
+    guard let place = places[value], place.node.isStandard, place.node.opType == "Concat",
+      let axis = place.scope.attribute("axis", of: place.node)?.intValue, axis == -1 || axis > 0
+    else { return [value] }
+    let parts = place.node.inputs.compactMap { place.scope.identity(of: $0) }
+    return parts.count == place.node.inputs.count && parts.count > 1 ? parts : [value]
+  }
+
+  private func gemm(_ place: ONNXPlacedNode, _ call: ONNXCall) throws -> AffineForm {
+    guard call.attribute("alpha")?.floatValue ?? 1 == 1,
+      call.attribute("beta")?.floatValue ?? 1 == 1,
+      call.attribute("transA")?.intValue ?? 0 == 0
+    else { throw NotAffine(reason: "a gate comes from a Gemm with factors of its own") }
+    var form = try product(
+      place, isTransposed: call.attribute("transB")?.intValue ?? 0 != 0)
+    if place.node.input(2) != nil {
+      guard let bias = try constant(2, of: place).flatMap({ vector($0, width: form.width) }) else {
+        throw NotAffine(reason: "a gate has a bias that is not a constant vector")
+      }
+      form.constants.append(bias)
+    }
+    return form
+  }
+
+  private func sum(_ place: ONNXPlacedNode, depth: Int) throws -> AffineForm {
+    var sum: AffineForm?
+    var constants: [ONNXConstant] = []
+    for index in place.node.inputs.indices {
+      if let constant = try constant(index, of: place) {
+        constants.append(constant)
+        continue
+      }
+      let form = try form(of: input(index, of: place), depth: depth)
+      guard let before = sum else {
+        sum = form
+        continue
+      }
+      guard before.width == form.width else {
+        throw NotAffine(reason: "a gate adds values of different widths")
+      }
+      sum = AffineForm(
+        width: form.width, terms: before.terms + form.terms,
+        constants: before.constants + form.constants,
+        peepholes: before.peepholes + form.peepholes)
+    }
+    guard var form = sum else { throw NotAffine(reason: "a gate is constant") }
+    for constant in constants {
+      guard let bias = vector(constant, width: form.width) else {
+        throw NotAffine(reason: "a gate adds a constant of shape \(constant.dims)")
+      }
+      form.constants.append(bias)
+    }
+    return form
+  }
+
+  private func peephole(_ place: ONNXPlacedNode) throws -> AffineForm {
+    for (index, other) in [(0, 1), (1, 0)] {
+      guard let constant = try constant(other, of: place), let values = constant.floats,
+        constant.dims.dropLast().allSatisfy({ $0 == 1 }), !values.isEmpty
+      else { continue }
+      return AffineForm(
+        width: values.count, peepholes: [(try input(index, of: place), values)])
+    }
+    throw NotAffine(reason: "a gate comes from a product of two values")
+  }
+
+  private func slice(
+    _ place: ONNXPlacedNode, _ call: ONNXCall, depth: Int
+  ) throws -> AffineForm {
+    let whole = try form(of: input(0, of: place), depth: depth)
+    guard let starts = try call.integers(attribute: "starts", orInput: 1),
+      let ends = try call.integers(attribute: "ends", orInput: 2), starts.count == 1,
+      ends.count == 1
+    else { throw NotAffine(reason: "a gate comes from a Slice along several axes") }
+    let axes = try call.integers(attribute: "axes", orInput: 3)
+    let steps = try call.optionalInput(4)?.integers
+    guard axes?.count == 1, axes?[0] == -1 || (axes?[0] ?? 0) > 0, steps == nil || steps == [1]
+    else { throw NotAffine(reason: "a gate comes from a Slice along its rows, or with steps") }
+    func bounded(_ position: Int) -> Int {
+      min(max(position < 0 ? position + whole.width : position, 0), whole.width)
+    }
+    let (start, end) = (bounded(starts[0]), bounded(ends[0]))
+    guard start < end else { throw NotAffine(reason: "a gate comes from an empty Slice") }
+    return whole.columns(start..<end)
+  }
+}

@@ -1,0 +1,145 @@
+import Diagnostics
+import ONNXProto
+
+/// Brings the nodes of a model to a newer operator set without changing what they compute.
+///
+/// Most operators only got more types. Those below moved attributes to inputs or changed a default; an
+/// operator that changed in another way is named and refused. Source: ONNX, `docs/Changelog.md`,
+/// operator sets 7 to 25.
+struct ONNXOpsetUpgrade {
+  let model: ONNXModel
+  /// The operator set that is wanted.
+  let target: Int
+
+  /// The oldest operator set from which nodes are brought up.
+  private static let oldest = 7
+
+  init(model: ONNXModel, to target: Int) {
+    self.model = model
+    self.target = target
+  }
+
+  /// Operators that changed in a way that is not undone here, with the set where they did.
+  private static let changed: [String: Int] = [
+    "Upsample": 10, "Scatter": 11, "Resize": 11, "TopK": 11, "RoiAlign": 16, "GridSample": 20,
+    "GroupNormalization": 21, "Scan": 9,
+  ]
+
+  /// Reductions whose axes became an input in operator set 18; `ReduceSum` did in 13.
+  private static let reductions: Set<String> = [
+    "ReduceMax", "ReduceMean", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogSum",
+    "ReduceLogSumExp", "ReduceSumSquare",
+  ]
+
+  /// Adds the changes of all nodes that stay.
+  ///
+  /// - Throws: `DiagnosticError` with code `notExportable` that names a node.
+  func add(to editor: inout ONNXModelEditor) throws(DiagnosticError) {
+    let opset = model.opsets[""] ?? 1
+    guard opset < target else { return }
+    guard opset >= Self.oldest else {
+      throw DiagnosticError(
+        .notExportable,
+        "integers need operator set \(target), and the nodes of operator set \(opset) cannot be "
+          + "brought there", hint: "export it with --weights float or factors")
+    }
+    for (start, graph) in editor.graphs.sorted(by: { $0.key < $1.key }) {
+      for (position, node) in graph.nodes.enumerated()
+      where node.isStandard && editor.edits[start]?.removedNodes.contains(position) != true {
+        try upgrade(node, position, start, from: opset, &editor)
+      }
+    }
+  }
+
+  private func upgrade(
+    _ node: ONNXNode, _ position: Int, _ start: Int, from opset: Int,
+    _ editor: inout ONNXModelEditor
+  ) throws(DiagnosticError) {
+    if let version = Self.changed[node.opType], opset < version, target >= version {
+      throw refused(node, "changed in operator set \(version)")
+    }
+    /// Moves an attribute of integers to an input.
+    func move(_ attribute: String, toInput input: Int, before version: Int) {
+      guard opset < version, version <= target, let values = node.attributes[attribute]?.intsValue
+      else { return }
+      let name = editor.addIntegers(values.map { Int(clamping: $0) }, for: node, in: start)
+      editor.addInput(name, at: input, ofNode: position, in: start)
+      editor.change(node: position, in: start) { $0.removedAttributes.insert(attribute) }
+    }
+    func moveNumber(_ attribute: String, toInput input: Int, before version: Int) {
+      guard opset < version, version <= target, let value = node.attributes[attribute]?.floatValue
+      else { return }
+      let name = editor.addNumber(value, for: node, in: start)
+      editor.addInput(name, at: input, ofNode: position, in: start)
+      editor.change(node: position, in: start) { $0.removedAttributes.insert(attribute) }
+    }
+    switch node.opType {
+    case "Slice":
+      move("starts", toInput: 1, before: 10)
+      move("ends", toInput: 2, before: 10)
+      move("axes", toInput: 3, before: 10)
+    case "Squeeze", "Unsqueeze": move("axes", toInput: 1, before: 13)
+    case "ReduceSum": move("axes", toInput: 1, before: 13)
+    case let opType where Self.reductions.contains(opType):
+      move("axes", toInput: 1, before: 18)
+    case "Split":
+      move("split", toInput: 1, before: 13)
+      // Equal parts have to say how many they are.
+      let isEqual = node.attributes["split"] == nil && node.input(1) == nil
+      if opset < 18, 18 <= target, isEqual {
+        editor.change(node: position, in: start) {
+          $0.newAttributes.append(("num_outputs", .int(node.outputs.count)))
+        }
+      }
+    case "Clip":
+      moveNumber("min", toInput: 1, before: 11)
+      moveNumber("max", toInput: 2, before: 11)
+    case "Pad":
+      move("pads", toInput: 1, before: 11)
+      moveNumber("value", toInput: 2, before: 11)
+    case "Dropout":
+      if opset < 12, 12 <= target {
+        editor.change(node: position, in: start) { $0.removedAttributes.insert("ratio") }
+      }
+    case "BatchNormalization":
+      if opset < 9, 9 <= target {
+        editor.change(node: position, in: start) { $0.removedAttributes.insert("spatial") }
+      }
+      guard node.outputs.dropFirst().allSatisfy(\.isEmpty) else {
+        throw refused(node, "has outputs for training")
+      }
+    case "Softmax", "LogSoftmax", "Hardmax":
+      if opset < 13, 13 <= target { flatten(node, position, start, &editor) }
+    default: return
+    }
+  }
+
+  /// Before operator set 13 these worked on everything from an axis on, as one axis.
+  private func flatten(
+    _ node: ONNXNode, _ position: Int, _ start: Int, _ editor: inout ONNXModelEditor
+  ) {
+    let axis = Int(clamping: node.attributes["axis"]?.intValue ?? 1)
+    guard axis != -1, let input = node.inputs.first, let output = node.outputs.first else {
+      return
+    }
+    let names = ["shape", "flat", "result"].map { editor.newName("\(output)/\($0)") }
+    editor.replace(
+      node: position, in: start,
+      by: [
+        ONNXNewNode("Shape", inputs: [input], outputs: [names[0]]),
+        ONNXNewNode(
+          "Flatten", inputs: [input], outputs: [names[1]], attributes: [("axis", .int(axis))]),
+        ONNXNewNode(
+          node.opType, name: node.name, inputs: [names[1]], outputs: [names[2]],
+          attributes: [("axis", .int(-1))]),
+        ONNXNewNode("Reshape", inputs: [names[2], names[0]], outputs: [output]),
+      ])
+  }
+
+  private func refused(_ node: ONNXNode, _ problem: String) -> DiagnosticError {
+    DiagnosticError(
+      .notExportable, object: node.name.isEmpty ? node.opType : node.name,
+      "integers need operator set \(target), and \(node.opType) \(problem)",
+      hint: "export it with --weights float or factors")
+  }
+}
