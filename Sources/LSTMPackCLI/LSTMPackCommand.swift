@@ -11,9 +11,9 @@ public struct LSTMPackCommand: ParsableCommand {
     commandName: "lstmpack",
     abstract: "Make trained LSTMs small.",
     discussion: """
-      Reads LSTM checkpoints of Keras (.h5, .hdf5, .keras) and ONNX, tells which gates bear \
-      compression, and writes low-rank factors and 1-bit, ternary and 2- to 8-bit weights into a \
-      .bvq file.
+      Reads LSTM checkpoints of Keras (.h5, .hdf5, .keras), ONNX and PyTorch (.safetensors), tells \
+      which gates bear compression, writes low-rank factors and 1-bit, ternary and 2- to 8-bit \
+      weights into a .bvq file, and puts them back into the files they came from.
 
       In a folder with one checkpoint, this is all there is to type:
 
@@ -28,7 +28,8 @@ public struct LSTMPackCommand: ParsableCommand {
     version: version,
     subcommands: [
       InspectCommand.self, AnalyzeCommand.self, LowRankCommand.self, QuantizeCommand.self,
-      EvalCommand.self, RunCommand.self, VerifyCommand.self,
+      EvalCommand.self, RunCommand.self, VerifyCommand.self, ExportCommand.self,
+      ReadModelCommand.self,
     ])
 
   /// Creates the command.

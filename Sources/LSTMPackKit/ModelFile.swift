@@ -14,6 +14,17 @@ public struct ModelFile: Sendable {
   /// The steps that made a `.bvq`, oldest first, each an object with `command` and its options;
   /// empty for a checkpoint.
   public var steps: [JSONValue]
+  /// Whether the file is a `.bvq`.
+  public let isBVQ: Bool
+
+  /// A model that another process served.
+  init(served source: ByteSource) throws(DiagnosticError) {
+    let file = try BVQReader.read(source)
+    model = file.model
+    warnings = file.settings["warnings"]?.arrayValue?.compactMap(\.stringValue) ?? []
+    steps = []
+    isBVQ = false
+  }
 
   /// Reads a model.
   ///
@@ -27,6 +38,7 @@ public struct ModelFile: Sendable {
   ) throws(DiagnosticError) {
     let start = try source.bytes(in: 0..<min(source.count, 8))
     let isBVQ = formatName.map { $0 == "bvq" } ?? BVQReader.recognizes(start)
+    self.isBVQ = isBVQ
     if isBVQ {
       let file = try BVQReader.read(source)
       self.model = file.model

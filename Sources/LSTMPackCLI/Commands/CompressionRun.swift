@@ -5,6 +5,7 @@ struct CompressionRun {
   let command: String
   let model: ModelOptions
   let output: OutputOptions
+  let export: ExportOptions
   let report: ReportOptions
   let threads: Int
   var isDryRun = false
@@ -21,6 +22,12 @@ struct CompressionRun {
   ) throws(DiagnosticError) {
     var (file, source) = try model.load()
     let path = isDryRun ? nil : try output.path(source: source, suffix: suffix)
+    let format = path.flatMap(ExportFormats.format(forFile:))
+    let checkpoint =
+      try format.map { (format) throws(DiagnosticError) in
+        try export.check(format)
+        return try export.checkpoint(of: file, read: source)
+      } ?? nil
     guard file.model.matrices.contains(where: { $0.path.isLSTM }) else {
       throw NothingToCompress.error(for: file.model).inFile(source.name)
     }
@@ -39,22 +46,29 @@ struct CompressionRun {
     var step = JSONObject()
     step["command"] = .string(command)
     for member in options.members { step[member.key] = member.value }
-    let bvq = BVQFile(
-      model: file.model, producer: BVQProducer(version: LSTMPackCommand.version),
-      settings: ["steps": .array(file.steps + [.object(step)])],
-      selfTests: SelfTests.make(for: file.model, threads: threads))
-    let byteCount = try BVQWriter.byteCounts(of: bvq).total
-    if isDryRun {
-      // Nothing is written.
-    } else if let path {
-      try BVQWriter.write(bvq, to: path, overwrite: output.force)
+    let byteCount: Int
+    if let path, let format {
+      byteCount = try export.write(
+        file.model, as: format, checkpoint: checkpoint, options: try model.importOptions(),
+        to: path, overwrite: output.force)
     } else {
-      try BVQWriter.forEachChunk(of: bvq) { chunk throws(DiagnosticError) in
-        try Console.write(chunk)
+      let bvq = BVQFile(
+        model: file.model, producer: BVQProducer(version: LSTMPackCommand.version),
+        settings: ["steps": .array(file.steps + [.object(step)])],
+        selfTests: SelfTests.make(for: file.model, threads: threads))
+      byteCount = try BVQWriter.byteCounts(of: bvq).total
+      if isDryRun {
+        // Nothing is written.
+      } else if let path {
+        try BVQWriter.write(bvq, to: path, overwrite: output.force)
+      } else {
+        try BVQWriter.forEachChunk(of: bvq) { chunk throws(DiagnosticError) in
+          try Console.write(chunk)
+        }
       }
     }
     let text = CompressionReportText(
-      command: command, report: result, source: source, output: path,
+      command: command, isExport: format != nil, report: result, source: source, output: path,
       outputByteCount: byteCount, isDryRun: isDryRun, model: file.model,
       isCheckpoint: file.steps.isEmpty)
     let shown = report.json ? text.json.serialized(pretty: true) : text.text

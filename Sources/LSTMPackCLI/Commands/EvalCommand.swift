@@ -114,9 +114,7 @@ struct EvalCommand: ParsableCommand {
     var referenceName: String?
     if let against {
       let other = try ModelLocation.find(argument: against)
-      let loaded = try ModelFile(
-        source: other,
-        options: ImportOptions(recurrentActivation: model.recurrentActivation))
+      let loaded = try model.read(other, formatName: nil)
       for warning in loaded.warnings { Console.warn("\(other.name): \(warning)") }
       reference = .model(loaded.model)
       referenceName = other.name

@@ -31,6 +31,7 @@ struct LowRankCommand: ParsableCommand {
 
   @OptionGroup var selection: SelectionOptions
   @OptionGroup var output: OutputOptions
+  @OptionGroup var export: ExportOptions
   @OptionGroup var report: ReportOptions
   @OptionGroup var threads: ThreadOptions
 
@@ -61,7 +62,8 @@ struct LowRankCommand: ParsableCommand {
     options["energy"] = energy.map { .number($0) }
     let othersReason = "lowrank factors LSTM matrices; `quantize --others` packs this one"
     try CompressionRun(
-      command: "lowrank", model: model, output: output, report: report, threads: threads.count
+      command: "lowrank", model: model, output: output, export: export, report: report,
+      threads: threads.count
     ).run(
       rules: [
         CompressionPlan.Rule(

@@ -42,6 +42,7 @@ struct QuantizeCommand: ParsableCommand {
 
   @OptionGroup var selection: SelectionOptions
   @OptionGroup var output: OutputOptions
+  @OptionGroup var export: ExportOptions
   @OptionGroup var report: ReportOptions
   @OptionGroup var threads: ThreadOptions
 
@@ -69,7 +70,8 @@ struct QuantizeCommand: ParsableCommand {
     options["group"] = group.map { .integer($0) }
     options["others"] = others.map { .string($0) }
     try CompressionRun(
-      command: "quantize", model: model, output: output, report: report, threads: threads.count,
+      command: "quantize", model: model, output: output, export: export, report: report,
+      threads: threads.count,
       isDryRun: dryRun
     ).run(
       rules: [

@@ -28,23 +28,74 @@ struct ModelOptions: ParsableArguments {
       valueName: "name"))
   var recurrentActivation: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "What TensorFlow 1 cells add to the forget gate; the file does not hold it (1 without).",
+      valueName: "bias"))
+  var forgetBias: Float?
+
+  @Option(
+    help: ArgumentHelp(
+      "A JSON file that says where LSTM weights are among the arrays of an HDF5 or safetensors "
+        + "file, for names that lstmpack does not know (formats/arrays/README.md).",
+      valueName: "file"), completion: .file(extensions: ["json"]))
+  var map: String?
+
   /// Values of inputs that are weights; no option of every command.
   var boundInputs: [String: Tensor] = [:]
 
   private enum CodingKeys: String, CodingKey {
-    case model, from, recurrentActivation
+    case model, from, recurrentActivation, forgetBias, map
   }
 
   /// Finds and reads the model; warnings go to standard error.
   func load() throws(DiagnosticError) -> (file: ModelFile, source: ByteSource) {
     let source = try ModelLocation.find(argument: model)
-    let file = try ModelFile(
-      source: source,
-      options: ImportOptions(
-        recurrentActivation: recurrentActivation, boundInputs: boundInputs),
-      formatName: from)
+    let file = try read(source, formatName: from)
     for warning in file.warnings { Console.warn("\(source.name): \(warning)") }
     return (file, source)
+  }
+
+  /// Reads a file, in another process where libhdf5 does it.
+  func read(_ source: ByteSource, formatName: String?) throws(DiagnosticError) -> ModelFile {
+    let options = try importOptions()
+    guard try IsolatedReader.isWanted(for: source, formatName: formatName),
+      let program = Self.ownProgram
+    else { return try ModelFile(source: source, options: options, formatName: formatName) }
+    var arguments = [ReadModelCommand.name, source.path ?? "-"]
+    for (name, value) in [
+      ("--from", formatName), ("--recurrent-activation", recurrentActivation),
+      ("--forget-bias", forgetBias.map { "\($0)" }), ("--map", map),
+    ] {
+      if let value { arguments.append("\(name)=\(value)") }
+    }
+    return try IsolatedReader(executable: program, arguments: arguments).read(source)
+  }
+
+  /// This program; `nil` when it cannot be found, as after it was removed.
+  private static var ownProgram: URL? {
+    let link = URL(filePath: "/proc/self/exe")
+    if FileManager.default.fileExists(atPath: link.path) { return link }
+    return Bundle.main.executableURL
+  }
+
+  /// What the options say of a checkpoint.
+  func importOptions() throws(DiagnosticError) -> ImportOptions {
+    ImportOptions(
+      recurrentActivation: recurrentActivation, boundInputs: boundInputs, forgetBias: forgetBias,
+      arrayMap: try arrayMap())
+  }
+
+  private func arrayMap() throws(DiagnosticError) -> ArrayMap? {
+    guard let map else { return nil }
+    let source = try ByteSource(path: map)
+    do throws(DiagnosticError) {
+      guard source.count <= 1 << 20 else {
+        throw DiagnosticError(
+          .limitExceeded, "has \(source.count) bytes, above the limit of 1 MiB for a map")
+      }
+      return try ArrayMap(json: source.bytes(in: 0..<source.count))
+    } catch { throw error.inFile(map) }
   }
 }
 
@@ -52,6 +103,13 @@ struct ModelOptions: ParsableArguments {
 enum ModelLocation {
   /// The name under which standard input appears in messages.
   static let standardInputName = "standard input"
+
+  /// The name of a model's file without folder and ending, for outputs in the current folder.
+  static func stem(of source: ByteSource) -> String {
+    var name = source.path.map { $0.split(separator: "/").last.map(String.init) ?? $0 } ?? "model"
+    if let dot = name.lastIndex(of: "."), dot > name.startIndex { name = String(name[..<dot]) }
+    return name
+  }
 
   /// The most bytes that are read from a pipe.
   private static let pipeLimit = 4 << 30

@@ -6,10 +6,13 @@ struct OutputOptions: ParsableArguments {
   @Option(
     name: [.short, .long],
     help: ArgumentHelp(
-      "The .bvq file to write; - for standard output.",
-      discussion: "Without it: the model's name with what was done, such as model.rank32.bvq.",
-      valueName: "file"),
-    completion: .file(extensions: ["bvq"]))
+      "The file to write; - for standard output.",
+      discussion: """
+        A .bvq, or with the ending .h5, .keras, .onnx or .safetensors the model for another tool, as \
+        `lstmpack export` writes it. Without it: the model's name with what was done, such as \
+        model.rank32.bvq.
+        """, valueName: "file"),
+    completion: .file(extensions: ["bvq"] + ExportFormats.all.flatMap(\.fileExtensions)))
   var out: String?
 
   @Flag(help: "Overwrite the output file when it exists.")
@@ -31,10 +34,7 @@ struct OutputOptions: ParsableArguments {
   }
 
   private static func defaultName(of source: ByteSource, suffix: String) -> String {
-    // In the current folder, whichever folder the model is in.
-    var name = source.path.map { $0.split(separator: "/").last.map(String.init) ?? $0 } ?? "model"
-    if let dot = name.lastIndex(of: "."), dot > name.startIndex { name = String(name[..<dot]) }
-    return "\(name).\(suffix).bvq"
+    "\(ModelLocation.stem(of: source)).\(suffix).bvq"
   }
 }
 

@@ -3,6 +3,8 @@ import LSTMPackKit
 /// The account that `lowrank` and `quantize` give of what they did.
 struct CompressionReportText {
   let command: String
+  /// Whether the output is a file for another tool.
+  let isExport: Bool
   let report: CompressionReport
   let source: ByteSource
   let output: String?
@@ -78,6 +80,7 @@ struct CompressionReportText {
   private var ending: String {
     if isDryRun { return "Dry run: nothing was written." }
     guard let output else { return "Wrote the model to standard output." }
+    if isExport { return "Wrote \(output)." }
     return command == "lowrank"
       ? "Wrote \(output). Next: lstmpack quantize \(output) --bits 4"
       : "Wrote \(output). Check it with: lstmpack verify \(output)"

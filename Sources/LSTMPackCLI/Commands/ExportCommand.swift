@@ -1,0 +1,90 @@
+import ArgumentParser
+import LSTMPackKit
+
+struct ExportCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "export",
+    abstract: "Write a model for another tool: Keras, ONNX or PyTorch (safetensors).",
+    discussion: """
+      A Keras or ONNX file is a copy of the checkpoint in which the compressed matrices are replaced \
+      and everything else stays. `lowrank` and `quantize` do the same when --out has such an ending.
+
+      Examples:
+
+        lstmpack export model.1bit.bvq --to keras
+        lstmpack export model.2bit.bvq --to onnx --weights int2
+        lstmpack export model.rank32.bvq --to safetensors --weights factors
+        lstmpack export model.bvq --source models/model.onnx --out small.onnx
+      """)
+
+  @OptionGroup var model: ModelOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "The kind of file: " + ExportFormats.all.map(\.name).joined(separator: ", ")
+        + "; by the ending of --out without it.", valueName: "format"))
+  var to: String?
+
+  @Option(
+    name: [.short, .long],
+    help: ArgumentHelp(
+      "The file to write.", discussion: "Without it: the model's name with the usual ending.",
+      valueName: "file"),
+    completion: .file(extensions: ExportFormats.all.flatMap(\.fileExtensions)))
+  var out: String?
+
+  @OptionGroup var export: ExportOptions
+
+  @Flag(help: "Overwrite the output file when it exists.")
+  var force = false
+
+  @Flag(help: "Print the report as JSON.")
+  var json = false
+
+  func validate() throws {
+    let names = ExportFormats.all.map(\.name).joined(separator: ", ")
+    if let to, ExportFormats.format(named: to) == nil {
+      throw ValidationError("--to takes \(names), not '\(to)'.")
+    }
+    guard to != nil || out.flatMap(ExportFormats.format(forFile:)) != nil else {
+      throw ValidationError("Give --to (\(names)), or --out with an ending that says it.")
+    }
+  }
+
+  func run() throws {
+    let (file, source) = try model.load()
+    guard
+      let format = to.flatMap(ExportFormats.format(named:))
+        ?? out.flatMap(ExportFormats.format(forFile:))
+    else { return }
+    try export.check(format)
+    let path = out ?? "\(ModelLocation.stem(of: source)).\(ending(format, file.model))"
+    try AtomicFile.checkTarget(path, overwrite: force)
+    let checkpoint = try export.checkpoint(of: file, read: source)
+    let byteCount: Int
+    do throws(DiagnosticError) {
+      byteCount = try export.write(
+        file.model, as: format, checkpoint: checkpoint, options: try model.importOptions(),
+        to: path, overwrite: force)
+    } catch { throw error.inFile(source.name) }
+    let before = file.model.source.byteCount
+    if json {
+      let report: JSONValue = [
+        "schema": 1, "output": .string(path), "format": .string(format.name),
+        "weights": .string(export.weightForm.rawValue), "byteCount": .integer(byteCount),
+        "sourceByteCount": .integer(before),
+      ]
+      try Console.printResult(report.serialized(pretty: true))
+    } else {
+      try Console.printResult(
+        "Wrote \(path): \(NumberText.bytes(byteCount)); the checkpoint had "
+          + "\(NumberText.bytes(before)).")
+    }
+  }
+
+  /// The ending of the checkpoint itself, where the format has several.
+  private func ending(_ format: any ExportFormat, _ model: Model) -> String {
+    model.source.format == "keras-archive" && format.fileExtensions.contains("keras")
+      ? "keras" : format.fileExtensions[0]
+  }
+}

@@ -1,0 +1,75 @@
+import ArgumentParser
+import LSTMPackKit
+
+/// How a model is written for another tool.
+struct ExportOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "How .onnx and .safetensors files hold matrices: "
+        + WeightForm.allCases.map(\.rawValue).joined(separator: ", ") + ".",
+      discussion: """
+        float (the usual): written out. factors: low-rank factors, and a MatMul in ONNX. int2, int4, \
+        int8: codes in the smallest of 2 (not with int4), 4 (not with int8) and 8 bits that holds \
+        them, with DequantizeLinear; ONNX only, operator set 25 for int2 and 21 for the others.
+        """, valueName: "form"))
+  var weights: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The checkpoint that a .bvq was made from, of which an .h5, .keras or .onnx is a copy; looked "
+        + "for beside the .bvq and here without it.", valueName: "file"))
+  var source: String?
+
+  /// The form, or the usual one.
+  var weightForm: WeightForm { weights.flatMap(WeightForm.init(rawValue:)) ?? .float }
+
+  func validate() throws {
+    if let weights, WeightForm(rawValue: weights) == nil {
+      let names = WeightForm.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ValidationError("--weights takes \(names), not '\(weights)'.")
+    }
+  }
+
+  /// Checks that a format has the form.
+  func check(_ format: any ExportFormat) throws(DiagnosticError) {
+    guard format.weightForms.contains(weightForm) else {
+      let names = format.weightForms.map(\.rawValue).joined(separator: ", ")
+      throw DiagnosticError(
+        .badOption, "\(format.name) has no --weights \(weightForm.rawValue)",
+        hint: "it has \(names)")
+    }
+  }
+
+  /// The checkpoint that a model came from; `nil` when it is not at hand.
+  ///
+  /// - Parameters:
+  ///   - file: The model.
+  ///   - source: The file that it was read from.
+  /// - Returns: The checkpoint, if any.
+  /// - Throws: `DiagnosticError` when `--source` names another file.
+  func checkpoint(
+    of file: ModelFile, read source: ByteSource
+  ) throws(DiagnosticError) -> ByteSource? {
+    if let name = self.source {
+      return try CheckpointSearch.checked(ByteSource(path: name), for: file.model)
+    }
+    if !file.isBVQ { return source }
+    guard let found = CheckpointSearch.find(for: file.model, beside: source) else { return nil }
+    Console.printError("using \(found.name), from which the model was made")
+    return found
+  }
+
+  /// Writes a model; notes go to standard error.
+  ///
+  /// - Returns: The size of the file.
+  func write(
+    _ model: Model, as format: any ExportFormat, checkpoint: ByteSource?, options: ImportOptions,
+    to path: String, overwrite: Bool
+  ) throws(DiagnosticError) -> Int {
+    let result = try format.export(
+      ExportRequest(model: model, source: checkpoint, options: options, weights: weightForm))
+    try AtomicFile.write(result.bytes, to: path, overwrite: overwrite)
+    for note in result.notes { Console.warn("\(path): \(note)") }
+    return result.bytes.count
+  }
+}
