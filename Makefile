@@ -2,6 +2,8 @@
 
 # Extra flags for swift build and swift test, for example: make test SWIFT_FLAGS="--jobs 1"
 SWIFT_FLAGS ?=
+# Seconds that `make fuzz` gives each fuzzer
+FUZZ_SECONDS ?= 60
 CHECKS = --explicit-target-dependency-import-check error
 
 APT_PACKAGES = libdnnl-dev libhdf5-dev libprotobuf-c-dev liblapacke-dev libzip-dev libssl-dev \
@@ -11,7 +13,7 @@ BREW_PACKAGES = onednn hdf5 protobuf-c lapack libzip openssl@3 zlib
 BIN = .build/release
 DEMO = .build/demo
 
-.PHONY: help setup build demo test lint format bench proto clean
+.PHONY: help setup build demo test lint format bench fuzz proto clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +65,11 @@ format: ## format the source
 
 bench: setup ## build the benchmark; see `.build/release/lstmpack-bench --help`
 	swift build -c release $(CHECKS) $(SWIFT_FLAGS)
+
+fuzz: setup ## run each fuzzer for FUZZ_SECONDS (60); see Tests/Fuzzing/README.md
+	Tests/Fuzzing/build.sh
+	Tests/Fuzzing/seeds.sh .build-fuzz/seeds
+	FUZZ_SECONDS=$(FUZZ_SECONDS) Tests/Fuzzing/run.sh
 
 proto: ## generate Sources/COnnx from formats/onnx/onnx.proto (needs protobuf-c-compiler)
 	protoc-c --proto_path=formats/onnx --c_out=Sources/COnnx onnx.proto

@@ -1,0 +1,10 @@
+#!/bin/sh
+# Builds the fuzzers with libFuzzer and AddressSanitizer into .build-fuzz.
+set -eu
+cd "$(dirname "$0")"
+# SwiftPM passes the two sanitizers one by one, and the compiler then takes the coverage of the last
+# alone: without -Xswiftc libFuzzer is blind.
+for product in FuzzONNX FuzzHDF5 FuzzKerasArchive FuzzSafetensors FuzzBVQ; do
+  swift build -c release --scratch-path ../../.build-fuzz/sanitized --product "$product" \
+    --sanitize address --sanitize fuzzer -Xswiftc -sanitize=fuzzer,address
+done

@@ -1,0 +1,45 @@
+#!/bin/sh
+# Runs each fuzzer that `build.sh` built for FUZZ_SECONDS; status 1 when there is a finding.
+# `run.sh FuzzONNX` runs one alone.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+build=$(cd "$here/../../.build-fuzz" && pwd)
+seconds=${FUZZ_SECONDS:-60}
+mkdir -p "$build/findings" "$build/corpus"
+status=0
+
+# libhdf5 leaks, reads a little beyond names without an end (strdup), and asks for as much memory as
+# a file says before it notices that the file is shorter.
+export ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1:replace_str=0
+
+fuzz() { # fuzz TARGET SEEDS [OPTION...]
+  target=$1
+  seeds=$2
+  shift 2
+  log=$build/$target.log
+  mkdir -p "$build/corpus/$seeds"
+  "$build/sanitized/release/$target" -max_total_time="$seconds" -rss_limit_mb=2048 -timeout=10 \
+    -max_len=200000 -artifact_prefix="$build/findings/$target-" -dict="$here/$seeds.dict" \
+    -print_final_stats=1 "$@" "$build/corpus/$seeds" "$build/seeds/$seeds" > "$log" 2>&1
+  result=$?
+  runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+  if [ "$result" = 0 ]; then
+    echo "$target: ${runs:-0} executions, no finding"
+  else
+    echo "$target: ${runs:-0} executions, a finding; see .build-fuzz/$target.log"
+    grep -E '^SUMMARY|Test unit written to' "$log" | sed 's/^/  /'
+    status=1
+  fi
+}
+
+for target in ${*:-FuzzONNX FuzzHDF5 FuzzKerasArchive FuzzSafetensors FuzzBVQ}; do
+  case $target in
+    FuzzONNX) fuzz "$target" onnx ;;
+    FuzzHDF5) fuzz "$target" hdf5 -malloc_limit_mb=1000000 ;;
+    FuzzKerasArchive) fuzz "$target" keras -malloc_limit_mb=1000000 ;;
+    FuzzSafetensors) fuzz "$target" safetensors ;;
+    FuzzBVQ) fuzz "$target" bvq ;;
+    *) echo "there is no fuzzer $target"; status=2 ;;
+  esac
+done
+exit $status
