@@ -207,7 +207,7 @@ import Testing
       exitCode: 65,
       text: "error: good.npy: is not a checkpoint that lstmpack reads: it begins with the "
         + "bytes 93 4e 55 4d 50 59 1 0; lstmpack reads Keras .h5, .hdf5 and .keras files, "
-        + "and .onnx"),
+        + ".onnx and .safetensors"),
     Case(
       name: "base is no base",
       arguments: [

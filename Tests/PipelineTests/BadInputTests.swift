@@ -102,8 +102,8 @@ import Testing
     ),
     (
       ["inspect", "model.h5", "--from", "tflite"], 65,
-      "error: model.h5: there is no checkpoint format 'tflite'; the formats are keras-hdf5, "
-        + "keras-archive, onnx\n"
+      "error: model.h5: there is no checkpoint format 'tflite'; the formats are hdf5-arrays, "
+        + "keras-hdf5, keras-shards, keras-archive, onnx, safetensors\n"
     ),
     (
       ["inspect", "model.h5", "--from", "onnx"], 65,
@@ -133,7 +133,7 @@ import Testing
     ),
     (
       ["quantize", "model.h5", "--bits", "2", "--matrices", "kernel"], 64,
-      "Error: --matrices does not know 'kernel'; it takes input, recurrent.\n"
+      "Error: --matrices does not know 'kernel'; it takes input, recurrent, projection.\n"
     ),
     (
       ["quantize", "model.h5", "--bits", "2", "--threads", "0"], 64,

@@ -76,8 +76,8 @@ import Testing
       #expect(
         run.errors == """
           error: there is no model: none is named, nothing came through standard input, and the \
-          current folder has no checkpoint (.h5, .hdf5, .keras, .onnx); name one, for example \
-          `lstmpack inspect model.h5`
+          current folder has no checkpoint (.h5, .hdf5, .keras, .onnx, .safetensors); name one, \
+          for example `lstmpack inspect model.h5`
 
           """)
     }
