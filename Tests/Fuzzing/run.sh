@@ -32,11 +32,26 @@ fuzz() { # fuzz TARGET SEEDS [OPTION...]
   fi
 }
 
+# libhdf5 crashes, hangs and fills the memory on damaged files; that is why the command line reads them
+# in another process (`IsolatedReader`). So a fuzzer that goes through libhdf5 goes on after a finding,
+# and only those that do not have libhdf5 on the stack count.
+through_libhdf5() { # through_libhdf5 TARGET SEEDS
+  fuzz "$1" "$2" -malloc_limit_mb=1000000 -fork=1 -ignore_crashes=1 -ignore_timeouts=1 -ignore_ooms=1
+  awk -v target="$1" '
+    /ERROR: (AddressSanitizer|libFuzzer)/ { inside = 1; ours = 1; total++ }
+    inside && /libhdf5/ { ours = 0 }
+    /^SUMMARY/ && inside { inside = 0; own += ours }
+    END {
+      printf "%s: %d findings in libhdf5, %d outside it\n", target, total - own, own
+      exit own > 0
+    }' "$build/$1.log" || status=1
+}
+
 for target in ${*:-FuzzONNX FuzzHDF5 FuzzKerasArchive FuzzSafetensors FuzzBVQ}; do
   case $target in
     FuzzONNX) fuzz "$target" onnx ;;
-    FuzzHDF5) fuzz "$target" hdf5 -malloc_limit_mb=1000000 ;;
-    FuzzKerasArchive) fuzz "$target" keras -malloc_limit_mb=1000000 ;;
+    FuzzHDF5) through_libhdf5 "$target" hdf5 ;;
+    FuzzKerasArchive) through_libhdf5 "$target" keras ;;
     FuzzSafetensors) fuzz "$target" safetensors ;;
     FuzzBVQ) fuzz "$target" bvq ;;
     *) echo "there is no fuzzer $target"; status=2 ;;
