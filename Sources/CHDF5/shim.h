@@ -14,3 +14,7 @@ static inline hid_t lp_h5_file_access(void) { return H5P_FILE_ACCESS; }
 static inline hid_t lp_h5_default(void) { return H5P_DEFAULT; }
 static inline hid_t lp_h5_all_space(void) { return H5S_ALL; }
 static inline hid_t lp_h5_default_stack(void) { return H5E_DEFAULT; }
+static inline unsigned lp_h5_truncate(void) { return H5F_ACC_TRUNC; }
+static inline hid_t lp_h5_link_create(void) { return H5P_LINK_CREATE; }
+static inline hid_t lp_h5_dataset_create(void) { return H5P_DATASET_CREATE; }
+static inline hid_t lp_h5_float32_little_endian(void) { return H5T_IEEE_F32LE; }

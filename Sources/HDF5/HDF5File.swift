@@ -75,7 +75,7 @@ public final class HDF5File: Sendable {
   private static let memoryFiles = Atomic<Int>(0)
 
   /// A name for a file in memory: libhdf5 takes two open ones of the same name for the same file.
-  private static func nextMemoryName() -> String {
+  static func nextMemoryName() -> String {
     "memory-\(memoryFiles.add(1, ordering: .relaxed).newValue)"
   }
 

@@ -135,6 +135,19 @@ public enum GraphAttribute: Equatable, Sendable {
   public var text: String? { if case .text(let value) = self { value } else { nil } }
 }
 
+extension GraphNode {
+  /// The activation that the settings say, linear when they say none; `nil` for a function that does
+  /// not exist.
+  public var activation: Activation? {
+    guard let name = attributes["function"]?.text else { return .linear }
+    return Activation.Function(rawValue: name).map {
+      Activation(
+        $0, alpha: attributes["alpha"]?.float, beta: attributes["beta"]?.float,
+        sourceName: attributes["sourceName"]?.text)
+    }
+  }
+}
+
 extension Activation {
   /// The activation as settings of a node.
   public var attributes: [String: GraphAttribute] {

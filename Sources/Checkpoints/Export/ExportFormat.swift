@@ -11,12 +11,20 @@ public protocol ExportFormat: Sendable {
   /// The forms in which it can hold weights, the usual one first.
   var weightForms: [WeightForm] { get }
 
+  /// The endings that a file of a certain model may have, the usual one first.
+  func fileExtensions(for model: Model) -> [String]
+
   /// Writes a model.
   ///
   /// - Parameter request: The model and how to write it.
   /// - Returns: The bytes of the file.
   /// - Throws: ``DiagnosticError`` that names the layer which cannot be written.
   func export(_ request: ExportRequest) throws(DiagnosticError) -> ExportResult
+}
+
+extension ExportFormat {
+  /// Any ending of the format.
+  public func fileExtensions(for model: Model) -> [String] { fileExtensions }
 }
 
 /// How matrices are written.

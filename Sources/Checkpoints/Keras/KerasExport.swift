@@ -1,10 +1,11 @@
 public import Diagnostics
 import FileSupport
 import HDF5
-import LSTMCore
+public import LSTMCore
 import ZipArchive
 
-/// Keras files: a copy of the checkpoint with other weights, everything else as it was.
+/// Keras files: a copy of a Keras checkpoint with other weights, everything else as it was; or an
+/// `.h5` written anew for models of other kinds.
 public struct KerasExport: ExportFormat {
   /// The name of the format.
   public let name = "keras"
@@ -16,17 +17,24 @@ public struct KerasExport: ExportFormat {
   /// Creates the format.
   public init() {}
 
+  /// A copy has the ending of its checkpoint, a new file is an `.h5`.
+  public func fileExtensions(for model: Model) -> [String] {
+    model.source.format == "keras-archive" ? ["keras"] : ["h5", "hdf5"]
+  }
+
+  /// Whether the model came from a file of Keras itself.
+  private static func isCopy(of model: Model) -> Bool {
+    ["keras-hdf5", "keras-archive"].contains(model.source.format)
+  }
+
   /// Writes a model.
   ///
   /// - Throws: `DiagnosticError` with code `noExportSource` when the checkpoint is not at hand, with
-  ///   `notExportable` when it is none of Keras.
+  ///   `notExportable` when Keras or lstmpack cannot express it.
   public func export(_ request: ExportRequest) throws(DiagnosticError) -> ExportResult {
-    guard ["keras-hdf5", "keras-archive"].contains(request.model.source.format) else {
-      throw DiagnosticError(
-        .notExportable,
-        "the model came from \(request.model.source.format), and a Keras file is made from a Keras "
-          + "checkpoint",
-        hint: "export it to onnx or safetensors")
+    guard Self.isCopy(of: request.model) else {
+      var writer = try KerasModelWriter(request.model)
+      return ExportResult(bytes: try writer.write())
     }
     guard let source = request.source else {
       throw DiagnosticError(

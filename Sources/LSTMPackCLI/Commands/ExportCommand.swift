@@ -6,8 +6,10 @@ struct ExportCommand: ParsableCommand {
     commandName: "export",
     abstract: "Write a model for another tool: Keras, ONNX or PyTorch (safetensors).",
     discussion: """
-      A Keras or ONNX file is a copy of the checkpoint in which the compressed matrices are replaced \
-      and everything else stays. `lowrank` and `quantize` do the same when --out has such an ending.
+      A model that came from Keras or ONNX goes back as a copy of its checkpoint in which the \
+      compressed matrices are replaced and everything else stays. Written as another kind, the graph \
+      is written anew, when that kind can express it. `lowrank` and `quantize` do the same when --out \
+      has such an ending.
 
       Examples:
 
@@ -58,7 +60,8 @@ struct ExportCommand: ParsableCommand {
         ?? out.flatMap(ExportFormats.format(forFile:))
     else { return }
     try export.check(format)
-    let path = out ?? "\(ModelLocation.stem(of: source)).\(ending(format, file.model))"
+    let ending = format.fileExtensions(for: file.model)[0]
+    let path = out ?? "\(ModelLocation.stem(of: source)).\(ending)"
     try AtomicFile.checkTarget(path, overwrite: force)
     let checkpoint = try export.checkpoint(of: file, read: source)
     let byteCount: Int
@@ -80,11 +83,5 @@ struct ExportCommand: ParsableCommand {
         "Wrote \(path): \(NumberText.bytes(byteCount)); the checkpoint had "
           + "\(NumberText.bytes(before)).")
     }
-  }
-
-  /// The ending of the checkpoint itself, where the format has several.
-  private func ending(_ format: any ExportFormat, _ model: Model) -> String {
-    model.source.format == "keras-archive" && format.fileExtensions.contains("keras")
-      ? "keras" : format.fileExtensions[0]
   }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import LSTMPackKit
 
 /// How a model is written for another tool.
@@ -66,10 +67,25 @@ struct ExportOptions: ParsableArguments {
     _ model: Model, as format: any ExportFormat, checkpoint: ByteSource?, options: ImportOptions,
     to path: String, overwrite: Bool
   ) throws(DiagnosticError) -> Int {
+    try checkEnding(of: path, format, model)
     let result = try format.export(
       ExportRequest(model: model, source: checkpoint, options: options, weights: weightForm))
     try AtomicFile.write(result.bytes, to: path, overwrite: overwrite)
     for note in result.notes { Console.warn("\(path): \(note)") }
     return result.bytes.count
+  }
+
+  /// Checks that a file is not named like another kind of the same format, as an `.h5` called `.keras`.
+  private func checkEnding(
+    of path: String, _ format: any ExportFormat, _ model: Model
+  ) throws(DiagnosticError) {
+    let ending = URL(filePath: path).pathExtension.lowercased()
+    let fitting = format.fileExtensions(for: model)
+    guard format.fileExtensions.contains(ending), !fitting.contains(ending) else { return }
+    throw DiagnosticError(
+      .badOption, file: path,
+      "the file would not be an .\(ending): from \(model.source.format), lstmpack writes "
+        + fitting.map { ".\($0)" }.joined(separator: " or "),
+      hint: "give --out the ending .\(fitting[0])")
   }
 }

@@ -53,13 +53,9 @@ struct NodeContext {
 
   /// The activation among the settings; linear when there is none.
   func activation() throws -> Activation {
-    guard let name = text("function") else { return .linear }
-    guard let function = Activation.Function(rawValue: name) else {
-      throw error("there is no activation '\(name)'")
+    guard let activation = node.activation else {
+      throw error("there is no activation '\(text("function") ?? "")'")
     }
-    let activation = Activation(
-      function, alpha: node.attributes["alpha"]?.float, beta: node.attributes["beta"]?.float,
-      sourceName: text("sourceName"))
     try check(activation)
     return activation
   }

@@ -3,7 +3,8 @@ import FileSupport
 import LSTMCore
 import ONNXProto
 
-/// ONNX files: a copy of the checkpoint with other weights.
+/// ONNX files: a copy of an ONNX checkpoint with other weights, or a graph written anew for models of
+/// other kinds.
 public struct ONNXExport: ExportFormat {
   /// The name of the format.
   public let name = "onnx"
@@ -24,9 +25,8 @@ public struct ONNXExport: ExportFormat {
   ///   `notExportable` when the graph cannot be written.
   public func export(_ request: ExportRequest) throws(DiagnosticError) -> ExportResult {
     guard request.model.source.format == "onnx" else {
-      throw DiagnosticError(
-        .notExportable, "the model came from \(request.model.source.format)",
-        hint: "export it to safetensors")
+      var writer = try ONNXGraphWriter(request.model, form: request.weights)
+      return try Self.checked(try writer.write())
     }
     guard let source = request.source else {
       throw DiagnosticError(
@@ -42,13 +42,18 @@ public struct ONNXExport: ExportFormat {
       model: decoded, source: source, original: original, places: builder.places,
       request: request)
     let bytes = try export.run()
-    guard bytes.count <= Self.messageBytes else {
+    return try Self.checked(ExportResult(bytes: bytes, notes: export.notes))
+  }
+
+  /// Checks that a file is not larger than a protobuf message may be.
+  private static func checked(_ result: ExportResult) throws(DiagnosticError) -> ExportResult {
+    guard result.bytes.count <= messageBytes else {
       throw DiagnosticError(
         .notExportable,
-        "the file would have \(bytes.count) bytes, and an ONNX model in one file has at most "
-          + "\(Self.messageBytes)", hint: "export it to safetensors")
+        "the file would have \(result.bytes.count) bytes, and an ONNX model in one file has at most "
+          + "\(messageBytes)", hint: "export it to safetensors")
     }
-    return ExportResult(bytes: bytes, notes: export.notes)
+    return result
   }
 }
 
