@@ -66,7 +66,7 @@ format: ## format the source
 bench: setup ## build the benchmark; see `.build/release/lstmpack-bench --help`
 	swift build -c release $(CHECKS) $(SWIFT_FLAGS)
 
-fuzz: setup ## run each fuzzer for FUZZ_SECONDS (60); see Tests/Fuzzing/README.md
+fuzz: build ## run each fuzzer for FUZZ_SECONDS (60); see Tests/Fuzzing/README.md
 	Tests/Fuzzing/build.sh
 	Tests/Fuzzing/seeds.sh .build-fuzz/seeds
 	FUZZ_SECONDS=$(FUZZ_SECONDS) Tests/Fuzzing/run.sh

@@ -21,7 +21,7 @@ enum Mutate {
       Worker(options: options, originals: try options.originals()).run(from: first)
       return true
     }
-    let report = Parent(options: options).run()
+    let report = try Parent(options: options).run()
     print(report.text(format: options.format))
     return !report.hasFindings && report.count == options.count
   }

@@ -4,14 +4,16 @@ import LSTMPackKit
 /// What was asked for.
 struct Options {
   static let usage = """
-    usage: Mutate --format NAME [--count N] [--seed N] [--workers N] [--only INDEX [--keep FILE]] \
-    FILE...
+    usage: Mutate --format NAME [--count N] [--seed N] [--workers N] [--findings FOLDER] FILE...
+           Mutate --format NAME [--seed N] --only INDEX [--keep FILE] FILE...
     """
 
   var format = ""
   var count = 1000
   var seed: UInt64 = 1
   var workers = 2
+  /// The folder that files with findings go into.
+  var findings: String?
   /// One index alone, in this process.
   var only: Int?
   /// Where the bytes of `only` go.
@@ -34,6 +36,7 @@ struct Options {
       case "--count": count = try value(of: argument) { Int($0) }
       case "--seed": seed = try value(of: argument) { UInt64($0) }
       case "--workers": workers = try value(of: argument) { Int($0).map { max(1, $0) } }
+      case "--findings": findings = try value(of: argument) { $0 }
       case "--only": only = try value(of: argument) { Int($0) }
       case "--keep": keep = try value(of: argument) { $0 }
       case "--worker-from": first = try value(of: argument) { Int($0) }

@@ -5,9 +5,13 @@ import Synchronization
 /// Runs workers, and starts another when one dies.
 final class Parent: Sendable {
   private let options: Options
+  private let originals: [Original]
   private let report = Mutex(Report())
 
-  init(options: Options) { self.options = options }
+  init(options: Options) throws {
+    self.options = options
+    originals = options.findings == nil ? [] : try options.originals()
+  }
 
   func run() -> Report {
     let lanes = DispatchGroup()
@@ -78,6 +82,14 @@ final class Parent: Sendable {
 
   private func note(_ problem: String, about: String) {
     FileHandle.standardOutput.write(Data("\(problem): --only \(about)\n".utf8))
+    guard let folder = options.findings, let index = Int(about.prefix { $0.isNumber }) else {
+      return
+    }
+    let mutation = Mutation(of: originals, format: options.format, seed: options.seed, index: index)
+    do {
+      try Data(mutation.bytes).write(
+        to: URL(filePath: folder).appending(path: "\(options.format)-\(index)"))
+    } catch { print("cannot keep \(index): \(error)") }
   }
 }
 
