@@ -4,7 +4,8 @@ import LSTMPackKit
 /// What was asked for.
 struct Options {
   static let usage = """
-    usage: Mutate --format NAME [--count N] [--seed N] [--workers N] [--findings FOLDER] FILE...
+    usage: Mutate --format NAME [--count N] [--seed N] [--workers N] [--seconds N] \
+           [--findings FOLDER] FILE...
            Mutate --format NAME [--seed N] --only INDEX [--keep FILE] FILE...
     """
 
@@ -12,6 +13,8 @@ struct Options {
   var count = 1000
   var seed: UInt64 = 1
   var workers = 2
+  /// Longer than this is a hang.
+  var seconds = 10
   /// The folder that files with findings go into.
   var findings: String?
   /// One index alone, in this process.
@@ -36,6 +39,7 @@ struct Options {
       case "--count": count = try value(of: argument) { Int($0) }
       case "--seed": seed = try value(of: argument) { UInt64($0) }
       case "--workers": workers = try value(of: argument) { Int($0).map { max(1, $0) } }
+      case "--seconds": seconds = try value(of: argument) { Int($0).map { max(1, $0) } }
       case "--findings": findings = try value(of: argument) { $0 }
       case "--only": only = try value(of: argument) { Int($0) }
       case "--keep": keep = try value(of: argument) { $0 }
@@ -52,7 +56,7 @@ struct Options {
   func workerArguments(from index: Int) -> [String] {
     [
       "--format", format, "--count", "\(count)", "--seed", "\(seed)", "--workers", "\(workers)",
-      "--worker-from", "\(index)",
+      "--seconds", "\(seconds)", "--worker-from", "\(index)",
     ] + files
   }
 

@@ -61,7 +61,9 @@ final class Parent: Sendable {
     process.waitUntilExit()
     if let current {
       let signal = process.terminationReason == .uncaughtSignal ? process.terminationStatus : 0
-      note(report.withLock { $0.add(signal: signal, alarm: SIGALRM) }, about: current)
+      note(
+        report.withLock { $0.add(signal: signal, alarm: SIGALRM, seconds: options.seconds) },
+        about: current)
     } else if process.terminationStatus != 0 {
       throw UsageError(problem: "a worker ended with status \(process.terminationStatus)")
     } else {

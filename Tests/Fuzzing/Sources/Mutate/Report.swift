@@ -1,8 +1,5 @@
 /// What became of all mutations.
 struct Report {
-  /// Longer than this is a hang.
-  static let longestSeconds = 10
-
   private(set) var count = 0
   private(set) var refused = 0
   private(set) var imported = 0
@@ -26,11 +23,11 @@ struct Report {
   }
 
   /// Counts a mutation that ended its worker; returns what is wrong with it.
-  mutating func add(signal: Int32, alarm: Int32) -> String {
+  mutating func add(signal: Int32, alarm: Int32, seconds: Int) -> String {
     count += 1
     if signal == alarm {
       slow += 1
-      return "slow: over \(Self.longestSeconds) s"
+      return "slow: over \(seconds) s"
     }
     crashed += 1
     return "crashed: signal \(signal)"

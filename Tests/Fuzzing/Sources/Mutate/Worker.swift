@@ -14,7 +14,7 @@ struct Worker {
       let mutation = Mutation(
         of: originals, format: options.format, seed: options.seed, index: index)
       print(.begins, "\(index) \(mutation.about)")
-      alarm(UInt32(Report.longestSeconds))
+      alarm(UInt32(options.seconds))
       print(.ends, measured(mutation))
       alarm(0)
     }
