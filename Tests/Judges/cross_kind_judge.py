@@ -3,8 +3,9 @@
     python Tests/Judges/cross_kind_judge.py .build/release/lstmpack
 
 Keras fixtures become ONNX, and ONNX Runtime must give the outputs that Keras gave. PyTorch state dicts
-become ONNX and Keras, and ONNX Runtime, tf_keras and Keras 3 must give what `lstmpack run` gives.
-Needs numpy, onnx, onnxruntime, tf_keras and keras.
+become ONNX and Keras, and ONNX Runtime, tf_keras and Keras 3 must give what `lstmpack run` gives. ONNX
+models as PyTorch exports them become Keras, and tf_keras must give what PyTorch gives.
+Needs numpy, onnx, onnxruntime, tf_keras, keras and torch.
 """
 
 import argparse
@@ -21,6 +22,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import tf_keras
+import torch
 
 FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "Fixtures"
 BOUND = 1e-5
@@ -98,6 +100,56 @@ def state_dicts(lstmpack, folder):
                 float(np.abs(y - expected.reshape(y.shape)).max()) for y in found)
 
 
+class Classifier(torch.nn.Module):
+    """An LSTM with a head, as people write it."""
+
+    def __init__(self, bidirectional, batch_first, layers, reads):
+        super().__init__()
+        self.reads = reads
+        self.lstm = torch.nn.LSTM(
+            5, 6, layers, batch_first=batch_first, bidirectional=bidirectional)
+        self.head = torch.nn.Linear(12 if bidirectional else 6, 3)
+
+    def forward(self, x):
+        y, (h, _) = self.lstm(x)
+        if self.reads == "state":
+            y = h[-1]
+        elif self.reads == "last step":
+            y = y[:, -1] if self.lstm.batch_first else y[-1]
+        return torch.softmax(self.head(y), -1)
+
+
+def pytorch_exports(lstmpack, folder):
+    out = str(folder / "model.h5")
+    path = str(folder / "torch.onnx")
+    cases = [
+        (False, first, layers, reads)
+        for first in [True, False] for layers in [1, 2] for reads in ["steps", "last step", "state"]
+    ] + [(True, first, layers, "steps") for first in [True, False] for layers in [1, 2]]
+    for bidirectional, batch_first, layers, reads in cases:
+        torch.manual_seed(1)
+        model = Classifier(bidirectional, batch_first, layers, reads).eval()
+        x = torch.randn(2, 7, 5)
+        for sizes in [None, {"x": {0: "first", 1: "second"}}]:
+            torch.onnx.export(
+                model, x, path, dynamo=False, input_names=["x"], output_names=["y"],
+                dynamic_axes=sizes, opset_version=17)
+            what = (f"PyTorch, {layers} {'bidirectional ' if bidirectional else ''}layers, {reads}, "
+                    f"{'batch' if batch_first else 'steps'} first to Keras")
+            refusal = export(lstmpack, path, out)
+            if refusal:
+                yield what, refusal
+                continue
+            expected = model(x).detach().numpy()
+            given = x.numpy()
+            if not batch_first:
+                given = given.transpose(1, 0, 2)
+                if expected.ndim == 3:
+                    expected = expected.transpose(1, 0, 2)
+            found = tf_keras.models.load_model(out, compile=False)(given).numpy()
+            yield what, float(np.abs(found - expected).max())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("lstmpack")
@@ -106,7 +158,7 @@ def main():
     worst = 0.0
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        for judge in [keras_fixtures, state_dicts]:
+        for judge in [keras_fixtures, state_dicts, pytorch_exports]:
             for what, result in judge(lstmpack, folder):
                 if isinstance(result, str):
                     refused += 1

@@ -65,6 +65,42 @@ import Testing
     }
   }
 
+  /// Through ONNX and back; a model that lstmpack wrote as ONNX is one that it knows to read.
+  @Test(arguments: keras.filter { !$0.description.hasPrefix("stateful") })
+  func kerasModelsComeBackFromONNX(_ item: RuntimeCase) throws {
+    let model = try importModel(item.model)
+    guard let first = try? ONNXExport().export(ExportRequest(model: model)) else { return }
+    let onnx = try read(first.bytes, "onnx")
+    let back: [UInt8]
+    do throws(DiagnosticError) {
+      back = try KerasExport().export(ExportRequest(model: onnx)).bytes
+    } catch {
+      #expect(error.code == .notExportable && error.object != nil, "\(error)")
+      #expect(!item.description.hasPrefix("activation_relu"))
+      return
+    }
+    let given = try item.read()
+    let inputs = given.filter { $0.key.hasPrefix("in.") }
+    let expected = given.filter { $0.key.hasPrefix("out.") }
+    let results = try outputs(
+      try read(back, "h5"),
+      Dictionary(uniqueKeysWithValues: inputs.map { (String($0.key.dropFirst(3)), $0.value) }))
+    #expect(results.count == expected.count)
+    if let wanted = expected.values.first, expected.count == 1 {
+      #expect(results[0].distance(to: wanted) < 1e-5)
+    }
+  }
+
+  @Test func anExportersGraphBecomesKeras() throws {
+    let item = try #require(RuntimeCase.all.first { $0.description == "graph_tf2onnx.onnx" })
+    let arrays = try item.read()
+    let bytes = try KerasExport().export(ExportRequest(model: try importModel(item.model))).bytes
+    let x = try #require(arrays.first { $0.key.hasPrefix("in.") }?.value)
+    let wanted = try #require(arrays.first { $0.key.hasPrefix("out.") }?.value)
+    let found = try outputs(try read(bytes, "h5"), ["x": x])
+    #expect(found[0].distance(to: wanted) < 1e-5)
+  }
+
   @Test(arguments: arrays)
   func arraysBecomeKerasAndONNX(_ item: ImportCase) throws {
     let model = try item.importResult().model

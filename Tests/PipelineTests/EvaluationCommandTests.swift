@@ -146,6 +146,31 @@ import Testing
     }
   }
 
+  @Test func statesOfTwoDirectionsStandSideBySide() throws {
+    try withTemporaryFolder { folder in
+      let fixture = repositoryRoot.appending(
+        path: "Tests/Fixtures/runtime/bidirectional_states_k2_h5")
+      let recorded = try ArrayFile.read(ByteSource(path: fixture.path + ".npz"))
+      let x = try #require(recorded["in.x"])
+      try Data(try ArrayFile.bytes(of: [("x", x)], ending: "npy"))
+        .write(to: folder.appending(path: "x.npy"))
+      let run = try CommandRun(
+        ["run", fixture.path + ".h5", "--data", "x.npy", "--states", "--out", "y.npz"], in: folder)
+      #expect(run.exitCode == 0, "\(run.errors)")
+      let arrays = try ArrayFile.read(ByteSource(path: folder.appending(path: "y.npz").path))
+      // Keras returns h and c of the one direction and then of the other, for two sequences.
+      for (name, sides) in [("both/h", [1, 3]), ("both/c", [2, 4])] {
+        let wanted = try Tensor.concatenated(
+          sides.map { try #require(recorded["out.both#\($0)"]) }, axis: 1, allow: { _ in })
+        let found = try #require(arrays[name])
+        #expect(found.dims == wanted.dims)
+        for (a, b) in zip(try #require(found.floats), try #require(wanted.floats)) {
+          #expect(abs(a - b) < 1e-6)
+        }
+      }
+    }
+  }
+
   @Test func analyzeTellsOfGatesAndDrift() throws {
     try withFolder { folder in
       let report = try json(["analyze", Self.model, "--json"] + Self.textArguments, in: folder)

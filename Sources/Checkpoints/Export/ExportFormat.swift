@@ -109,6 +109,20 @@ extension DiagnosticError.Code {
 }
 
 extension ExportRequest {
+  /// What to say when the form of weights that was asked for changes nothing.
+  var notesOnForm: [String] {
+    let matrices = model.matrices.map(\.matrix)
+    switch weights {
+    case .float: return []
+    case .factors:
+      return matrices.contains { $0.rank != nil }
+        ? [] : ["no matrix of the model is factored, so it has no factors to write"]
+    case .int2, .int4, .int8:
+      return matrices.contains { $0.hasIntegerCodes }
+        ? [] : ["no matrix of the model has codes of up to 8 bits, so none is written as integers"]
+    }
+  }
+
   /// Checks that the layers of the model are those of its source as it is read again.
   ///
   /// - Throws: ``DiagnosticError`` with code `notExportable` when they are not.
@@ -123,6 +137,17 @@ extension ExportRequest {
         "its layers are not those of the checkpoint; it was made by another version of lstmpack, or "
           + "with other import options",
         hint: "compress the checkpoint again")
+    }
+  }
+}
+
+extension WeightMatrix {
+  /// Whether it, or a factor of it, is packed into integers.
+  fileprivate var hasIntegerCodes: Bool {
+    switch self {
+    case .dense: false
+    case .packed(let packed): packed.encoding.levelCount <= 256
+    case .product(let left, let right): left.hasIntegerCodes || right.hasIntegerCodes
     }
   }
 }

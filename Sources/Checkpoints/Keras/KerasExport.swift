@@ -33,8 +33,11 @@ public struct KerasExport: ExportFormat {
   ///   `notExportable` when Keras or lstmpack cannot express it.
   public func export(_ request: ExportRequest) throws(DiagnosticError) -> ExportResult {
     guard Self.isCopy(of: request.model) else {
-      var writer = try KerasModelWriter(request.model)
-      return ExportResult(bytes: try writer.write())
+      let (model, notes) =
+        request.model.source.format == "onnx"
+        ? try KerasGraphFromONNX.model(request.model) : (request.model, [])
+      var writer = try KerasModelWriter(model)
+      return ExportResult(bytes: try writer.write(), notes: notes)
     }
     guard let source = request.source else {
       throw DiagnosticError(

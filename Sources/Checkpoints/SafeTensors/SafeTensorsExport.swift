@@ -43,7 +43,7 @@ public struct SafeTensorsExport: ExportFormat {
         for tensor in opaque.tensors { try draft.add(tensor, of: layer, in: request.model) }
       }
     }
-    return ExportResult(bytes: draft.bytes, notes: draft.notes)
+    return ExportResult(bytes: draft.bytes, notes: request.notesOnForm + draft.notes)
   }
 }
 

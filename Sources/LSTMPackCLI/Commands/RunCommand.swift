@@ -126,7 +126,7 @@ struct RunCommand: ParsableCommand {
     var done = 0
     try batches.forEach { inputs, steps in
       results.append(try prepared.run(inputs, session: &session, threads: threads.count))
-      if states { add(session, to: &lastStates, carries: batches.carriesState) }
+      if states { try add(session, to: &lastStates, carries: batches.carriesState) }
       done += steps
       progress.update(done, done)
     }
@@ -156,21 +156,23 @@ struct RunCommand: ParsableCommand {
 
   private func add(
     _ session: RunSession, to states: inout [(name: String, tensor: Tensor)], carries: Bool
-  ) {
+  ) throws {
     let isFirst = states.isEmpty
     var position = 0
     for run in session.runs {
       let batch = run.input?.batch ?? 1
       for (suffix, values) in [("h", run.result.state.h), ("c", run.result.state.c)] {
-        let tensor = Tensor([batch, values.count / max(1, batch)], values)
+        // The directions of a sequence, side by side.
+        let size = values.count / max(1, batch * run.directionCount)
+        let tensor = try Tensor([run.directionCount, batch, size], values).transposed([1, 0, 2])
+          .reshaped([batch, run.directionCount * size], zeroKeeps: false)
         if isFirst {
           states.append(("\(run.name)/\(suffix)", tensor))
         } else if carries {
           states[position].tensor = tensor
-        } else if let joined = try? Tensor.concatenated(
-          [states[position].tensor, tensor], axis: 0, allow: { _ in })
-        {
-          states[position].tensor = joined
+        } else {
+          states[position].tensor = try Tensor.concatenated(
+            [states[position].tensor, tensor], axis: 0, allow: { _ in })
         }
         position += 1
       }

@@ -19,6 +19,8 @@ public struct RunSession: Sendable {
     public var layer: Int
     /// What it was given; `nil` when inputs were not recorded.
     public var input: LSTMSequence?
+    /// One or two.
+    public var directionCount: Int
     /// What it recorded, and its last state.
     public var result: LSTMResult
   }

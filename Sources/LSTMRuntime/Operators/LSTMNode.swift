@@ -75,7 +75,7 @@ struct LSTMNode: Sendable {
       call.session.runs.append(
         RunSession.LSTMRun(
           name: name, layer: layer, input: call.session.recordsInputs ? sequence : nil,
-          result: result))
+          directionCount: directionCount, result: result))
     }
     return result
   }

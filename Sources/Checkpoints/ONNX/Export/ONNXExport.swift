@@ -26,7 +26,9 @@ public struct ONNXExport: ExportFormat {
   public func export(_ request: ExportRequest) throws(DiagnosticError) -> ExportResult {
     guard request.model.source.format == "onnx" else {
       var writer = try ONNXGraphWriter(request.model, form: request.weights)
-      return try Self.checked(try writer.write())
+      var result = try writer.write()
+      result.notes = request.notesOnForm + result.notes
+      return try Self.checked(result)
     }
     guard let source = request.source else {
       throw DiagnosticError(
@@ -94,7 +96,7 @@ private struct ONNXExportRun {
       }
     }
     try internalizeExternalData()
-    notes += writer.notes
+    notes += request.notesOnForm + writer.notes
     var rewriter = ONNXRewriter(source)
     if editor.needsIRVersion4 { rewriter.leastIRVersion = 4 }
     if !writer.nodes.isEmpty {
