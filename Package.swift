@@ -116,7 +116,8 @@ let package = Package(
     tests(
       "MatrixCompressionTests", ["Diagnostics", "LSTMCore", "LinearAlgebra", "MatrixCompression"]),
     tests(
-      "CheckpointsTests", ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "Checkpoints"]),
+      "CheckpointsTests",
+      ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "HDF5", "ONNXProto", "Checkpoints"]),
     tests(
       "LSTMRuntimeTests",
       [

@@ -19,6 +19,9 @@ public protocol CheckpointFormat: Sendable {
   /// - Throws: ``DiagnosticError`` when the source cannot be read.
   func mayRecognize(_ source: ByteSource) throws(DiagnosticError) -> Bool
 
+  /// Whether it takes `ImportOptions.arrayMap`.
+  var takesArrayMap: Bool { get }
+
   /// Whether libhdf5 reads it, which damaged files may crash: `IsolatedReader` then reads it in
   /// another process.
   var isReadByLibHDF5: Bool { get }
@@ -36,6 +39,9 @@ extension CheckpointFormat {
   public func mayRecognize(_ source: ByteSource) throws(DiagnosticError) -> Bool {
     try recognizes(source)
   }
+
+  /// Most formats say themselves what their arrays are.
+  public var takesArrayMap: Bool { false }
 
   /// Most formats are read by lstmpack itself.
   public var isReadByLibHDF5: Bool { false }

@@ -33,6 +33,12 @@ public enum CheckpointFormats {
   ) throws(DiagnosticError) -> ImportResult {
     do throws(DiagnosticError) {
       let format = try format(of: source, named: formatName)
+      guard options.arrayMap == nil || format.takesArrayMap else {
+        throw DiagnosticError(
+          .badImportOption,
+          "a map says what arrays are, and a file of \(format.name) says it itself",
+          hint: "leave out --map; it is for arrays in .h5 and .safetensors files")
+      }
       return try format.importModel(from: source, options: options)
     } catch { throw error.inFile(source.name) }
   }

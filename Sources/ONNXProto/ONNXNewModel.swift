@@ -64,6 +64,20 @@ public struct ONNXNewModel: Sendable {
   /// What it returns.
   public var outputs: [ONNXNewValue]
 
+  /// The version of the format that a version of the operators came with.
+  ///
+  /// Before operator set 18 any will do. Source: ONNX, `docs/Versioning.md`.
+  public static func leastIRVersion(forOpset opset: Int) -> Int {
+    switch opset {
+    case 25...: 13
+    case 24: 12
+    case 23: 11
+    case 21...22: 10
+    case 18...20: 8
+    default: 0
+    }
+  }
+
   /// Creates a model.
   public init(
     irVersion: Int, opset: Int, producer: String, nodes: [ONNXNewNode],

@@ -3,6 +3,7 @@ import Diagnostics
 import FileSupport
 import Foundation
 import LSTMCore
+import ONNXProto
 import TestSupport
 import Testing
 
@@ -120,6 +121,22 @@ import Testing
       #expect(found.count == wanted.count)
       for (a, b) in zip(found, wanted) { #expect(largestDifference(a, b) < 1e-6, "\(form)") }
     }
+  }
+
+  @Test func functionsComeAlongToNewerOperators() throws {
+    let source = try #require(
+      Self.sources(["onnx"]).first { $0.description == "function_of_older_operators.onnx" })
+    let (model, file) = try #require(try read(source))
+    let new = PackedSamples.packed(model)
+    let bytes = try ONNXExport().export(
+      ExportRequest(model: new, source: file, weights: .int2)
+    ).bytes
+    let written = try ONNXModel(decoding: ByteSource(name: "export.onnx", bytes: bytes))
+    let function = try #require(written.functions.first)
+    #expect(function.opsets[""] == written.opsets[""])
+    #expect(try #require(function.opsets[""]) >= 21)
+    let moved = function.nodes.filter { ["Squeeze", "Unsqueeze"].contains($0.opType) }
+    #expect(moved.allSatisfy { $0.attributes["axes"] == nil && $0.inputs.count == 2 })
   }
 
   @Test func anotherCheckpointIsNoSource() throws {

@@ -131,6 +131,10 @@ public struct ArrayMap: Sendable {
           "expected the letters \(gates.map(letter).joined(separator: " ")) in the order of the "
             + "array (c and j mean g)")
       }
+      if let axes = place.axes, !axes.axes.contains(where: { $0.contains(.gate) }) {
+        throw try cursor.required("axes").error(
+          "expected the word gate, for the array holds all gates")
+      }
       return .joined(place, order: found)
     }
     let object = try cursor.object(keys: gates.map(letter))

@@ -14,6 +14,8 @@ public struct HDF5ArraysFormat: CheckpointFormat {
   public let fileExtensions: [String] = []
   /// libhdf5 reads it.
   public let isReadByLibHDF5 = true
+  /// Its arrays may have any names.
+  public let takesArrayMap = true
 
   /// Creates the format.
   public init() {}

@@ -39,14 +39,13 @@ struct TensorFlowLSTMs {
       var forward = cell
       // The layers of a stack in one direction feed each other, not those of the other direction.
       let isInStack = module.split(separator: ".").contains("multi_rnn_cell")
-      if Self.forwardTwin(of: module).flatMap({ cells[$0] }) != nil {
-        guard isInStack else { continue }
+      if let twin = Self.forwardTwin(of: module).flatMap({ cells[$0] }) {
+        // It stands beside the forward one then.
+        if !isInStack, twin.weights.hasSizes(of: cell.weights) { continue }
         forward.layer.directions[0].direction = .backward
       }
       guard !isInStack, let backward = Self.backwardTwin(of: module).flatMap({ cells[$0] }),
-        backward.weights.inputSize == forward.weights.inputSize,
-        backward.weights.hiddenSize == forward.weights.hiddenSize,
-        backward.weights.outputSize == forward.weights.outputSize
+        backward.weights.hasSizes(of: forward.weights)
       else {
         found.lstms.append(forward)
         continue
@@ -185,5 +184,13 @@ struct TensorFlowLSTMs {
     guard let index = parts.firstIndex(of: part) else { return nil }
     parts[index] = other
     return parts.joined(separator: ".")
+  }
+}
+
+extension LSTMWeights {
+  /// Whether two cells can be the directions of one layer.
+  fileprivate func hasSizes(of other: LSTMWeights) -> Bool {
+    inputSize == other.inputSize && hiddenSize == other.hiddenSize
+      && outputSize == other.outputSize
   }
 }

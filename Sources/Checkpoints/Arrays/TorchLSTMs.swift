@@ -230,6 +230,12 @@ struct TorchLSTMs {
     }
     func required(_ name: String) throws(DiagnosticError) -> Parameter {
       guard let found = parameter(name) else {
+        if let factor = source.arrays.first(where: { $0.name.hasPrefix(title(name) + ".") }) {
+          throw DiagnosticError(
+            .unsupportedCheckpoint, object: title(name),
+            "stands there as factors (\(factor.name)), which lstmpack writes and does not read",
+            hint: "use the .bvq that it was exported from")
+        }
         throw DiagnosticError(
           .malformedCheckpoint, object: title(name),
           "is not there, but other weights of this LSTM are",

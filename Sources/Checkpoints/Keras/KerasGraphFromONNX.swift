@@ -99,7 +99,8 @@ struct KerasGraphFromONNX {
       let (name, axes) = try tensor(output.value)
       graph.outputs.append(GraphOutput(name: output.name, value: name))
       if axes.starts(with: [.steps, .batch]) {
-        notes.append("the output \(output.name) has the batch first in Keras; it had the steps first")
+        notes.append(
+          "the output \(output.name) has the batch first in Keras; it had the steps first")
       }
     }
     var model = source

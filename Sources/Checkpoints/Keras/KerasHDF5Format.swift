@@ -14,6 +14,8 @@ public struct KerasHDF5Format: CheckpointFormat {
   public let fileExtensions = ["h5", "hdf5"]
   /// libhdf5 reads it.
   public let isReadByLibHDF5 = true
+  /// Its arrays may have any names.
+  public let takesArrayMap = true
 
   /// Creates the format.
   public init() {}

@@ -151,6 +151,7 @@ struct KerasModelBuilder {
     }
     guard let inner = try config.wrapped() else { return nil }
     if try inner.asLSTM() != nil { return "an LSTM inside this wrapper is not supported" }
+    if inner.layers != nil { return "a model inside this wrapper is not supported" }
     return try reason(inner)
   }
 
@@ -389,9 +390,11 @@ extension KerasModelBuilder {
   /// A matrix of floating-point numbers; `nil` for other shapes and types.
   private func matrix(_ place: KerasTensorPlace) throws(DiagnosticError) -> Matrix? {
     let info = try file.info(ofDataset: place.path)
-    guard info.shape.count == 2, info.elementCount > 0, case .float = info.elementClass else {
-      return nil
+    switch info.elementClass {
+    case .float, .bfloat16: break
+    default: return nil
     }
+    guard info.shape.count == 2, info.elementCount > 0 else { return nil }
     return Matrix(
       rows: info.shape[0], columns: info.shape[1],
       elements: try KerasLSTMReader(file: file).floats(place.path))

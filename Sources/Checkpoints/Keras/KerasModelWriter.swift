@@ -3,9 +3,10 @@ import HDF5
 import LSTMCore
 import OrderedJSON
 
-/// Writes a model of another kind as an `.h5` of Keras 2, from its graph: LSTMs, embeddings, dense
-/// layers and activations. Keras 2, tf.keras 2 and Keras 3 read it.
+/// Writes a model of another kind as a Keras 2 file, from its graph: LSTMs, embeddings, dense layers and
+/// activations.
 ///
+/// Keras 2, tf.keras 2 and Keras 3 read it.
 /// Source of the layout: Keras 2, `saving/legacy/hdf5_format.py`; `formats/hdf5/README.md`.
 struct KerasModelWriter {
   /// The version whose layout and meanings the file has.

@@ -28,7 +28,9 @@ public struct SafeTensorsExport: ExportFormat {
             "\(layer.name) has the weights of another layer, which stand there once")
           continue
         }
-        try draft.add(lstm, request.model.lstmWeights[lstm.weights], named: layer.name)
+        try draft.add(
+          lstm, request.model.lstmWeights[lstm.weights], of: layer,
+          isFromArrays: request.model.isFromArrays)
       case .embedding(let embedding):
         try draft.add(embedding.weights, "\(SafeTensorsDraft.module(layer.name)).weight")
       case .dense(let dense):
@@ -62,18 +64,25 @@ private struct SafeTensorsDraft {
   }
 
   /// The module and number of a layer that came from PyTorch, `encoder.lstm.l1`; 0 for others.
-  private static func split(_ layer: String) -> (module: String, suffix: String) {
-    let parts = module(layer).split(separator: ".").map(String.init)
-    if let last = parts.last, last.first == "l", let number = Int(last.dropFirst()) {
+  ///
+  /// A cell of PyTorch has no number.
+  private static func split(_ layer: Layer, isFromArrays: Bool) -> (module: String, suffix: String)
+  {
+    let parts = module(layer.name).split(separator: ".").map(String.init)
+    if isFromArrays, layer.sourceClass == "LSTMCell" {
+      return (layer.name == "cell" ? "" : module(layer.name), "")
+    }
+    if isFromArrays, let last = parts.last, last.first == "l", let number = Int(last.dropFirst()) {
       return (parts.dropLast().joined(separator: "."), "_l\(number)")
     }
-    return (module(layer), "_l0")
+    return (module(layer.name), "_l0")
   }
 
   mutating func add(
-    _ layer: LSTMLayer, _ weights: LSTMWeights, named name: String
+    _ layer: LSTMLayer, _ weights: LSTMWeights, of owner: Layer, isFromArrays: Bool
   ) throws(DiagnosticError) {
-    let (module, suffix) = Self.split(name)
+    let name = owner.name
+    let (module, suffix) = Self.split(owner, isFromArrays: isFromArrays)
     let prefix = module.isEmpty ? "" : module + "."
     for (settings, direction) in zip(layer.directions, weights.directions) {
       let isReverse = weights.directions.count == 2 && settings.direction == .backward
@@ -162,10 +171,7 @@ private struct SafeTensorsDraft {
     _ tensor: SourceTensor, of layer: Layer, in model: Model
   ) throws(DiagnosticError) {
     var copy = tensor
-    let isWhole =
-      model.source.format == "onnx"
-      || ["safetensors", "hdf5-arrays"].contains(
-        model.source.format)
+    let isWhole = model.source.format == "onnx" || model.isFromArrays
     copy.name =
       isWhole
       ? tensor.name : Self.module(layer.name) + "." + Self.module(tensor.name)
@@ -222,4 +228,9 @@ private struct SafeTensorsDraft {
     case .bool: "BOOL"
     }
   }
+}
+
+extension Model {
+  /// Whether it came from arrays with the names of PyTorch or TensorFlow.
+  fileprivate var isFromArrays: Bool { ["safetensors", "hdf5-arrays"].contains(source.format) }
 }

@@ -10,6 +10,8 @@ public struct SafeTensorsFormat: CheckpointFormat {
   public let name = "safetensors"
   /// The usual endings of the file name.
   public let fileExtensions = ["safetensors"]
+  /// Its arrays may have any names.
+  public let takesArrayMap = true
 
   /// Creates the format.
   public init() {}

@@ -269,9 +269,14 @@ def in_function(case):
 
 def external(case):
     initializer(case)
+    put_outside(case, case.tensors)
+
+
+def put_outside(case, tensors):
+    """Moves the data of tensors into a file beside the model."""
     data = b""
     name = case.name + ".onnx.data"
-    for tensor in case.tensors:
+    for tensor in tensors:
         raw = tensor.raw_data
         tensor.ClearField("raw_data")
         tensor.data_location = TensorProto.EXTERNAL
@@ -281,6 +286,27 @@ def external(case):
         data += raw
     with open(os.path.join(OUT, name), "wb") as file:
         file.write(data)
+
+
+def external_in_if(case):
+    """The weights belong to the branches and stand in another file."""
+    for name, array in case.weights():
+        case.tensor(name, array)
+    put_outside(case, case.tensors)
+    tensors, case.tensors = case.tensors, []
+    in_branches(case, branch(case, [case.lstm()], tensors))
+
+
+def function_of_older_operators(case):
+    """A function of operator set 11, in which axes are attributes, in a model of 17."""
+    in_function(case)
+    function = case.functions[0]
+    del function.opset_import[:]
+    function.opset_import.append(helper.make_opsetid("", 11))
+    function.node.insert(0, helper.make_node("Squeeze", ["W_wide"], ["W"], name="narrow", axes=[0]))
+    function.node.insert(0, helper.make_node(
+        "Unsqueeze", ["W_given"], ["W_wide"], name="widen", axes=[0]))
+    function.input[1] = "W_given"
 
 
 def float_data(case):
@@ -338,6 +364,11 @@ def write_matrix():
         case = Case(f"opset{opset}", "bidirectional", True, opset, 3 if opset < 7 else 13)
         if opset < 7:
             case.attributes["output_sequence"] = 1
+        give(case)
+        case.write()
+    for name, give, opset in [("external_in_if", external_in_if, 17),
+                              ("function_of_older_operators", function_of_older_operators, 17)]:
+        case = Case(name, opset=opset)
         give(case)
         case.write()
 

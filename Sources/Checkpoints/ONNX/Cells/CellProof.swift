@@ -20,6 +20,16 @@ struct CellProof {
   /// The most multiplications of all proofs together: a file with many cells must end, too.
   private static let budget = 1 << 32
 
+  /// What came of it.
+  enum Outcome {
+    /// They agree; the initializers that the nodes read.
+    case proved(Set<String>)
+    /// They differ.
+    case differs
+    /// The nodes cannot be worked out, or would take too long.
+    case unknown(reason: String)
+  }
+
   private let byteCount: Int
   private var remaining = Self.budget
 
@@ -31,14 +41,15 @@ struct CellProof {
   ///   - layer: The layer as rebuilt, of one direction.
   ///   - weights: Its weights.
   ///   - bound: The values of the graph.
-  /// - Returns: The initializers that the nodes read; `nil` when the two differ, or when the nodes
-  ///   cannot be worked out.
+  /// - Returns: Whether they agree.
   /// - Throws: `DiagnosticError` for damaged tensors.
   mutating func prove(
     _ layer: LSTMLayer, _ weights: LSTMWeights, _ bound: Bound
-  ) throws -> Set<String>? {
+  ) throws -> Outcome {
     remaining -= 8 * Self.rows * weights.hiddenSize * (weights.inputSize + weights.hiddenSize)
-    guard remaining > 0 else { return nil }
+    guard remaining > 0 else {
+      return .unknown(reason: "the file has more cells than lstmpack works out")
+    }
     var random = SeededGenerator(seed: 1)
     let scale = Self.scale(of: weights)
     func numbers(_ size: Int, scale: Float) -> [Float] {
@@ -63,9 +74,9 @@ struct CellProof {
         let newOutput = try Self.floats(bound.newOutput, evaluator)
       else { continue }
       return Self.areClose(newCell, expected.c) && Self.areClose(newOutput, expected.h)
-        ? evaluator.usedInitializers : nil
+        ? .proved(evaluator.usedInitializers) : .differs
     }
-    return nil
+    return .unknown(reason: "lstmpack cannot work out all of its nodes")
   }
 
   private static func floats(

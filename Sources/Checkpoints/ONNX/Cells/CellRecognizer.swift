@@ -116,17 +116,21 @@ final class CellRecognizer {
     let bound = CellProof.Bound(
       input: input, output: output, cell: skeleton.cell, newOutput: skeleton.newOutput,
       newCell: skeleton.newCell)
-    guard let proved = try proof.prove(layer, weights, bound) else {
+    let used: Set<String>
+    switch try proof.prove(layer, weights, bound) {
+    case .proved(let initializers): used = initializers
+    case .differs:
       throw NotACell(
         reason: "the layer rebuilt from its weights computes something else, so it is no plain LSTM"
       )
+    case .unknown(let reason): throw NotACell(reason: reason)
     }
     return RecognizedCell(
       skeleton: skeleton, input: input, output: output, weights: weights, layer: layer,
       inputPlaces: inputPlaces, recurrentPlaces: recurrentPlaces,
       interior: roots.between(
         [skeleton.newOutput, skeleton.newCell], and: [input, output, skeleton.cell]),
-      usedInitializers: proved, warning: warning)
+      usedInitializers: used, warning: warning)
   }
 
   // MARK: - Input and state

@@ -96,14 +96,14 @@ private struct ONNXExportRun {
       }
     }
     try internalizeExternalData()
-    notes += request.notesOnForm + writer.notes
+    notes += request.notesOnForm
     var rewriter = ONNXRewriter(source)
     if editor.needsIRVersion4 { rewriter.leastIRVersion = 4 }
     if !writer.nodes.isEmpty {
       let wanted = max(model.opsets[""] ?? 1, writer.opset)
-      try ONNXOpsetUpgrade(model: model, to: wanted).add(to: &editor)
+      try ONNXOpsetUpgrade(to: wanted).add(to: &editor)
       rewriter.opset = wanted
-      rewriter.leastIRVersion = max(4, wanted >= 25 ? 11 : wanted >= 21 ? 10 : 0)
+      rewriter.leastIRVersion = max(4, ONNXNewModel.leastIRVersion(forOpset: wanted))
       if wanted > (model.opsets[""] ?? 1) {
         notes.append(
           "operator set \(model.opsets[""] ?? 1) became \(wanted), which the integers need")
@@ -208,12 +208,18 @@ private struct ONNXExportRun {
 
   /// Takes data from other files into this one, so that the export is one file.
   private mutating func internalizeExternalData() throws(DiagnosticError) {
-    for tensor in model.graph.initializers where tensor.isExternal {
-      guard let type = tensor.elementType else { continue }
-      editor.replace(
-        ONNXNewTensor(
-          name: tensor.name, dims: tensor.dims, dataType: type.rawValue,
-          bytes: try tensor.littleEndianBytes()))
+    for (start, graph) in editor.graphs {
+      for tensor in graph.initializers where tensor.isExternal {
+        guard let type = tensor.elementType else {
+          throw DiagnosticError(
+            .notExportable, object: tensor.name,
+            "is in another file, and of a type that lstmpack does not read")
+        }
+        editor.replace(
+          ONNXNewTensor(
+            name: tensor.name, dims: tensor.dims, dataType: type.rawValue,
+            bytes: try tensor.littleEndianBytes()), in: start)
+      }
     }
   }
 }

@@ -77,10 +77,10 @@ struct ONNXGraphWriter {
     }
     let opset = max(Self.leastOpset, weights.opset)
     let new = ONNXNewModel(
-      irVersion: opset >= 25 ? 11 : opset >= 21 ? 10 : 8, opset: opset, producer: "lstmpack",
+      irVersion: ONNXNewModel.leastIRVersion(forOpset: opset), opset: opset, producer: "lstmpack",
       nodes: weights.nodes + nodes, initializers: weights.tensors + constants, inputs: inputs,
       outputs: outputs)
-    return ExportResult(bytes: new.bytes, notes: weights.notes)
+    return ExportResult(bytes: new.bytes)
   }
 
   // MARK: - For the operations

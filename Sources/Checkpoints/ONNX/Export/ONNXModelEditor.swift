@@ -20,6 +20,8 @@ struct ONNXModelEditor {
     let initializers: [ONNXTensor]
     let inputs: [String]
     let isFunction: Bool
+    /// The version of the standard operators in it.
+    let opset: Int
   }
 
   init(_ model: ONNXModel) {
@@ -27,34 +29,36 @@ struct ONNXModelEditor {
     var graphs: [Int: Graph] = [:]
     var readers: [String: Int] = [:]
     var names: Set<String> = []
-    func visit(_ nodes: [ONNXNode]) {
+    func visit(_ nodes: [ONNXNode], opset: Int) {
       for node in nodes {
         for input in node.inputs where !input.isEmpty { readers[input, default: 0] += 1 }
         names.formUnion(node.outputs)
         for attribute in node.attributes.values {
           switch attribute {
-          case .graph(let graph): visit(graph)
-          case .graphs(let inner): inner.forEach { visit($0) }
+          case .graph(let graph): visit(graph, opset: opset)
+          case .graphs(let inner): inner.forEach { visit($0, opset: opset) }
           default: break
           }
         }
       }
     }
-    func visit(_ graph: ONNXGraph) {
+    func visit(_ graph: ONNXGraph, opset: Int) {
       graphs[graph.start] = Graph(
         nodes: graph.nodes, initializers: graph.initializers, inputs: graph.inputs,
-        isFunction: false)
+        isFunction: false, opset: opset)
       for output in graph.outputs { readers[output, default: 0] += 1 }
       names.formUnion(graph.inputs)
       names.formUnion(graph.initializers.map(\.name))
-      visit(graph.nodes)
+      visit(graph.nodes, opset: opset)
     }
-    visit(model.graph)
+    let opset = model.opsets[""] ?? 1
+    visit(model.graph, opset: opset)
     for function in model.functions {
       graphs[function.start] = Graph(
-        nodes: function.nodes, initializers: [], inputs: function.inputs, isFunction: true)
+        nodes: function.nodes, initializers: [], inputs: function.inputs, isFunction: true,
+        opset: function.opsets[""] ?? opset)
       for output in function.outputs { readers[output, default: 0] += 1 }
-      visit(function.nodes)
+      visit(function.nodes, opset: function.opsets[""] ?? opset)
     }
     self.graphs = graphs
     self.readers = readers
@@ -143,9 +147,9 @@ struct ONNXModelEditor {
     edits[start] = edit
   }
 
-  /// Replaces an initializer of the main graph, unless it goes.
-  mutating func replace(_ tensor: ONNXNewTensor) {
-    edits[model.graph.start, default: ONNXGraphEdit()].replacedInitializers[tensor.name] = tensor
+  /// Replaces an initializer of a graph, unless it goes.
+  mutating func replace(_ tensor: ONNXNewTensor, in start: Int) {
+    edits[start, default: ONNXGraphEdit()].replacedInitializers[tensor.name] = tensor
   }
 
   /// Changes a node.

@@ -7,21 +7,18 @@ import ONNXProto
 /// operator that changed in another way is named and refused. Source: ONNX, `docs/Changelog.md`,
 /// operator sets 7 to 25.
 struct ONNXOpsetUpgrade {
-  let model: ONNXModel
   /// The operator set that is wanted.
   let target: Int
 
   /// The oldest operator set from which nodes are brought up.
   private static let oldest = 7
 
-  init(model: ONNXModel, to target: Int) {
-    self.model = model
-    self.target = target
-  }
+  init(to target: Int) { self.target = target }
 
   /// Operators that changed in a way that is not undone here, with the set where they did.
   private static let changed: [String: Int] = [
     "Upsample": 10, "Scatter": 11, "Resize": 11, "TopK": 11, "RoiAlign": 16, "GridSample": 20,
+    "DFT": 20,
     "GroupNormalization": 21, "Scan": 9,
   ]
 
@@ -35,18 +32,17 @@ struct ONNXOpsetUpgrade {
   ///
   /// - Throws: `DiagnosticError` with code `notExportable` that names a node.
   func add(to editor: inout ONNXModelEditor) throws(DiagnosticError) {
-    let opset = model.opsets[""] ?? 1
-    guard opset < target else { return }
-    guard opset >= Self.oldest else {
-      throw DiagnosticError(
-        .notExportable,
-        "integers need operator set \(target), and the nodes of operator set \(opset) cannot be "
-          + "brought there", hint: "export it with --weights float or factors")
-    }
-    for (start, graph) in editor.graphs.sorted(by: { $0.key < $1.key }) {
+    for (start, graph) in editor.graphs.sorted(by: { $0.key < $1.key })
+    where graph.opset < target {
+      guard graph.opset >= Self.oldest else {
+        throw DiagnosticError(
+          .notExportable,
+          "the form of the weights needs operator set \(target), and nodes of operator set "
+            + "\(graph.opset) cannot be brought there", hint: "export it with --weights float")
+      }
       for (position, node) in graph.nodes.enumerated()
       where node.isStandard && editor.edits[start]?.removedNodes.contains(position) != true {
-        try upgrade(node, position, start, from: opset, &editor)
+        try upgrade(node, position, start, from: graph.opset, &editor)
       }
     }
   }
@@ -139,7 +135,7 @@ struct ONNXOpsetUpgrade {
   private func refused(_ node: ONNXNode, _ problem: String) -> DiagnosticError {
     DiagnosticError(
       .notExportable, object: node.name.isEmpty ? node.opType : node.name,
-      "integers need operator set \(target), and \(node.opType) \(problem)",
-      hint: "export it with --weights float or factors")
+      "the form of the weights needs operator set \(target), and \(node.opType) \(problem)",
+      hint: "export it with --weights float")
   }
 }

@@ -35,8 +35,6 @@ struct StackedMatrix: Equatable {
 struct ONNXWeightWriter {
   private(set) var nodes: [ONNXNewNode] = []
   private(set) var tensors: [ONNXNewTensor] = []
-  /// What could not be written packed, with the reason.
-  private(set) var notes: [String] = []
   /// The version of operators that the nodes need.
   ///
   /// `Reshape` takes its shape as an input from 5 on.
@@ -99,15 +97,11 @@ struct ONNXWeightWriter {
         if case .product(let left, let right) = matrix { (left, right) } else { nil }
       }
       return product(pairs)
-    case .packed(let first) where form != .factors:
+    case .packed where form != .factors:
       let packed = matrices.compactMap { matrix -> PackedMatrix? in
         if case .packed(let packed) = matrix { packed } else { nil }
       }
-      if let value = unpack(packed) { return value }
-      notes.append(
-        "\(prefix): codes of \(first.encoding.name) need more bits than --weights \(form.rawValue) "
-          + "has, so they are written out")
-      return dense(matrices)
+      return unpack(packed) ?? dense(matrices)
     case .dense, .packed: return dense(matrices)
     }
   }
@@ -138,7 +132,7 @@ struct ONNXWeightWriter {
 
   // MARK: - Codes
 
-  /// Codes with their parameters; `nil` when the form has too few bits for them.
+  /// Codes with their parameters; `nil` for an encoding that ONNX cannot work out.
   private mutating func unpack(_ matrices: [PackedMatrix]) -> String? {
     let first = matrices[0]
     let rows = matrices.reduce(0) { $0 + $1.rows }
@@ -159,11 +153,8 @@ struct ONNXWeightWriter {
       }
       return dequantized(codes.map { signs[Int($0)] }, shape, column(0), group: group, bits: 2)
     case let uniform as UniformEncoding:
-      guard
-        let steps = dequantized(
-          codes.map(Int.init), shape, column(0), group: group,
-          bits: uniform.width <= 4 ? 4 : 8)
-      else { return nil }
+      let steps = dequantized(
+        codes.map(Int.init), shape, column(0), group: group, bits: uniform.width <= 4 ? 4 : 8)
       return node("Add", [steps, spread(column(1), rows, columns, groups, group)])
     case is Codebook2Encoding:
       return looked(up: codes, parameters, rows, columns, groups, group)
@@ -190,7 +181,7 @@ struct ONNXWeightWriter {
   /// Integers times scales, one scale for each group of a row.
   private mutating func dequantized(
     _ integers: [Int], _ shape: [Int], _ scales: [Float], group: Int, bits: Int
-  ) -> String? {
+  ) -> String {
     let width = max(bits, leastBits)
     let isSigned = integers.contains { $0 < 0 }
     let codes = tensor("codes", .integers(integers, dims: shape, bits: width, isSigned: isSigned))
@@ -221,7 +212,7 @@ struct ONNXWeightWriter {
   private mutating func looked(
     up codes: [UInt16], _ levels: [Float], _ rows: Int, _ columns: Int, _ groups: Int,
     _ group: Int
-  ) -> String? {
+  ) -> String {
     // Whole groups, so that each has the same number of codes.
     let width = groups * group
     var padded: [Int] = []
