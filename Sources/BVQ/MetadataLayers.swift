@@ -60,10 +60,8 @@ enum MetadataLayers {
       throw shape.error(
         "has \(sizes.count) sizes, above the limit of \(BVQFormat.maximumShapeRank)")
     }
-    // Also without the zeros, so that nobody who multiplies in another order overflows.
     do throws(DiagnosticError) {
-      _ = try checkedProduct(
-        sizes.filter { $0 > 0 }, limit: BVQFormat.maximumElementCount, of: "a tensor")
+      _ = try checkedProduct(sizes, limit: BVQFormat.maximumElementCount, of: "a tensor")
     } catch { throw shape.error(error.problem) }
     return sizes
   }

@@ -10,16 +10,12 @@
 public func checkedProduct(
   _ sizes: [Int], limit: Int, of what: @autoclosure () -> String
 ) throws(DiagnosticError) -> Int {
-  var product = 1
-  var isZero = false
-  for size in sizes {
-    guard size >= 0 else {
-      throw DiagnosticError(.limitExceeded, "\(what()) has a negative size in \(sizes)")
-    }
-    if size == 0 { isZero = true }
+  for size in sizes where size < 0 {
+    throw DiagnosticError(.limitExceeded, "\(what()) has a negative size in \(sizes)")
   }
-  if isZero { return 0 }
-  for size in sizes {
+  var product = 1
+  // Without the zeros, so that the product of some of the sizes is within the limit, too.
+  for size in sizes where size > 0 {
     let (next, overflow) = product.multipliedReportingOverflow(by: size)
     guard !overflow, next <= limit else {
       throw DiagnosticError(
@@ -27,5 +23,5 @@ public func checkedProduct(
     }
     product = next
   }
-  return product
+  return sizes.contains(0) ? 0 : product
 }

@@ -18,13 +18,15 @@ import Testing
 }
 
 @Suite struct CheckedProductTests {
-  @Test(arguments: [([], 1), ([3, 4], 12), ([0, Int.max, Int.max], 0), ([10, 10], 100)])
+  @Test(arguments: [([], 1), ([3, 4], 12), ([0, 10, 10], 0), ([10, 10], 100)])
   func multiplies(sizes: [Int], product: Int) throws {
     #expect(try checkedProduct(sizes, limit: 100, of: "x") == product)
   }
 
   @Test(arguments: [
     ([-1, 2], "x has a negative size in [-1, 2]"),
+    // Part of the sizes is multiplied, too.
+    ([0, 11, 11], "x declares [0, 11, 11] elements, above the limit of 100"),
     ([101], "x declares [101] elements, above the limit of 100"),
     (
       [1 << 40, 1 << 40],

@@ -150,6 +150,9 @@ def write_graphs(save, one, tensors):
         nodes=[nd("ConstantOfShape", ["shape"], ["R"])], extra=[ints("shape", 1, 8, 10**12)])
     one("constant-of-shape-negative.onnx", "ConstantOfShape of a negative size", R=None,
         nodes=[nd("ConstantOfShape", ["shape"], ["R"])], extra=[ints("shape", 1, -8, 2)])
+    one("constant-of-shape-zero-overflow.onnx", "ConstantOfShape of no elements whose sizes overflow",
+        R=None, nodes=[nd("ConstantOfShape", ["shape"], ["R"])],
+        extra=[ints("shape", 2**40, 2**40, 0)])
     doubling = [nd("Concat", [f"a{n}", f"a{n}"], [f"a{n + 1}"], axis=1) for n in range(45)]
     one("concat-doubling.onnx", "45 Concat nodes that double a tensor: 2^49 numbers", R=None,
         extra=[helper.make_tensor("a0", TensorProto.FLOAT, [1, 8, 2], [1.0] * 16)],
