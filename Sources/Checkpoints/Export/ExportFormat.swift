@@ -14,6 +14,9 @@ public protocol ExportFormat: Sendable {
   /// The endings that a file of a certain model may have, the usual one first.
   func fileExtensions(for model: Model) -> [String]
 
+  /// Whether a file of a certain model is a copy of its checkpoint, which has to be at hand.
+  func isCopy(of model: Model) -> Bool
+
   /// Writes a model.
   ///
   /// - Parameter request: The model and how to write it.
@@ -25,6 +28,9 @@ public protocol ExportFormat: Sendable {
 extension ExportFormat {
   /// Any ending of the format.
   public func fileExtensions(for model: Model) -> [String] { fileExtensions }
+
+  /// Written from the model alone.
+  public func isCopy(of model: Model) -> Bool { false }
 }
 
 /// How matrices are written.

@@ -22,8 +22,8 @@ public struct KerasExport: ExportFormat {
     model.source.format == "keras-archive" ? ["keras"] : ["h5", "hdf5"]
   }
 
-  /// Whether the model came from a file of Keras itself.
-  private static func isCopy(of model: Model) -> Bool {
+  /// Models from one file of Keras are copied.
+  public func isCopy(of model: Model) -> Bool {
     ["keras-hdf5", "keras-archive"].contains(model.source.format)
   }
 
@@ -32,7 +32,7 @@ public struct KerasExport: ExportFormat {
   /// - Throws: `DiagnosticError` with code `noExportSource` when the checkpoint is not at hand, with
   ///   `notExportable` when Keras or lstmpack cannot express it.
   public func export(_ request: ExportRequest) throws(DiagnosticError) -> ExportResult {
-    guard Self.isCopy(of: request.model) else {
+    guard isCopy(of: request.model) else {
       let (model, notes) =
         request.model.source.format == "onnx"
         ? try KerasGraphFromONNX.model(request.model) : (request.model, [])

@@ -26,7 +26,7 @@ struct CompressionRun {
     let checkpoint =
       try format.map { (format) throws(DiagnosticError) in
         try export.check(format)
-        return try export.checkpoint(of: file, read: source)
+        return try export.checkpoint(of: file, read: source, for: format)
       } ?? nil
     guard file.model.matrices.contains(where: { $0.path.isLSTM }) else {
       throw NothingToCompress.error(for: file.model).inFile(source.name)

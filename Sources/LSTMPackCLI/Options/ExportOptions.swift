@@ -46,15 +46,17 @@ struct ExportOptions: ParsableArguments {
   /// - Parameters:
   ///   - file: The model.
   ///   - source: The file that it was read from.
-  /// - Returns: The checkpoint, if any.
+  ///   - format: The format that is written.
+  /// - Returns: The checkpoint, if any; `nil`, too, when the format does not need it.
   /// - Throws: `DiagnosticError` when `--source` names another file.
   func checkpoint(
-    of file: ModelFile, read source: ByteSource
+    of file: ModelFile, read source: ByteSource, for format: any ExportFormat
   ) throws(DiagnosticError) -> ByteSource? {
     if let name = self.source {
       return try CheckpointSearch.checked(ByteSource(path: name), for: file.model)
     }
     if !file.isBVQ { return source }
+    guard format.isCopy(of: file.model) else { return nil }
     guard let found = CheckpointSearch.find(for: file.model, beside: source) else { return nil }
     Console.printError("using \(found.name), from which the model was made")
     return found
@@ -84,7 +86,7 @@ struct ExportOptions: ParsableArguments {
     guard format.fileExtensions.contains(ending), !fitting.contains(ending) else { return }
     throw DiagnosticError(
       .badOption, file: path,
-      "the file would not be an .\(ending): from \(model.source.format), lstmpack writes "
+      "the ending .\(ending) does not fit: from \(model.source.format), lstmpack writes "
         + fitting.map { ".\($0)" }.joined(separator: " or "),
       hint: "give --out the ending .\(fitting[0])")
   }

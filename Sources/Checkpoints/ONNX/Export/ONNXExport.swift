@@ -1,6 +1,6 @@
 public import Diagnostics
 import FileSupport
-import LSTMCore
+public import LSTMCore
 import ONNXProto
 
 /// ONNX files: a copy of an ONNX checkpoint with other weights, or a graph written anew for models of
@@ -19,12 +19,15 @@ public struct ONNXExport: ExportFormat {
   /// Creates the format.
   public init() {}
 
+  /// Models from ONNX are copied.
+  public func isCopy(of model: Model) -> Bool { model.source.format == "onnx" }
+
   /// Writes a model.
   ///
   /// - Throws: `DiagnosticError` with code `noExportSource` when the checkpoint is not at hand, with
   ///   `notExportable` when the graph cannot be written.
   public func export(_ request: ExportRequest) throws(DiagnosticError) -> ExportResult {
-    guard request.model.source.format == "onnx" else {
+    guard isCopy(of: request.model) else {
       var writer = try ONNXGraphWriter(request.model, form: request.weights)
       var result = try writer.write()
       result.notes = request.notesOnForm + result.notes

@@ -28,10 +28,12 @@ extension ONNXGraphWriter {
       biases(weights), "", state(node, at: 1, directions), state(node, at: 2, directions),
       peepholes(weights),
     ]
-    let (sequence, lastH, lastC) = (newName("Y"), newName("Y_h"), newName("Y_c"))
+    let (sequence, lastH, lastC) = (
+      newName("\(node.name)/Y"), newName("\(node.name)/Y_h"), newName("\(node.name)/Y_c")
+    )
     emit(
       ONNXNewNode(
-        "LSTM", name: newName(node.name), inputs: onnxInputs.droppingEmptyEnd,
+        "LSTM", name: node.name, inputs: onnxInputs.droppingEmptyEnd,
         outputs: [sequence, lastH, lastC], attributes: try attributes(lstm, weights.hiddenSize)))
     let returnsSequences = node.attributes["returnSequences"]?.integer == 1
     var sides: [String]

@@ -21,6 +21,9 @@ struct ONNXGraphWriter {
   /// Matrices that are written already, by layer and what they are.
   private var written: [String: String] = [:]
   private var names: Set<String> = []
+  private var nodeNames: Set<String> = []
+  /// The name of the node that is being written.
+  private var current = ""
 
   /// Creates a writer.
   ///
@@ -61,6 +64,7 @@ struct ONNXGraphWriter {
           }))
     }
     for node in graph.nodes {
+      current = node.name
       do throws(DiagnosticError) { try add(node) } catch { throw error.atObject(node.name) }
     }
     var outputs: [ONNXNewValue] = []
@@ -121,25 +125,32 @@ struct ONNXGraphWriter {
     _ opType: String, _ inputs: [String],
     _ attributes: [(name: String, value: ONNXNewNode.Attribute)] = [], as output: String? = nil
   ) -> String {
-    let name = output ?? newName(opType.lowercased())
-    nodes.append(
-      ONNXNewNode(opType, name: name, inputs: inputs, outputs: [name], attributes: attributes))
-    return name
+    let value = output ?? newName("\(current)/\(opType.lowercased())")
+    emit(ONNXNewNode(opType, name: value, inputs: inputs, outputs: [value], attributes: attributes))
+    return value
   }
 
-  /// Adds an operator with several values.
-  mutating func emit(_ node: ONNXNewNode) { nodes.append(node) }
+  /// Adds an operator; its name becomes one that no other has.
+  mutating func emit(_ node: ONNXNewNode) {
+    var named = node
+    var count = 1
+    while !nodeNames.insert(named.name).inserted {
+      count += 1
+      named.name = "\(node.name)_\(count)"
+    }
+    nodes.append(named)
+  }
 
   /// A constant vector of integers.
   mutating func constant(_ integers: [Int]) -> String {
-    let name = newName("integers")
+    let name = newName("\(current)/integers")
     constants.append(ONNXNewTensor(name: name, dims: [integers.count], integers: integers))
     return name
   }
 
   /// A constant of floating-point numbers.
   mutating func constant(_ values: [Float], dims: [Int]) -> String {
-    let name = newName("values")
+    let name = newName("\(current)/values")
     constants.append(.floats(values, name: name, dims: dims, type: .float))
     return name
   }
