@@ -144,10 +144,23 @@ extension HDF5File {
     default: elementClass = .other
     }
     let shape = try shape(of: id, path: path)
-    try checkLayout(of: id, path: path)
+    let layout = try layout(of: id, path: path)
     let bytes = try checkedProduct(
       shape + [max(size, 4)], limit: Limit.datasetBytes, of: "the dataset \(path)")
     let stored = Int(clamping: H5Dget_storage_size(id))
+    var fileSize: hsize_t = 0
+    guard unsafe H5Fget_filesize(identifier, &fileSize) >= 0, stored <= Int(clamping: fileSize)
+    else {
+      throw DiagnosticError(
+        .malformedHDF5, object: path,
+        "stores \(stored) bytes, more than the \(fileSize) of the file; the file is damaged")
+    }
+    // Without a filter there is a byte for each that is declared, or none when nothing was written.
+    guard layout == H5D_CHUNKED || stored == 0 || stored / max(size, 1) >= shape.reduce(1, *) else {
+      throw DiagnosticError(
+        .malformedHDF5, object: path,
+        "has shape \(shape) but stores only \(stored) bytes; the file is damaged")
+    }
     let (allowed, overflow) = stored.multipliedReportingOverflow(by: Limit.expansion)
     guard bytes <= max(Limit.smallDatasetBytes, overflow ? Int.max : allowed) else {
       throw DiagnosticError(
@@ -174,8 +187,8 @@ extension HDF5File {
     return sizes.map { Int(clamping: $0) }
   }
 
-  /// Refuses data that is outside the file.
-  private func checkLayout(of id: hid_t, path: String) throws(DiagnosticError) {
+  /// How the data lies in the file: compact, contiguous or in chunks; data outside the file is refused.
+  private func layout(of id: hid_t, path: String) throws(DiagnosticError) -> H5D_layout_t {
     let properties = try HDF5Library.checked(
       H5Dget_create_plist(id), "has a layout that cannot be read", object: path)
     defer { H5Pclose(properties) }
@@ -184,10 +197,12 @@ extension HDF5File {
         .unsupportedHDF5, object: path, "keeps its data in another file; lstmpack reads one file",
         hint: "save the checkpoint with the data in it")
     }
-    guard H5Pget_layout(properties) != H5D_VIRTUAL else {
+    let layout = H5Pget_layout(properties)
+    guard layout != H5D_VIRTUAL else {
       throw DiagnosticError(
         .unsupportedHDF5, object: path, "is a virtual dataset over other files",
         hint: "save the checkpoint with the data in it")
     }
+    return layout
   }
 }

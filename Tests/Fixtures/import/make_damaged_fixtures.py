@@ -48,6 +48,11 @@ def reference(data):
     return data.index(struct.pack("<Q", data.index(b"GCOL"))) - 4
 
 
+def rows(data):
+    """Where the shape of the kernel says how many rows it has."""
+    return data.index(struct.pack("<QQ", 2, 8))
+
+
 def main():
     damage("heap-object-of-no-size",
            lambda d: d.__setitem__(slice(heap_object(d) + 8, heap_object(d) + 16), bytes(8)))
@@ -62,6 +67,8 @@ def main():
                                    struct.pack("<I", 0xFFFFFF00)))
     damage("tree-child-nowhere",
            lambda d: d.__setitem__(slice(d.index(b"TREE") + 32, d.index(b"TREE") + 40), b"\xff" * 8))
+    damage("shape-of-16-mb-in-64-bytes",
+           lambda d: d.__setitem__(slice(rows(d), rows(d) + 8), struct.pack("<Q", 500_000)))
 
 
 if __name__ == "__main__":
