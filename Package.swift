@@ -80,6 +80,12 @@ let package = Package(
       ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "DataFiles", "LSTMRuntime"]),
     library("ModelCompression", ["Diagnostics", "LSTMCore", "MatrixCompression"]),
     library(
+      "LSTMTraining",
+      [
+        "Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "DataFiles", "LSTMRuntime",
+        "ModelEvaluation",
+      ]),
+    library(
       "ModelAnalysis",
       [
         "Diagnostics", "LSTMCore", "LinearAlgebra", "MatrixCompression", "LSTMRuntime",
@@ -92,7 +98,7 @@ let package = Package(
       [
         "Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "Checkpoints", "BVQ",
         "MatrixCompression", "LSTMRuntime", "ModelEvaluation", "ModelAnalysis",
-        "ModelCompression",
+        "ModelCompression", "LSTMTraining",
       ]),
     library("LSTMPackCLI", ["LSTMPackKit", argumentParser]),
     .executableTarget(name: "lstmpack", dependencies: ["LSTMPackCLI"], swiftSettings: settings),
@@ -134,6 +140,8 @@ let package = Package(
     tests(
       "ModelCompressionTests",
       ["Diagnostics", "LSTMCore", "MatrixCompression", "ModelAnalysis", "ModelCompression"]),
+    tests(
+      "LSTMTrainingTests", ["Diagnostics", "LSTMCore", "FileSupport", "DataFiles", "LSTMTraining"]),
     tests(
       "PipelineTests",
       ["LSTMPackKit", "LSTMPackCLI", "BenchmarkData", "lstmpack"]),

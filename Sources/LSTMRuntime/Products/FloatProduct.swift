@@ -8,7 +8,7 @@ internal import Foundation
 /// element of y in one order whatever the number of rows is, but for one row, for which it has
 /// another routine; so one row is computed as two. Carried state and batches rest on this
 /// (`StateTests`).
-enum FloatProduct {
+package enum FloatProduct {
   /// Computes one block.
   ///
   /// - Parameters:
@@ -35,7 +35,6 @@ enum FloatProduct {
       }
       return
     }
-    SingleThreadedOpenMP.use()
     guard rows == 1 else {
       unsafe multiply(
         x: x, xStride: xStride, rows: rows, inputs: inputs, w: w, wStride: wStride,
@@ -57,15 +56,25 @@ enum FloatProduct {
     }
   }
 
-  private static func multiply(
-    x: UnsafePointer<Float>, xStride: Int, rows: Int, inputs: Int,
-    w: UnsafePointer<Float>, wStride: Int, outputs: Int,
+  /// Computes one block in whatever order oneDNN likes for its shape, for training.
+  ///
+  /// - Parameters:
+  ///   - x: `[rows, inputs]`, or `[inputs, rows]` when it is transposed.
+  ///   - w: `[inputs, outputs]`, or `[outputs, inputs]` when it is transposed.
+  /// - Precondition: No size is zero.
+  package static func multiply(
+    x: UnsafePointer<Float>, xStride: Int, isXTransposed: Bool = false, rows: Int, inputs: Int,
+    w: UnsafePointer<Float>, wStride: Int, isWTransposed: Bool = false, outputs: Int,
     y: UnsafeMutablePointer<Float>, yStride: Int, accumulate: Bool
   ) {
-    let plain = CChar(UInt8(ascii: "N"))
+    SingleThreadedOpenMP.use()
+    let letter = { (isTransposed: Bool) in
+      CChar(UInt8(isTransposed ? UInt8(ascii: "T") : UInt8(ascii: "N")))
+    }
     let status = unsafe dnnl_sgemm(
-      plain, plain, dnnl_dim_t(rows), dnnl_dim_t(outputs), dnnl_dim_t(inputs), 1, x,
-      dnnl_dim_t(xStride), w, dnnl_dim_t(wStride), accumulate ? 1 : 0, y, dnnl_dim_t(yStride))
+      letter(isXTransposed), letter(isWTransposed), dnnl_dim_t(rows), dnnl_dim_t(outputs),
+      dnnl_dim_t(inputs), 1, x, dnnl_dim_t(xStride), w, dnnl_dim_t(wStride), accumulate ? 1 : 0, y,
+      dnnl_dim_t(yStride))
     // Only wrong sizes are refused, and callers own the sizes.
     precondition(status == dnnl_success, "oneDNN refused a product")
   }

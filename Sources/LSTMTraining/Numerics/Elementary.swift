@@ -1,0 +1,7 @@
+import Foundation
+
+/// The natural logarithm.
+func logarithm(_ x: Double) -> Double { Foundation.log(x) }
+
+/// exp(x).
+func exponential(_ x: Double) -> Double { Foundation.exp(x) }

@@ -1,0 +1,73 @@
+/// Memory for numbers: zero at first, released with the object.
+///
+/// Workers of a ``WorkerTeam`` share it; each writes its own part between two barriers.
+@safe package final class NumberBuffer<Element: TrainingNumber>: @unchecked Sendable {
+  /// The first number.
+  let start: UnsafeMutablePointer<Element>
+  /// How many numbers there are.
+  package let count: Int
+
+  package init(_ count: Int) {
+    self.count = count
+    // One number more than asked for: what is empty has an address, too.
+    unsafe start = UnsafeMutablePointer<Element>.allocate(capacity: count + 1)
+    unsafe start.initialize(repeating: 0, count: count + 1)
+  }
+
+  package convenience init(_ values: [Element]) {
+    self.init(values.count)
+    self.values = values
+  }
+
+  deinit { unsafe start.deallocate() }
+
+  /// The numbers.
+  ///
+  /// - Precondition: What is set has as many.
+  package var values: [Element] {
+    get { unsafe Array(UnsafeBufferPointer(start: start, count: count)) }
+    set {
+      precondition(newValue.count == count, "A buffer keeps its size")
+      unsafe newValue.withUnsafeBufferPointer { from in
+        if let from = from.baseAddress { unsafe start.update(from: from, count: count) }
+      }
+    }
+  }
+
+  package subscript(index: Int) -> Element {
+    get {
+      precondition((0..<count).contains(index), "Outside the buffer")
+      return unsafe start[index]
+    }
+    set {
+      precondition((0..<count).contains(index), "Outside the buffer")
+      unsafe start[index] = newValue
+    }
+  }
+}
+
+/// Eight numbers at a time from memory, the last ones padded with zeros.
+enum Lanes {
+  @inline(__always)
+  static func load<Element: TrainingNumber>(
+    _ from: UnsafePointer<Element>, _ count: Int
+  ) -> SIMD8<Element> {
+    if count >= 8 {
+      return unsafe UnsafeRawPointer(from).loadUnaligned(as: SIMD8<Element>.self)
+    }
+    var result = SIMD8<Element>.zero
+    for lane in 0..<count { result[lane] = unsafe from[lane] }
+    return result
+  }
+
+  @inline(__always)
+  static func store<Element: TrainingNumber>(
+    _ value: SIMD8<Element>, _ to: UnsafeMutablePointer<Element>, _ count: Int
+  ) {
+    if count >= 8 {
+      unsafe UnsafeMutableRawPointer(to).storeBytes(of: value, as: SIMD8<Element>.self)
+    } else {
+      for lane in 0..<count { unsafe to[lane] = value[lane] }
+    }
+  }
+}

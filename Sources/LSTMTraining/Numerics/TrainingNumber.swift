@@ -1,0 +1,98 @@
+import Foundation
+internal import LSTMRuntime
+
+/// The numbers that training computes with: `Float` at work, `Double` as the reference whose gradients
+/// tests hold against differences.
+package protocol TrainingNumber: BinaryFloatingPoint, SIMDScalar, Codable, Sendable {
+  /// y = x · w or y += x · w, on the calling thread.
+  ///
+  /// - Parameters:
+  ///   - x: `[rows, inputs]`, or `[inputs, rows]` when transposed.
+  ///   - w: `[inputs, outputs]`, or `[outputs, inputs]` when transposed.
+  ///   - y: `[rows, outputs]`.
+  static func product(
+    _ x: MatrixView<Self>, _ w: MatrixView<Self>, into y: UnsafeMutablePointer<Self>,
+    stride: Int, rows: Int, inputs: Int, outputs: Int, accumulate: Bool)
+  /// exp of eight numbers.
+  static func exponential(_ x: SIMD8<Self>) -> SIMD8<Self>
+  /// tanh of eight numbers.
+  static func hyperbolicTangent(_ x: SIMD8<Self>) -> SIMD8<Self>
+}
+
+/// Elements in rows, to be read.
+@safe package struct MatrixView<Element> {
+  let start: UnsafePointer<Element>
+  let stride: Int
+  let isTransposed: Bool
+
+  init(_ start: UnsafePointer<Element>, stride: Int, transposed: Bool = false) {
+    unsafe self.start = start
+    self.stride = stride
+    self.isTransposed = transposed
+  }
+}
+
+extension TrainingNumber {
+  /// 1 / (1 + exp(−x)).
+  @inline(__always)
+  static func logistic(_ x: SIMD8<Self>) -> SIMD8<Self> {
+    1 / (1 + exponential(0 - x))
+  }
+}
+
+extension Float: TrainingNumber {
+  package static func product(
+    _ x: MatrixView<Float>, _ w: MatrixView<Float>, into y: UnsafeMutablePointer<Float>,
+    stride: Int, rows: Int, inputs: Int, outputs: Int, accumulate: Bool
+  ) {
+    guard rows > 0, inputs > 0, outputs > 0 else { return }
+    unsafe FloatProduct.multiply(
+      x: x.start, xStride: x.stride, isXTransposed: x.isTransposed, rows: rows, inputs: inputs,
+      w: w.start, wStride: w.stride, isWTransposed: w.isTransposed, outputs: outputs, y: y,
+      yStride: stride, accumulate: accumulate)
+  }
+
+  @inline(__always)
+  package static func exponential(_ x: SIMD8<Float>) -> SIMD8<Float> { VectorMath.exp(x) }
+  @inline(__always)
+  package static func hyperbolicTangent(_ x: SIMD8<Float>) -> SIMD8<Float> { VectorMath.tanh(x) }
+}
+
+extension Double: TrainingNumber {
+  package static func product(
+    _ x: MatrixView<Double>, _ w: MatrixView<Double>, into y: UnsafeMutablePointer<Double>,
+    stride: Int, rows: Int, inputs: Int, outputs: Int, accumulate: Bool
+  ) {
+    for row in 0..<rows {
+      for output in 0..<outputs {
+        var sum = 0.0
+        for input in 0..<inputs {
+          let left =
+            unsafe x.isTransposed
+            ? x.start[input * x.stride + row] : x.start[row * x.stride + input]
+          let right =
+            unsafe w.isTransposed
+            ? w.start[output * w.stride + input] : w.start[input * w.stride + output]
+          sum += left * right
+        }
+        if accumulate {
+          unsafe y[row * stride + output] += sum
+        } else {
+          unsafe y[row * stride + output] = sum
+        }
+      }
+    }
+  }
+
+  package static func exponential(_ x: SIMD8<Double>) -> SIMD8<Double> {
+    var result = x
+    for lane in 0..<8 { result[lane] = Foundation.exp(x[lane]) }
+    return result
+  }
+
+  package static func hyperbolicTangent(_ x: SIMD8<Double>) -> SIMD8<Double> {
+    var result = x
+    for lane in 0..<8 { result[lane] = Foundation.tanh(x[lane]) }
+    return result
+  }
+}
