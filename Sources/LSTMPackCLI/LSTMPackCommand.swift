@@ -29,6 +29,7 @@ public struct LSTMPackCommand: ParsableCommand {
     subcommands: [
       InspectCommand.self, AnalyzeCommand.self, LowRankCommand.self, QuantizeCommand.self,
       EvalCommand.self, RunCommand.self, VerifyCommand.self, ExportCommand.self,
+      TrainCommand.self,
       ReadModelCommand.self,
     ])
 
@@ -38,7 +39,8 @@ public struct LSTMPackCommand: ParsableCommand {
   /// Parses arguments, runs the command they name and ends the process with its exit code.
   public static func execute(_ arguments: [String]? = nil) -> Never {
     do {
-      var command = try parseAsRoot(arguments)
+      var command = try parseAsRoot(
+        ConfigurationFile.expanded(arguments ?? Array(CommandLine.arguments.dropFirst())))
       try command.run()
     } catch let error as DiagnosticError {
       Console.printError("error: \(error)")

@@ -7,6 +7,7 @@
 @_exported public import FileSupport
 @_exported public import LSTMCore
 @_exported public import LSTMRuntime
+@_exported public import LSTMTraining
 @_exported public import MatrixCompression
 @_exported public import ModelAnalysis
 @_exported public import ModelCompression

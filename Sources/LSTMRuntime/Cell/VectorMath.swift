@@ -10,7 +10,6 @@ package enum VectorMath {
   /// exp(x), with x limited to −87.3 … 88.3, where float32 ends.
   ///
   /// Range reduction and polynomial of Cephes, `expf.c`.
-  @inlinable
   @inline(__always)
   package static func exp(_ x: Vector) -> Vector {
     let limited = clamp(x, -87.3, 88.3)
@@ -33,7 +32,6 @@ package enum VectorMath {
   }
 
   /// 1 / (1 + exp(−x)).
-  @inlinable
   @inline(__always)
   package static func logistic(_ x: Vector) -> Vector { 1 / (1 + exp(-x)) }
 
@@ -41,7 +39,6 @@ package enum VectorMath {
   /// float32.
   ///
   /// Coefficients of Eigen, `MathFunctionsImpl.h`.
-  @inlinable
   @inline(__always)
   package static func tanh(_ x: Vector) -> Vector {
     let limit: Float = 7.905_311_1
@@ -60,9 +57,8 @@ package enum VectorMath {
   }
 
   /// x within limits; not a number stays.
-  @usableFromInline
   @inline(__always)
-  static func clamp(_ x: Vector, _ lower: Float, _ upper: Float) -> Vector {
+  private static func clamp(_ x: Vector, _ lower: Float, _ upper: Float) -> Vector {
     // Comparing and selecting makes vector code; the library's own limits do not.
     x.replacing(with: lower, where: x .< lower).replacing(with: upper, where: x .> upper)
   }

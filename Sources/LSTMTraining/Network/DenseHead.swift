@@ -125,20 +125,11 @@
     unsafe ownLargest.update(repeating: -.infinity, count: chunk)
     unsafe ownSums.update(repeating: 0, count: chunk)
     for output in own {
-      let from = unsafe scores.start + output * chunk
-      for row in stride(from: 0, to: chunk, by: 8) {
-        let (value, best) = unsafe (Lanes.load(from + row, 8), Lanes.load(ownLargest + row, 8))
-        unsafe Lanes.store(best.replacing(with: value, where: value .> best), ownLargest + row, 8)
-      }
+      unsafe Number.raise(ownLargest, to: scores.start + output * chunk, count: chunk)
     }
     for output in own {
-      let from = unsafe scores.start + output * chunk
-      for row in stride(from: 0, to: chunk, by: 8) {
-        let power = unsafe Number.exponential(
-          Lanes.load(from + row, 8) - Lanes.load(ownLargest + row, 8))
-        unsafe Lanes.store(power, from + row, 8)
-        unsafe Lanes.store(Lanes.load(ownSums + row, 8) + power, ownSums + row, 8)
-      }
+      unsafe Number.exponentiate(
+        scores.start + output * chunk, minus: ownLargest, addingTo: ownSums, count: chunk)
     }
     worker.wait()
     unsafe withUnsafeTemporaryAllocation(of: Number.self, capacity: chunk) { factors in

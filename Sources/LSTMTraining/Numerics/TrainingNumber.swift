@@ -15,6 +15,13 @@ package protocol TrainingNumber: BinaryFloatingPoint, SIMDScalar, Codable, Senda
     stride: Int, rows: Int, inputs: Int, outputs: Int, accumulate: Bool)
   /// exp of eight numbers.
   static func exponential(_ x: SIMD8<Self>) -> SIMD8<Self>
+  /// Replaces elements by those of a row where these are larger; `count` is a multiple of 8.
+  static func raise(
+    _ largest: UnsafeMutablePointer<Self>, to row: UnsafePointer<Self>, count: Int)
+  /// Replaces a row by exp(row − largest) and adds it to sums; `count` is a multiple of 8.
+  static func exponentiate(
+    _ row: UnsafeMutablePointer<Self>, minus largest: UnsafePointer<Self>,
+    addingTo sums: UnsafeMutablePointer<Self>, count: Int)
   /// tanh of eight numbers.
   static func hyperbolicTangent(_ x: SIMD8<Self>) -> SIMD8<Self>
 }
@@ -52,6 +59,19 @@ extension Float: TrainingNumber {
       yStride: stride, accumulate: accumulate)
   }
 
+  package static func raise(
+    _ largest: UnsafeMutablePointer<Float>, to row: UnsafePointer<Float>, count: Int
+  ) {
+    unsafe VectorMath.raise(largest, to: row, count: count)
+  }
+
+  package static func exponentiate(
+    _ row: UnsafeMutablePointer<Float>, minus largest: UnsafePointer<Float>,
+    addingTo sums: UnsafeMutablePointer<Float>, count: Int
+  ) {
+    unsafe VectorMath.exponentiate(row, minus: largest, addingTo: sums, count: count)
+  }
+
   @inline(__always)
   package static func exponential(_ x: SIMD8<Float>) -> SIMD8<Float> { VectorMath.exp(x) }
   @inline(__always)
@@ -81,6 +101,22 @@ extension Double: TrainingNumber {
           unsafe y[row * stride + output] = sum
         }
       }
+    }
+  }
+
+  package static func raise(
+    _ largest: UnsafeMutablePointer<Double>, to row: UnsafePointer<Double>, count: Int
+  ) {
+    for index in 0..<count { unsafe largest[index] = max(largest[index], row[index]) }
+  }
+
+  package static func exponentiate(
+    _ row: UnsafeMutablePointer<Double>, minus largest: UnsafePointer<Double>,
+    addingTo sums: UnsafeMutablePointer<Double>, count: Int
+  ) {
+    for index in 0..<count {
+      unsafe row[index] = Foundation.exp(row[index] - largest[index])
+      unsafe sums[index] += row[index]
     }
   }
 

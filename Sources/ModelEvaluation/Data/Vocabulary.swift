@@ -40,6 +40,40 @@ public struct Vocabulary: Sendable {
     } catch { throw error.inFile(source.name) }
   }
 
+  /// Makes a vocabulary of what a text has, in the order in which tokens first stand there.
+  ///
+  /// - Parameters:
+  ///   - source: UTF-8 text.
+  ///   - isOfCharacters: Whether tokens are characters, not words and ends of lines.
+  /// - Throws: ``DiagnosticError`` with the file named when it is empty or no text.
+  public init(of source: ByteSource, isOfCharacters: Bool) throws(DiagnosticError) {
+    let bytes = try source.bytes(in: 0..<source.count)
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw Self.error("is not UTF-8 text").inFile(source.name)
+    }
+    var tokens: [String] = []
+    var seen: Set<String> = []
+    func add(_ token: String) { if seen.insert(token).inserted { tokens.append(token) } }
+    if isOfCharacters {
+      for scalar in text.unicodeScalars { add(String(scalar)) }
+    } else {
+      for line in text.unicodeScalars.split(separator: "\n", omittingEmptySubsequences: false) {
+        for word in line.split(whereSeparator: { $0.properties.isWhitespace }) { add(String(word)) }
+        // Every line ends, the last one, too, but not the nothing after its end.
+        if !line.isEmpty || !tokens.isEmpty { add(Self.endOfLine) }
+      }
+    }
+    guard tokens.contains(where: { $0 != Self.endOfLine }) else {
+      throw Self.error("is empty").inFile(source.name)
+    }
+    do throws(DiagnosticError) { try self.init(tokens: tokens) } catch {
+      throw error.inFile(source.name)
+    }
+  }
+
+  /// The vocabulary as a JSON list of tokens.
+  public var json: String { JSONValue.array(tokens.map { .string($0) }).serialized() }
+
   /// Makes a vocabulary of tokens.
   ///
   /// - Throws: ``DiagnosticError`` when there are none, or one stands twice.

@@ -1,0 +1,130 @@
+import ArgumentParser
+import LSTMPackKit
+
+struct TrainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train",
+    abstract: "Train an LSTM whose gates are nearly binary, so that it compresses well.",
+    discussion: """
+      From a text comes a language model of its words or characters; from sequences with labels \
+      (.npz, or .npy and tables with --labels) a model of classes or numbers. With --gates gumbel \
+      the input and forget gates are driven to 0 and 1 (G2-LSTM, arXiv:1806.02988). The weights of \
+      the epoch with the lowest validation loss are written, in the format of --out's ending: .h5, \
+      .onnx, .safetensors or .bvq. --resume goes on after an interruption, bit for bit.
+
+      Examples:
+
+        lstmpack train train.txt --valid valid.txt --gates gumbel --out model.h5
+        lstmpack train train.txt --valid valid.txt --epochs 40 --plateau-decay 1.2 --dropout 0.5
+        lstmpack train book.txt --tokens characters --hidden 256 --optimizer adam
+        lstmpack train sensors.npz --hidden 64 --layers 1 --out sensors.onnx
+        lstmpack train train.txt --init model.h5 --vocab vocab.json --gates gumbel --epochs 1 --lr 2
+        lstmpack train --resume model.training
+      """)
+
+  @OptionGroup var data: TrainingDataOptions
+  @OptionGroup var network: NetworkOptions
+  @OptionGroup var gates: TrainingGateOptions
+  @OptionGroup var regularization: RegularizationFlags
+  @OptionGroup var optimization: OptimizationFlags
+
+  @Option(
+    name: [.short, .long],
+    help: ArgumentHelp(
+      "The file to write; the data's name with .h5 without it. The vocabulary stands beside it, "
+        + "with .vocab.json.", valueName: "file"))
+  var out: String?
+
+  @Flag(help: "Overwrite the output file when it exists.")
+  var force = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Where the run is saved after each epoch, to be resumed; --out with .training without it.",
+      valueName: "file"))
+  var checkpoint: String?
+
+  @Option(
+    help: ArgumentHelp("Save the run after so many segments, too.", valueName: "segments"))
+  var checkpointEvery: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Go on with a run that was saved; settings and files are in it.", valueName: "file"),
+    completion: .file())
+  var resume: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write the losses of each epoch to this file: JSON lines for .jsonl, else CSV.",
+      valueName: "file"))
+  var log: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "A JSON object with options of this command by their long names; those of the command line "
+        + "go before.", valueName: "file"), completion: .file(extensions: ["json"]))
+  var config: String?
+
+  @Flag(help: "Print the report as JSON.")
+  var json = false
+
+  @Option(
+    help: ArgumentHelp(
+      "How many threads to use; the last bits of the weights depend on it.", valueName: "count"))
+  var threads: Int?
+
+  func validate() throws {
+    if let threads, !(1...256).contains(threads) {
+      throw ValidationError("--threads takes a number from 1 to 256, not \(threads).")
+    }
+    if let checkpointEvery, checkpointEvery < 1 {
+      throw ValidationError("--checkpoint-every takes a number from 1 up, not \(checkpointEvery).")
+    }
+    guard data.training != nil || resume != nil else {
+      throw ValidationError("Give a text or sequences to train on, or --resume with a saved run.")
+    }
+    if data.training != nil && resume != nil {
+      throw ValidationError("--resume has its data; give no other.")
+    }
+  }
+
+  func run() throws {
+    if let resume {
+      try TrainingRun.resumed(
+        resume, epochs: optimization.epochs, out: out, checkpointEvery: checkpointEvery, json: json)
+    } else {
+      try start()
+    }
+  }
+
+  private func start() throws {
+    let files = try TrainingFiles(
+      data: data, out: out, checkpoint: checkpoint, log: log)
+    try files.check(overwrite: force)
+    let initial = try network.initial()
+    let loaded = try data.load(shape: initial?.shape)
+    var settings = TrainingSettings(shape: try initial?.shape ?? network.shape(for: loaded))
+    settings.gates = gates.options
+    settings.regularization = regularization.options
+    settings.optimizer = optimization.optimizer(forText: loaded.isText)
+    settings.schedule = optimization.schedule
+    settings.batch = optimization.batch
+    settings.steps = optimization.bptt
+    settings.variesSteps = optimization.randomBptt
+    settings.evaluationStreams = data.streams
+    settings.initialRange = network.initialRange
+    settings.forgetBias = network.forgetBias
+    settings.seed = optimization.seed
+    settings.threads = threads ?? ProcessorCount.available
+    let trainer: LSTMTrainer
+    do throws(DiagnosticError) {
+      try settings.checkSize()
+      trainer = try LSTMTrainer(
+        settings, training: loaded.training, validation: loaded.validation, initial: initial)
+    } catch { throw error.inFile(files.training) }
+    try TrainingRun(
+      trainer: trainer, files: files, data: loaded, checkpointEvery: checkpointEvery, json: json
+    ).run(overwrite: force)
+  }
+}

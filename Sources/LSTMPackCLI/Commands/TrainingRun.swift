@@ -1,0 +1,186 @@
+import Foundation
+import LSTMPackKit
+
+/// The files of a run of training, as they stand in its checkpoint.
+struct TrainingFiles {
+  /// What is learned from.
+  let training: String
+  /// The model that is written.
+  let out: String
+  /// Where the run is saved.
+  let checkpoint: String
+  /// The losses of each epoch.
+  let log: String?
+  /// The options of the data, by name, for a run that goes on.
+  let data: [String: String]
+
+  private static let dataOptions = "data."
+
+  init(
+    data: TrainingDataOptions, out: String?, checkpoint: String?, log: String?
+  ) throws(DiagnosticError) {
+    training = data.training ?? ""
+    self.log = log
+    let stem = ModelLocation.stem(of: try ModelLocation.find(argument: data.training))
+    self.out = out ?? "\(stem).h5"
+    self.checkpoint = checkpoint ?? "\(Self.stem(self.out)).training"
+    self.data = data.recorded
+  }
+
+  /// The files of a checkpoint.
+  init(_ checkpoint: TrainingCheckpoint, path: String, out: String?) {
+    training = checkpoint.files["training"] ?? ""
+    self.out = out ?? checkpoint.files["out"] ?? "model.h5"
+    self.checkpoint = path
+    log = checkpoint.files["log"]
+    var data: [String: String] = [:]
+    for (name, value) in checkpoint.files where name.hasPrefix(Self.dataOptions) {
+      data[String(name.dropFirst(Self.dataOptions.count))] = value
+    }
+    self.data = data
+  }
+
+  /// A path without its ending.
+  static func stem(_ path: String) -> String {
+    let url = URL(filePath: path)
+    return url.pathExtension.isEmpty
+      ? path : String(path.dropLast(url.pathExtension.count + 1))
+  }
+
+  /// Where the vocabulary of a text is written.
+  var vocabulary: String { "\(Self.stem(out)).vocab.json" }
+
+  /// What a checkpoint keeps of the files.
+  func record(digests: [String], vocabulary: Vocabulary?) -> [String: String] {
+    var files = ["training": training, "out": out, "sha256": digests.joined(separator: " ")]
+    files["log"] = log
+    files["vocabulary"] = vocabulary?.json
+    for (name, value) in data { files[Self.dataOptions + name] = value }
+    return files
+  }
+
+  /// Checks, before an hour of work, that results can be written.
+  func check(overwrite: Bool) throws(DiagnosticError) {
+    guard out.hasSuffix(".bvq") || ExportFormats.format(forFile: out) != nil else {
+      throw DiagnosticError(
+        .badOption, file: out, "--out has an ending that says no format",
+        hint: "end it with .h5, .onnx, .safetensors or .bvq")
+    }
+    for path in [out, checkpoint, log].compactMap({ $0 }) {
+      try AtomicFile.checkTarget(path, overwrite: overwrite)
+    }
+  }
+}
+
+/// Trains, reports, saves and writes the result.
+struct TrainingRun {
+  let trainer: LSTMTrainer
+  let files: TrainingFiles
+  let data: LoadedTrainingData
+  let checkpointEvery: Int?
+  let json: Bool
+
+  /// Goes on with a run that was saved.
+  static func resumed(
+    _ path: String, epochs: Int?, out: String?, checkpointEvery: Int?, json: Bool
+  ) throws {
+    let saved = try TrainingCheckpoint(try ByteSource(path: path))
+    let files = TrainingFiles(saved, path: path, out: out)
+    let data = try TrainingDataOptions(recorded: files.data).load(
+      vocabulary: saved.files["vocabulary"], shape: saved.settings.shape)
+    guard data.digests.joined(separator: " ") == saved.files["sha256"] else {
+      throw DiagnosticError(
+        .badTrainingData, file: files.training,
+        "the data are not those with which the run began",
+        hint: "bring them back, or start anew with --init")
+    }
+    let trainer: LSTMTrainer
+    do throws(DiagnosticError) {
+      trainer = try LSTMTrainer(
+        saved, epochs: epochs, training: data.training, validation: data.validation)
+    } catch { throw error.inFile(path) }
+    try TrainingRun(
+      trainer: trainer, files: files, data: data, checkpointEvery: checkpointEvery, json: json
+    ).run(overwrite: true)
+  }
+
+  func run(overwrite: Bool) throws {
+    let text = TrainingText(trainer: trainer, isText: data.isText)
+    Console.printError(text.beginning)
+    let line = TrainingLine(text: text)
+    try trainer.run { trainer, event in
+      switch event {
+      case .segment(let done, let total):
+        line.show(done, of: total)
+        if let checkpointEvery, done % checkpointEvery == 0, done < total { try save() }
+      case .epoch(let record):
+        line.clear()
+        Console.printError(text.epoch(record))
+        try save()
+        if let log = files.log { try write(log) }
+      }
+    }
+    let test = data.test.map { trainer.evaluate($0) }
+    try writeModel(overwrite: overwrite)
+    let byteCount = try ByteSource(path: files.out).count
+    let report = TrainingReport(
+      trainer: trainer, data: data, files: files, test: test, byteCount: byteCount)
+    try Console.printResult(json ? report.json.serialized(pretty: true) : report.text)
+  }
+
+  private func save() throws(DiagnosticError) {
+    try TrainingCheckpoint(
+      trainer, files: files.record(digests: data.digests, vocabulary: data.vocabulary)
+    ).write(to: files.checkpoint)
+  }
+
+  private func write(_ log: String) throws(DiagnosticError) {
+    let text = TrainingLog(
+      epochs: trainer.progress.epochs, isJSON: log.hasSuffix(".jsonl"), isText: data.isText)
+    try AtomicFile.write(Array(text.text.utf8), to: log, overwrite: true)
+  }
+
+  private func writeModel(overwrite: Bool) throws(DiagnosticError) {
+    let model = trainer.model
+    if let note = trainer.settings.noteOnExport { Console.warn("\(files.out): \(note)") }
+    if let format = ExportFormats.format(forFile: files.out) {
+      let result: ExportResult
+      do throws(DiagnosticError) {
+        result = try format.export(ExportRequest(model: model))
+      } catch { throw error.inFile(files.out) }
+      try AtomicFile.write(result.bytes, to: files.out, overwrite: overwrite)
+      for note in result.notes { Console.warn("\(files.out): \(note)") }
+    } else {
+      let bvq = BVQFile(
+        model: model, producer: BVQProducer(version: LSTMPackCommand.version),
+        settings: ["steps": [["command": "train"]]],
+        selfTests: SelfTests.make(for: model, threads: trainer.settings.threads))
+      try BVQWriter.write(bvq, to: files.out, overwrite: overwrite)
+    }
+    if let vocabulary = data.vocabulary {
+      try AtomicFile.write(
+        Array((vocabulary.json + "\n").utf8), to: files.vocabulary, overwrite: true)
+    }
+  }
+}
+
+/// A line on a terminal that says how far the epoch is.
+private final class TrainingLine {
+  private let text: TrainingText
+  private let isVisible = isatty(STDERR_FILENO) == 1
+  private var shown: ContinuousClock.Instant?
+
+  init(text: TrainingText) { self.text = text }
+
+  /// Four times a second at most.
+  func show(_ done: Int, of total: Int) {
+    let now = ContinuousClock.now
+    guard isVisible, shown.map({ $0.duration(to: now) > .milliseconds(250) }) ?? true else {
+      return
+    }
+    shown = now
+    Console.show("\r\u{1B}[K\(text.segment(done, of: total))")
+  }
+
+  func clear() { if isVisible { Console.show("\r\u{1B}[K") } }
+}

@@ -1,0 +1,58 @@
+public import Diagnostics
+
+/// Everything that decides what training gives, but the data.
+public struct TrainingSettings: Hashable, Codable, Sendable {
+  /// The network.
+  public var shape: NetworkShape
+  /// Its gates.
+  public var gates = GateOptions()
+  /// What is left out and penalized.
+  public var regularization = RegularizationOptions()
+  /// How gradients change parameters.
+  public var optimizer = OptimizerOptions()
+  /// Epochs and learning rates.
+  public var schedule = ScheduleOptions()
+  /// The streams into which a text is cut, or the sequences of a batch.
+  public var batch = 20
+  /// The steps of a segment of text, through which gradients go back.
+  public var steps = 35
+  /// Whether segments are of random length, as in arXiv:1708.02182, section 5.
+  public var variesSteps = false
+  /// The streams into which a text is cut for evaluation.
+  public var evaluationStreams = 10
+  /// Weights start between minus and plus this; those of the embedding and the dense layer, too.
+  public var initialRange = 0.1
+  /// What the biases of forget gates start with; others start with zero.
+  public var forgetBias = 0.0
+  /// What everything random comes from.
+  public var seed: UInt64 = 1
+  /// The threads, on which the last bits of sums depend.
+  public var threads = 1
+
+  /// Settings for a network, with what the reference models had.
+  public init(shape: NetworkShape) { self.shape = shape }
+
+  /// The most numbers that a network may have in memory.
+  private static let numberLimit = 1 << 33
+
+  /// Checks that parameters and a segment fit into memory.
+  ///
+  /// - Throws: ``DiagnosticError`` with code `limitExceeded`.
+  public func checkSize() throws(DiagnosticError) {
+    let sizes = [shape.inputSize] + shape.units
+    var numbers = shape.outputs.multipliedReportingOverflow(by: sizes.last ?? 1).partialValue
+    if case .tokens(let vocabulary, let size) = shape.input { numbers += vocabulary * size }
+    for (inputs, units) in zip(sizes, shape.units) { numbers += 4 * units * (inputs + units) }
+    // Gradients, the best epoch, moments.
+    let rows = batch.multipliedReportingOverflow(by: steps + SegmentPlan.extraSteps)
+    let memory = shape.units.reduce(0) { $0 + 12 * $1 }.multipliedReportingOverflow(
+      by: rows.overflow ? Int.max : rows.partialValue)
+    guard !memory.overflow, numbers >= 0, 5 * numbers + memory.partialValue <= Self.numberLimit
+    else {
+      throw DiagnosticError(
+        .limitExceeded,
+        "a network of \(numbers) parameters with batches of \(batch) does not fit into memory",
+        hint: "take fewer units, or a smaller batch")
+    }
+  }
+}
