@@ -1,3 +1,5 @@
+public import LSTMRuntime
+
 /// What an evaluation found.
 public struct EvaluationReport: Equatable, Sendable {
   /// What the outputs are taken for.
@@ -45,6 +47,8 @@ public struct EvaluationReport: Equatable, Sendable {
   public var sequences: Int
   /// The number of outputs (tokens, windows) that were scored.
   public var items: Int
+  /// The cache with which `cachePerplexity` was measured; `nil` when there is none.
+  public var cache: CachePointer.Settings?
   /// The model that is judged.
   public var candidate: Subject
   /// The model that it is compared with; `nil` when there is none.

@@ -1,6 +1,6 @@
 public import Diagnostics
 public import LSTMCore
-internal import LSTMRuntime
+public import LSTMRuntime
 
 /// Runs a model, or two side by side, over data and compares.
 public struct Evaluator: Sendable {
@@ -19,6 +19,7 @@ public struct Evaluator: Sendable {
   let reference: Reference?
   let task: EvaluationReport.Task?
   let outputs: [String]?
+  let cache: CachePointer.Settings?
   let threads: Int
 
   /// Creates an evaluator.
@@ -28,15 +29,17 @@ public struct Evaluator: Sendable {
   ///   - reference: What it is compared with, if anything.
   ///   - task: What the outputs mean; found out from data and model when `nil`.
   ///   - output: The output that is scored; the first one of the model when `nil`.
+  ///   - cache: The cache with which a text is read a second time, if any.
   ///   - threads: How many threads may work.
   public init(
     candidate: Model, reference: Reference? = nil, task: EvaluationReport.Task? = nil,
-    output: String? = nil, threads: Int = 1
+    output: String? = nil, cache: CachePointer.Settings? = nil, threads: Int = 1
   ) {
     self.candidate = candidate
     self.reference = reference
     self.task = task
     outputs = output.map { [$0] }
+    self.cache = cache
     self.threads = threads
   }
 
@@ -60,6 +63,11 @@ public struct Evaluator: Sendable {
         return try TextEvaluation(self, tokens: tokens, streams: streams)
           .run(data, saving: saving, progress: progress)
       case .sequences:
+        guard cache == nil else {
+          throw DiagnosticError(
+            .badEvaluationData, "a cache is for texts, the data are sequences",
+            hint: "give a text and --vocab, or leave out --cache-window")
+        }
         return try SequenceEvaluation(self)
           .run(data, saving: saving, progress: progress)
       }
@@ -73,23 +81,30 @@ struct EvaluationSubject {
   var session: RunSession
   var report = EvaluationReport.Subject()
 
-  init(_ model: Model, outputs: [String]?, carriesState: Bool) throws {
-    prepared = try PreparedModel(model, outputs: outputs, leavingOutSoftmax: true)
+  init(
+    _ model: Model, outputs: [String]?, carriesState: Bool, addingDecoderInput: Bool = false
+  ) throws {
+    prepared = try PreparedModel(
+      model, outputs: outputs, leavingOutSoftmax: true, addingDecoderInput: addingDecoderInput)
     session = RunSession(carriesState: carriesState)
     report.weightByteCount = prepared.weightByteCount
   }
 
   /// Runs a batch and counts its time.
-  mutating func run(_ inputs: [String: Tensor], steps: Int, threads: Int) throws -> Tensor {
+  ///
+  /// - Returns: What the model returns, at least one value.
+  mutating func run(_ inputs: [String: Tensor], steps: Int, threads: Int) throws -> [Tensor] {
     let clock = ContinuousClock()
-    var output: Tensor?
+    var outputs: [Tensor] = []
     let time = try clock.measure {
-      output = try prepared.run(inputs, session: &session, threads: threads).first
+      outputs = try prepared.run(inputs, session: &session, threads: threads)
     }
     report.seconds +=
       Double(time.components.seconds) + Double(time.components.attoseconds) * 1e-18
     report.steps += steps
-    guard let output else { throw DiagnosticError(.badEvaluationData, "the model has no output") }
-    return output
+    guard !outputs.isEmpty else {
+      throw DiagnosticError(.badEvaluationData, "the model has no output")
+    }
+    return outputs
   }
 }

@@ -14,6 +14,10 @@ struct SavedText: Sendable {
     "compared with saved outputs: with more than \(topCount) classes the divergence is that of the "
     + "\(topCount) likeliest ones of the reference and all others together, a lower bound"
 
+  /// The same of a comparison with a cache.
+  static let noteOnCaches =
+    "saved outputs hold no hidden states: there is no cachePerplexity of the reference"
+
   private let losses: [Float]
   private let classes: [Int64]
   private let logProbabilities: [Float]

@@ -37,11 +37,11 @@ struct SequenceEvaluation {
     try batches.forEach { inputs, steps in
       let count = min(data.count - first, DataBatches.sequencesPerBatch)
       let output = try batches.sequencesFirst(
-        try candidate.run(inputs, steps: steps, threads: evaluator.threads), count: count)
+        try candidate.run(inputs, steps: steps, threads: evaluator.threads)[0], count: count)
       saving?.add(output)
       var other = try saved?.sliced(
         starts: [first], ends: [first + count], axes: [0], steps: nil)
-      if let output = try base?.run(inputs, steps: steps, threads: evaluator.threads) {
+      if let output = try base?.run(inputs, steps: steps, threads: evaluator.threads)[0] {
         other = try batches.sequencesFirst(output, count: count)
       }
       var current =

@@ -29,28 +29,31 @@ struct TextEvaluation {
   func run(
     _ data: EvaluationData, saving: SavedOutputs.Recorder?, progress: Evaluator.Progress
   ) throws -> EvaluationReport {
-    var candidate = try EvaluationSubject(
-      evaluator.candidate, outputs: evaluator.outputs, carriesState: true)
-    var base: EvaluationSubject?
+    let cache = evaluator.cache.map {
+      TextCache($0, streams: streams, length: length - 1, threads: evaluator.threads)
+    }
+    var candidate = try TextSubject(evaluator.candidate, evaluator, cache: cache)
+    var base: TextSubject?
     var saved: SavedText?
     switch evaluator.reference {
-    case .model(let model):
-      base = try EvaluationSubject(model, outputs: evaluator.outputs, carriesState: true)
+    case .model(let model): base = try TextSubject(model, evaluator, cache: cache)
     case .saved(let outputs): saved = try outputs.text()
     case nil: break
     }
-    let axes = try TextAxes(candidate.prepared)
-    let baseAxes = try base.map { try TextAxes($0.prepared) }
-    var losses = (candidate: RunningMean(), base: RunningMean())
+    let axes = candidate.axes
+    var savedLosses = RunningMean()
     var likeness = OutputLikeness()
     let total = (length - 1) * streams
     let steps = max(1, Self.tokensPerBatch / streams)
     for start in stride(from: 0, to: length - 1, by: steps) {
       let count = min(steps, length - 1 - start)
+      let read = batch(streams: streams, from: start, count: count)
+      let next = batch(streams: streams, from: start + 1, count: count)
       // Rows come in the order of the candidate's output.
       let places = places(from: start, count: count, isTimeMajor: axes.isTimeMajor)
       let targets = places.map { tokens[$0.stream * length + $0.step + 1] }
-      var scores = try logits(&candidate, axes, from: start, count: count)
+      let scores = try candidate.run(
+        read, streams: streams, steps: count, threads: evaluator.threads)
       let classes = scores.classes
       if let bad = targets.first(where: { $0 >= classes }) {
         throw DiagnosticError(
@@ -59,13 +62,15 @@ struct TextEvaluation {
       }
       let rows = RowScores(classes: classes, threads: evaluator.threads)
       let own = rows.crossEntropy(scores.values, targets: targets)
-      for loss in own { losses.candidate.add(loss) }
-      if var subject = base, let baseAxes {
-        var other = try logits(&subject, baseAxes, from: start, count: count)
-        base = subject
-        if baseAxes.isTimeMajor != axes.isTimeMajor {
-          other.values = try TextAxes.swapped(
-            other.values, baseAxes.isTimeMajor ? [count, streams] : [streams, count])
+      try candidate.add(
+        own, scores, isTimeMajor: axes.isTimeMajor, next: next, streams: streams)
+      if var subject = base {
+        base = nil
+        var other = try subject.run(
+          read, streams: streams, steps: count, threads: evaluator.threads)
+        if subject.axes.isTimeMajor != axes.isTimeMajor {
+          other.values = TextAxes.swapped(
+            other.values, subject.axes.isTimeMajor ? [count, streams] : [streams, count])
         }
         guard other.classes == classes else {
           throw DiagnosticError(
@@ -73,34 +78,36 @@ struct TextEvaluation {
             "the two models do not match: one tells \(other.classes) tokens apart, the other "
               + "\(classes)")
         }
-        for loss in rows.crossEntropy(other.values, targets: targets) { losses.base.add(loss) }
+        try subject.add(
+          rows.crossEntropy(other.values, targets: targets), other,
+          isTimeMajor: axes.isTimeMajor, next: next, streams: streams)
+        base = subject
         likeness.add(
           candidate: scores.values, base: other.values, rows: targets.count, scores: rows)
       } else if let saved {
         let numbers = places.map { $0.stream * (length - 1) + $0.step }
         try likeness.add(
           candidate: scores.values, saved: saved, rows: numbers, scores: rows)
-        for number in numbers { losses.base.add(try saved.loss(number)) }
+        for number in numbers { savedLosses.add(try saved.loss(number)) }
       }
       if let saving {
         try saving.add(
           logits: scores.values, classes: classes, losses: own,
           rows: places.map { $0.stream * (length - 1) + $0.step }, of: total)
       }
-      scores.values = []
       progress((start + count) * streams, total)
     }
     var report = EvaluationReport(
       task: .language, isSeeded: data.isSeeded, sequences: streams, items: total,
-      candidate: candidate.report, reference: base?.report)
-    report.candidate.metrics = Self.metrics(losses.candidate.result)
-    if base != nil || saved != nil {
-      var reference = base?.report ?? EvaluationReport.Subject()
-      reference.metrics = Self.metrics(losses.base.result)
+      cache: evaluator.cache, candidate: candidate.report, reference: base?.report)
+    if saved != nil {
+      var reference = EvaluationReport.Subject()
+      reference.metrics = Self.metrics(savedLosses.result)
       report.reference = reference
-      report.similarity = likeness.metrics
+      report.notes.append(SavedText.note)
+      if cache != nil { report.notes.append(SavedText.noteOnCaches) }
     }
-    if saved != nil { report.notes.append(SavedText.note) }
+    if report.reference != nil { report.similarity = likeness.metrics }
     if case .model(let model) = evaluator.reference {
       let count = min(streams, Self.driftStreams)
       let width = min(Self.driftSteps, length)
@@ -114,19 +121,23 @@ struct TextEvaluation {
     return report
   }
 
-  private static func metrics(_ loss: MeanAndError) -> [EvaluationReport.Metric] {
-    let perplexity = Activation.exponential(loss.value)
-    return [
+  /// The scores that a mean loss in nats makes.
+  static func metrics(_ loss: MeanAndError) -> [EvaluationReport.Metric] {
+    [
       EvaluationReport.Metric(
-        name: "perplexity",
-        value: MeanAndError(value: perplexity, standardError: perplexity * loss.standardError),
-        higherIsBetter: false),
+        name: "perplexity", value: perplexity(loss), higherIsBetter: false),
       EvaluationReport.Metric(
         name: "bitsPerToken",
         value: MeanAndError(
           value: loss.value * 1.442_695_040_888_963_4,
           standardError: loss.standardError * 1.442_695_040_888_963_4), higherIsBetter: false),
     ]
+  }
+
+  /// The perplexity of a mean loss in nats.
+  static func perplexity(_ loss: MeanAndError) -> MeanAndError {
+    let perplexity = Activation.exponential(loss.value)
+    return MeanAndError(value: perplexity, standardError: perplexity * loss.standardError)
   }
 
   /// Tokens `[streams, count]` from a place in the streams on.
@@ -141,16 +152,6 @@ struct TextEvaluation {
     isTimeMajor
       ? (0..<count).flatMap { step in (0..<streams).map { ($0, start + step) } }
       : (0..<streams).flatMap { stream in (0..<count).map { (stream, start + $0) } }
-  }
-
-  /// The scores of the next tokens, in the order of the output.
-  private func logits(
-    _ subject: inout EvaluationSubject, _ axes: TextAxes, from start: Int, count: Int
-  ) throws -> (values: [Float], classes: Int) {
-    let inputs = try axes.inputs(
-      batch(streams: streams, from: start, count: count), streams: streams, steps: count)
-    let output = try subject.run(inputs, steps: streams * count, threads: evaluator.threads)
-    return try axes.rows(output, streams: streams, steps: count)
   }
 }
 
@@ -195,9 +196,9 @@ struct TextAxes {
   }
 
   /// Rows with the two axes before them swapped.
-  static func swapped(_ values: [Float], _ dims: [Int]) throws -> [Float] {
+  static func swapped<Value>(_ values: [Value], _ dims: [Int]) -> [Value] {
     let size = values.count / max(1, dims[0] * dims[1])
-    var moved: [Float] = []
+    var moved: [Value] = []
     moved.reserveCapacity(values.count)
     for inner in 0..<dims[1] {
       for outer in 0..<dims[0] {

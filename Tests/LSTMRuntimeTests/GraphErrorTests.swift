@@ -55,6 +55,10 @@ import Testing
     #expect(
       error(model([node("identity", inputs: ["y"])]))
         == "n: reads the value 'y', which nothing makes")
+    // Looking for a softmax does not go round in them.
+    #expect(throws: DiagnosticError.self) {
+      try PreparedModel(model([node("identity", inputs: ["y"])]), leavingOutSoftmax: true)
+    }
     #expect(
       error(model([node("keras.Magic")]))
         == "n: lstmpack cannot run the operation 'keras.Magic'; choose an output before it with "

@@ -232,6 +232,65 @@ import Testing
         + "lstmpack eval [<options>] [<model>]\n  See 'lstmpack eval --help' for more "
         + "information."),
     Case(
+      name: "cache of no window",
+      arguments: ["eval", "{characters}", "--cache-lambda", "0.2"],
+      exitCode: 64,
+      text: "Error: --cache-theta and --cache-lambda need --cache-window.\nUsage: "
+        + "lstmpack eval [<options>] [<model>]\n  See 'lstmpack eval --help' for more "
+        + "information."),
+    Case(
+      name: "cache without a text",
+      arguments: ["eval", "{characters}", "--data", "good.npy", "--cache-window", "9"],
+      exitCode: 64,
+      text: "Error: --cache-window needs a text: --data and --vocab.\nUsage: "
+        + "lstmpack eval [<options>] [<model>]\n  See 'lstmpack eval --help' for more "
+        + "information."),
+    Case(
+      name: "cache that is too small",
+      arguments: ["eval", "{characters}", "--cache-window", "0"],
+      exitCode: 64,
+      text: "Error: --cache-window takes a number from 1 to 65536, not 0.\nUsage: "
+        + "lstmpack eval [<options>] [<model>]\n  See 'lstmpack eval --help' for more "
+        + "information."),
+    Case(
+      name: "cache that is too large",
+      arguments: ["eval", "{characters}", "--cache-window", "65537"],
+      exitCode: 64,
+      text: "Error: --cache-window takes a number from 1 to 65536, not 65537.\nUsage: "
+        + "lstmpack eval [<options>] [<model>]\n  See 'lstmpack eval --help' for more "
+        + "information."),
+    Case(
+      name: "likeness without end",
+      arguments: ["eval", "{characters}", "--cache-window", "9", "--cache-theta", "1e300"],
+      exitCode: 64,
+      text: "Error: --cache-theta takes a finite number, not 1e+300.\nUsage: "
+        + "lstmpack eval [<options>] [<model>]\n  See 'lstmpack eval --help' for more "
+        + "information."),
+    Case(
+      name: "weight of a cache",
+      arguments: ["eval", "{characters}", "--cache-window", "9", "--cache-lambda", "1.5"],
+      exitCode: 64,
+      text: "Error: --cache-lambda takes a number from 0 to 1, not 1.5.\nUsage: "
+        + "lstmpack eval [<options>] [<model>]\n  See 'lstmpack eval --help' for more "
+        + "information."),
+    Case(
+      name: "cache for numbers",
+      arguments: [
+        "eval", "{numbers}", "--data", "good.npy", "--vocab", "{vocabulary}", "--cache-window", "9",
+      ],
+      exitCode: 65,
+      text: "error: good.npy: a cache is for texts, the data are sequences; give a text and "
+        + "--vocab, or leave out --cache-window"),
+    Case(
+      name: "cache of a layer without scores",
+      arguments: [
+        "eval", "{characters}", "--data", "text.txt", "--vocab", "{vocabulary}", "--output",
+        "lstm_2", "--cache-window", "9", "--streams", "1",
+      ],
+      exitCode: 65,
+      text: "error: {characters}: lstm_2: no dense layer makes this output, so it has no hidden "
+        + "states for a cache; choose another output with --output, or leave out --cache-window"),
+    Case(
       name: "metric that is not there",
       arguments: [
         "eval", "{numbers}", "--against", "{numbers}", "--data", "good.npy", "--max-drop", "1%",

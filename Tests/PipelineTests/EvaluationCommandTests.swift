@@ -73,6 +73,49 @@ import Testing
     }
   }
 
+  @Test func evalHasACache() throws {
+    try withFolder { folder in
+      let arguments = ["eval", "m.bvq"] + Self.textArguments
+      let cache = ["--cache-window", "50", "--cache-theta", "0.5"]
+      let plain = try json(arguments + ["--json"], in: folder)
+      #expect(plain["cache"] == nil)
+      let report = try json(
+        arguments + cache + ["--against", Self.model, "--json"], in: folder)
+      let settings: JSONValue = [
+        "window": 50, "theta": .number(0.5), "lambda": .number(0.1),
+      ]
+      #expect(report["cache"] == settings)
+      for key in ["model", "referenceModel"] {
+        let metrics = report[key]?["metrics"]
+        let names = metrics?.arrayValue?.compactMap { $0["name"]?.stringValue }
+        #expect(names == ["perplexity", "bitsPerToken", "cachePerplexity"])
+        #expect(metrics?.arrayValue?.last?["standardError"]?.doubleValue ?? 0 > 0)
+        #expect(try metric("cachePerplexity", metrics) != metric("perplexity", metrics))
+      }
+      #expect(
+        try metric("perplexity", report["model"]?["metrics"])
+          == metric("perplexity", plain["model"]?["metrics"]))
+      #expect(report["drops"]?["cachePerplexity"]?.doubleValue != nil)
+
+      // A cache of no weight changes nothing.
+      let none = try json(arguments + cache + ["--cache-lambda", "0", "--json"], in: folder)
+      #expect(
+        try metric("cachePerplexity", none["model"]?["metrics"])
+          == metric("perplexity", plain["model"]?["metrics"]))
+
+      _ = try json(
+        ["eval", Self.model, "--save-base", "base.npz", "--json"] + Self.textArguments, in: folder)
+      let text = try CommandRun(arguments + cache + ["--base", "base.npz"], in: folder)
+      #expect(text.exitCode == 0, "\(text.errors)")
+      #expect(text.output.contains("\ncache: window 50, theta 0.5, lambda 0.1\n"))
+      #expect(text.output.contains("cachePerplexity"))
+      #expect(
+        text.output.contains(
+          "Note: saved outputs hold no hidden states: there is no cachePerplexity of the "
+            + "reference."))
+    }
+  }
+
   @Test func madeUpInputsAreLabeled() throws {
     try withFolder { folder in
       let arguments = ["eval", "m.bvq", "--against", Self.model, "--steps", "20"]

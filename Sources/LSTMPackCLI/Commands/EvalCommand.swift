@@ -12,12 +12,17 @@ struct EvalCommand: ParsableCommand {
       and outputs after 1, 10, 100 and 1000 steps. Standard errors take items as independent. \
       Without data, inputs are made up from a seed, and the report says so.
 
+      With --cache-window, a text is also scored with a continuous cache (Grave, Joulin, Usunier \
+      2016): tokens that followed similar hidden states in the last steps of their stream are \
+      likelier. The report has cachePerplexity beside perplexity.
+
       Examples:
 
         lstmpack eval model.bvq --against model.h5
         lstmpack eval model.bvq --against model.h5 --data x.npy --labels y.npy
         lstmpack eval model.bvq --against model.h5 --data test.txt --vocab vocab.json
         lstmpack eval model.bvq --against model.h5 --data test.txt --vocab vocab.json --max-drop 1%
+        lstmpack eval model.h5 --data test.txt --vocab vocab.json --streams 1 --cache-window 500
         lstmpack eval model.h5 --data test.txt --vocab vocab.json --save-base base.npz
         lstmpack eval model.bvq --base base.npz --data test.txt --vocab vocab.json
       """)
@@ -49,6 +54,8 @@ struct EvalCommand: ParsableCommand {
       "The output or layer that is scored; the model's first output without it.",
       valueName: "name"))
   var output: String?
+
+  @OptionGroup var cache: CacheOptions
 
   @Option(
     help: ArgumentHelp(
@@ -104,6 +111,9 @@ struct EvalCommand: ParsableCommand {
       let names = EvaluationReport.Task.allCases.map(\.rawValue).joined(separator: ", ")
       throw ValidationError("--task takes \(names), not '\(task)'.")
     }
+    if cache.settings != nil, data.data == nil || data.vocab == nil {
+      throw ValidationError("--cache-window needs a text: --data and --vocab.")
+    }
     if labels != nil, data.data == nil { throw ValidationError("--labels needs --data.") }
   }
 
@@ -139,7 +149,7 @@ struct EvalCommand: ParsableCommand {
       report = try Evaluator(
         candidate: file.model, reference: reference,
         task: task.flatMap { EvaluationReport.Task(rawValue: $0) }, output: output,
-        threads: threads.count
+        cache: cache.settings, threads: threads.count
       ).evaluate(evaluated, saving: recorder, progress: progress.update)
     } catch { throw DataOptions.located(error, model: source.name, data: found?.name) }
     if let saveBase, let recorder {

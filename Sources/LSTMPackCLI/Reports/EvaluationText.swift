@@ -19,6 +19,11 @@ struct EvaluationText {
       "data: \(dataText): \(report.sequences) sequences, \(report.items) outputs scored as "
         + report.task.rawValue
     ]
+    if let cache = report.cache {
+      parts[0] +=
+        "\ncache: window \(cache.window), theta \(NumberText.significant(cache.theta)), lambda "
+        + NumberText.significant(cache.lambda)
+    }
     parts.append(modelTable)
     if !report.similarity.isEmpty { parts.append(similarityTable) }
     if !report.drift.isEmpty {
@@ -95,6 +100,12 @@ struct EvaluationText {
     object["task"] = .string(report.task.rawValue)
     object["sequences"] = .integer(report.sequences)
     object["items"] = .integer(report.items)
+    object["cache"] = report.cache.map {
+      [
+        "window": .integer($0.window), "theta": Self.number($0.theta),
+        "lambda": Self.number($0.lambda),
+      ]
+    }
     object["model"] = Self.json(report.candidate)
     object["referenceModel"] = report.reference.map(Self.json)
     object["similarity"] = .array(report.similarity.map(Self.json))

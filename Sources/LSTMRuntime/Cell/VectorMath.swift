@@ -82,12 +82,8 @@ package enum VectorMath {
     for lane in 0..<count - index { unsafe values[index + lane] = tail[lane] }
   }
 
-  /// The largest element and the sum of exp(x − largest), for softmax and cross entropy.
-  ///
-  /// - Precondition: There is an element.
-  static func logSumExpParts(
-    _ values: UnsafePointer<Float>, count: Int
-  ) -> (largest: Float, sum: Float) {
+  /// The largest element; −∞ when there is none.
+  private static func largest(_ values: UnsafePointer<Float>, count: Int) -> Float {
     let raw = unsafe UnsafeRawPointer(values)
     let whole = count / 8 * 8
     var lanes = Vector(repeating: -.infinity)
@@ -97,6 +93,18 @@ package enum VectorMath {
     }
     var largest = lanes.max()
     for index in whole..<count { largest = unsafe Swift.max(largest, values[index]) }
+    return largest
+  }
+
+  /// The largest element and the sum of exp(x − largest), for softmax and cross entropy.
+  ///
+  /// - Precondition: There is an element.
+  static func logSumExpParts(
+    _ values: UnsafePointer<Float>, count: Int
+  ) -> (largest: Float, sum: Float) {
+    let raw = unsafe UnsafeRawPointer(values)
+    let whole = count / 8 * 8
+    let largest = unsafe largest(values, count: count)
     var sums = Vector.zero
     for index in stride(from: 0, to: whole, by: 8) {
       sums += exp(
@@ -111,6 +119,28 @@ package enum VectorMath {
       sum += terms.sum()
     }
     return (largest, sum)
+  }
+
+  /// Replaces x by exp(scale · (x − largest)), the terms of a softmax.
+  ///
+  /// The difference is scaled, not x: it is never above 0, so nothing overflows.
+  ///
+  /// - Precondition: The scale is not negative.
+  /// - Returns: The sum of the terms.
+  static func softmaxTerms(
+    _ values: UnsafeMutablePointer<Float>, count: Int, scale: Float
+  ) -> Float {
+    let largest = unsafe largest(values, count: count)
+    unsafe map(values, count: count) { exp(($0 - largest) * scale) }
+    let raw = UnsafeRawPointer(values)
+    let whole = count / 8 * 8
+    var sums = Vector.zero
+    for index in stride(from: 0, to: whole, by: 8) {
+      sums += unsafe raw.loadUnaligned(fromByteOffset: index * 4, as: Vector.self)
+    }
+    var sum = sums.sum()
+    for index in whole..<count { sum += unsafe values[index] }
+    return sum
   }
 
   /// Σ p log(p / q) in nats, with p and q the softmax of two rows of scores.

@@ -67,6 +67,12 @@ struct GraphSearch {
 
   /// The node that makes a value.
   func maker(of value: String) -> Int? { makers[value] }
+
+  /// Whether a value is the same whatever the model is given.
+  func isConstant(_ value: String) -> Bool {
+    let read = nodes(for: [value]).flatMap { graph.nodes[$0].inputs } + [value]
+    return !graph.inputs.contains { read.contains($0.name) }
+  }
 }
 
 extension ModelGraph {
@@ -78,7 +84,9 @@ extension ModelGraph {
     // Shape operators between the softmax and the output do not matter; its values stay together.
     while ["identity", "onnx.Squeeze", "onnx.Unsqueeze", "onnx.Reshape", "onnx.Transpose"]
       .contains(nodes[index].operation),
-      let before = nodes[index].inputs.first.flatMap({ GraphSearch(self).maker(of: $0) })
+      let before = nodes[index].inputs.first.flatMap({ GraphSearch(self).maker(of: $0) }),
+      // A graph that goes in circles is refused later.
+      before < index
     {
       index = before
     }

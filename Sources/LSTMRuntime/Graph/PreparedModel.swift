@@ -23,6 +23,9 @@ public struct PreparedModel: Sendable {
   public let outputNames: [String]
   /// Whether the last operation on the first output was a softmax that was left out.
   public let leavesOutSoftmax: Bool
+  /// Whether the decoder input, where it was asked for, has its first two axes the other way round
+  /// than the first output.
+  public let decoderInputIsTransposed: Bool
   /// Whether an LSTM layer on the way reads its input from the end, so that no state can be carried.
   public let readsBackwards: Bool
   /// The bytes of the weights of LSTM, dense and embedding layers as they are held.
@@ -49,18 +52,34 @@ public struct PreparedModel: Sendable {
   ///     own outputs when `nil`.
   ///   - leavingOutSoftmax: Whether to return what goes into the softmax that makes the first
   ///     output, if one does, so that logarithms of probabilities are exact.
+  ///   - addingDecoderInput: Whether to return, after the outputs, what the dense operation reads
+  ///     that makes the first output: the hidden states of a language model.
   /// - Throws: ``DiagnosticError`` with code `notRunnable` when the model has no graph, an output
-  ///   does not exist, or an operation on the way to one is not supported.
+  ///   does not exist, an operation on the way to one is not supported, or no dense operation makes
+  ///   the first output.
   public init(
-    _ model: Model, outputs: [String]? = nil, leavingOutSoftmax: Bool = false
+    _ model: Model, outputs: [String]? = nil, leavingOutSoftmax: Bool = false,
+    addingDecoderInput: Bool = false
   ) throws(DiagnosticError) {
     guard var graph = model.graph else { throw .noGraph }
-    let wanted = try GraphSearch(graph).values(of: outputs)
+    var wanted = try GraphSearch(graph).values(of: outputs)
     guard let firstWanted = wanted.first else {
       throw DiagnosticError(.notRunnable, "has no outputs")
     }
     leavesOutSoftmax =
       leavingOutSoftmax && graph.keepLogits(of: firstWanted.value, layers: model.layers)
+    if addingDecoderInput {
+      guard let found = graph.decoderInput(of: firstWanted.value) else {
+        throw DiagnosticError(
+          .notRunnable, object: firstWanted.name,
+          "no dense layer makes this output, so it has no hidden states for a cache",
+          hint: "choose another output with --output, or leave out --cache-window")
+      }
+      wanted.append(GraphOutput(name: "decoder input", value: found.value))
+      decoderInputIsTransposed = found.isTransposed
+    } else {
+      decoderInputIsTransposed = false
+    }
     outputNames = wanted.map(\.name)
     let needed = GraphSearch(graph).nodes(for: wanted.map(\.value))
     var slots: [String: Int] = [:]

@@ -21,6 +21,8 @@ struct RunningMean: Sendable {
 
   mutating func add(_ value: Double) {
     count += 1
+    // Once there was an infinite number, the mean is that.
+    guard mean.isFinite else { return }
     let difference = value - mean
     mean += difference / Double(count)
     squares += difference * (value - mean)

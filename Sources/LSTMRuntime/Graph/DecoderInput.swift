@@ -1,0 +1,50 @@
+internal import LSTMCore
+
+/// What the last dense operation before an output reads: the hidden states of a language model.
+struct DecoderInput {
+  /// The value.
+  var value: String
+  /// Whether its first two axes are those of the output the other way round.
+  var isTransposed = false
+}
+
+extension ModelGraph {
+  /// The input of the dense operation that makes the scores of an output.
+  ///
+  /// Between the two may be what keeps a row of scores for each row of the input: softmax, biases,
+  /// scales, and changes of shape.
+  ///
+  /// - Returns: The input; `nil` when something else makes the output.
+  func decoderInput(of output: String) -> DecoderInput? {
+    let search = GraphSearch(self)
+    var found = DecoderInput(value: output)
+    var last = nodes.count
+    // Nodes come after those whose values they read; a graph where they do not cannot be run.
+    while let index = search.maker(of: found.value), index < last {
+      last = index
+      let node = nodes[index]
+      let varying = node.inputs.filter { !$0.isEmpty && !search.isConstant($0) }
+      guard let input = varying.first else { return nil }
+      found.value = input
+      switch node.operation {
+      case "keras.Dense", "onnx.Dense": return found
+      case "onnx.MatMul", "onnx.Gemm":
+        let isDense = varying == [node.inputs[0]] && node.attributes["transA"]?.integer ?? 0 == 0
+        return isDense ? found : nil
+      case "identity", "onnx.Softmax", "onnx.LogSoftmax", "onnx.Cast": break
+      case "onnx.Squeeze", "onnx.Unsqueeze", "onnx.Reshape", "onnx.Flatten":
+        // Shapes may depend on the input of the model.
+        guard input == node.inputs[0] else { return nil }
+      case "onnx.Transpose":
+        guard node.attributes["perm"]?.integers == [1, 0, 2] else { return nil }
+        found.isTransposed.toggle()
+      case "onnx.Add", "onnx.Sub", "onnx.Mul", "onnx.Div":
+        guard varying.count == 1 else { return nil }
+      case "activation":
+        guard [.softmax, .linear].contains(node.activation?.function) else { return nil }
+      default: return nil
+      }
+    }
+    return nil
+  }
+}

@@ -1,0 +1,118 @@
+internal import Diagnostics
+internal import LSTMCore
+internal import LSTMRuntime
+
+/// One model on its way through a text.
+struct TextSubject {
+  let axes: TextAxes
+  private(set) var subject: EvaluationSubject
+  private var cache: TextCache?
+  private var losses = RunningMean()
+
+  init(_ model: Model, _ evaluator: Evaluator, cache: TextCache?) throws {
+    subject = try EvaluationSubject(
+      model, outputs: evaluator.outputs, carriesState: true, addingDecoderInput: cache != nil)
+    axes = try TextAxes(subject.prepared)
+    self.cache = cache
+  }
+
+  /// What the model makes of a batch.
+  struct Scores {
+    /// The scores of the next tokens, `[rows, classes]`, in the order of the output.
+    var values: [Float]
+    let classes: Int
+    /// The hidden states, when there is a cache.
+    fileprivate let hidden: Tensor?
+  }
+
+  /// Runs a batch `[streams, steps]`.
+  mutating func run(_ tokens: [Int], streams: Int, steps: Int, threads: Int) throws -> Scores {
+    let outputs = try subject.run(
+      try axes.inputs(tokens, streams: streams, steps: steps), steps: tokens.count,
+      threads: threads)
+    let (values, classes) = try axes.rows(outputs[0], streams: streams, steps: steps)
+    return Scores(values: values, classes: classes, hidden: cache == nil ? nil : outputs.last)
+  }
+
+  /// Takes note of the losses of a batch.
+  ///
+  /// - Parameters:
+  ///   - own: The losses.
+  ///   - scores: What the model made of it.
+  ///   - isTimeMajor: Whether the losses are `[steps, streams]`.
+  ///   - next: The tokens that the losses are about, `[streams, steps]`.
+  ///   - streams: How many streams there are.
+  /// - Throws: `DiagnosticError` when there is a cache, but no hidden state for each step.
+  mutating func add(
+    _ own: [Double], _ scores: Scores, isTimeMajor: Bool, next: [Int], streams: Int
+  ) throws {
+    for loss in own { losses.add(loss) }
+    guard let hidden = scores.hidden else { return }
+    let steps = next.count / streams
+    guard let values = hidden.floats, let size = hidden.dims.last, size > 0,
+      values.count == next.count * size
+    else {
+      throw DiagnosticError(
+        .badEvaluationData,
+        "a cache needs a hidden state at each step; the dense layer reads the shape "
+          + "\(hidden.dims) for \(streams) streams of \(steps) steps")
+    }
+    let isHiddenTimeMajor = axes.isTimeMajor != subject.prepared.decoderInputIsTransposed
+    try cache?.add(
+      isTimeMajor ? TextAxes.swapped(own, [steps, streams]) : own,
+      hidden: isHiddenTimeMajor ? TextAxes.swapped(values, [steps, streams]) : values, size: size,
+      next: next)
+  }
+
+  /// Speed, size and scores.
+  var report: EvaluationReport.Subject {
+    var report = subject.report
+    report.metrics = TextEvaluation.metrics(losses.result)
+    if let cache { report.metrics.append(cache.metric) }
+    return report
+  }
+}
+
+/// The cache of one model on its way through a text.
+struct TextCache {
+  private let settings: CachePointer.Settings
+  private let streams: Int
+  private let length: Int
+  private let threads: Int
+  /// Made when the size of the hidden states is known.
+  private var pointer: CachePointer?
+  private var losses = RunningMean()
+
+  init(_ settings: CachePointer.Settings, streams: Int, length: Int, threads: Int) {
+    self.settings = settings
+    self.streams = streams
+    self.length = length
+    self.threads = threads
+  }
+
+  /// Adds a batch; no later one may have more steps than the first.
+  ///
+  /// - Parameters:
+  ///   - own: The losses of the model alone, `[streams, steps]`.
+  ///   - hidden: `[streams, steps, size]`.
+  ///   - size: The elements of a hidden state.
+  ///   - next: The tokens after the steps, `[streams, steps]`.
+  /// - Throws: `DiagnosticError` when the cache would be too large.
+  mutating func add(_ own: [Double], hidden: [Float], size: Int, next: [Int]) throws {
+    var current =
+      try pointer
+      ?? CachePointer(
+        settings, streams: streams, length: length, stepsPerCall: next.count / streams, size: size,
+        threads: threads)
+    // Held once, so that it is changed where it is.
+    pointer = nil
+    for loss in current.losses(own, hidden: hidden, next: next) { losses.add(loss) }
+    pointer = current
+  }
+
+  var metric: EvaluationReport.Metric {
+    EvaluationReport.Metric(
+      name: "cachePerplexity", value: TextEvaluation.perplexity(losses.result),
+      higherIsBetter: false)
+  }
+}
