@@ -86,7 +86,7 @@ struct TrainingRun {
   ) throws {
     let saved = try TrainingCheckpoint(try ByteSource(path: path))
     let files = TrainingFiles(saved, path: path, out: out)
-    let data = try TrainingDataOptions(recorded: files.data).load(
+    let data = try TrainingDataOptions.restored(files.data).load(
       vocabulary: saved.files["vocabulary"], shape: saved.settings.shape)
     guard data.digests.joined(separator: " ") == saved.files["sha256"] else {
       throw DiagnosticError(

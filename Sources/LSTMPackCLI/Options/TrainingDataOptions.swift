@@ -117,21 +117,12 @@ struct TrainingDataOptions: ParsableArguments {
     return options
   }
 
-  init() {}
-
   /// Options as a checkpoint has them.
-  init(recorded options: [String: String]) {
-    self.init()
-    training = options["training"]
-    valid = options["valid"]
-    test = options["test"]
-    tokens = options["tokens"] ?? "words"
-    vocab = nil
-    labels = options["labels"]
-    task = options["task"]
-    window = options["window"].flatMap { Int($0) }
-    stride = options["stride"].flatMap { Int($0) }
-    streams = 10
+  static func restored(_ recorded: [String: String]) throws -> TrainingDataOptions {
+    var options = recorded
+    let training = options.removeValue(forKey: "training") ?? ""
+    return try parse(
+      options.sorted { $0.key < $1.key }.map { "--\($0.key)=\($0.value)" } + ["--", training])
   }
 }
 

@@ -46,11 +46,9 @@ struct NetworkOptions: ParsableArguments {
   }
 
   /// What `--init` names; `nil` for a network that starts anew.
-  func initial() throws(DiagnosticError) -> InitialParameters? {
+  func initial() throws -> InitialParameters? {
     guard let name = self.`init` else { return nil }
-    let source = try ByteSource(path: name)
-    let file = try ModelOptions().read(source, formatName: nil)
-    for warning in file.warnings { Console.warn("\(name): \(warning)") }
+    let file = try ModelOptions.parse(["--", name]).load().file
     do throws(DiagnosticError) { return try InitialParameters(file.model) } catch {
       throw error.inFile(name)
     }

@@ -22,7 +22,7 @@ extension VectorMath {
     _ row: UnsafeMutablePointer<Float>, minus largest: UnsafePointer<Float>,
     addingTo sums: UnsafeMutablePointer<Float>, count: Int
   ) {
-    let (values, to) = unsafe (UnsafeMutableRawPointer(row), UnsafeMutableRawPointer(sums))
+    let (values, to) = (UnsafeMutableRawPointer(row), UnsafeMutableRawPointer(sums))
     let limits = unsafe UnsafeRawPointer(largest)
     for offset in stride(from: 0, to: count * 4, by: 32) {
       let power = exp(
