@@ -236,6 +236,10 @@ import Testing
           ["train", "--resume", "broken.training"], 65,
           "error: broken.training: says that its header has"
         ),
+        (
+          ["train", "--resume", "m.training", "--lr", "1"], 64,
+          "error: m.training: --resume has its settings; give --epochs, --threads"
+        ),
         (["train", "--resume", "m.h5"], 65, "error: m.h5: is no checkpoint of a training"),
         (
           ["train", "train.txt", "--config", "list.json"], 64,

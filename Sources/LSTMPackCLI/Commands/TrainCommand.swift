@@ -91,10 +91,28 @@ struct TrainCommand: ParsableCommand {
 
   func run() throws {
     if let resume {
+      try checkIsAlone(resume)
       try TrainingRun.resumed(
-        resume, epochs: optimization.epochs, out: out, checkpointEvery: checkpointEvery, json: json)
+        resume, epochs: optimization.epochs, threads: threads, out: out,
+        checkpointEvery: checkpointEvery, json: json)
     } else {
       try start()
+    }
+  }
+
+  /// Refuses settings beside `--resume`, which has its own.
+  private func checkIsAlone(_ resume: String) throws {
+    let usual = try Self.parse(["--resume", resume])
+    guard network.values == usual.network.values, gates.options == usual.gates.options,
+      regularization.options == usual.regularization.options,
+      optimization.values == usual.optimization.values, data.recorded == usual.data.recorded,
+      data.streams == usual.data.streams, checkpoint == nil, log == nil
+    else {
+      throw DiagnosticError(
+        .badOption, file: resume, "--resume has its settings",
+        hint:
+          "give --epochs, --threads, --out, --checkpoint-every or --json beside it, or start anew "
+          + "with --init")
     }
   }
 

@@ -82,7 +82,7 @@ struct TrainingRun {
 
   /// Goes on with a run that was saved.
   static func resumed(
-    _ path: String, epochs: Int?, out: String?, checkpointEvery: Int?, json: Bool
+    _ path: String, epochs: Int?, threads: Int?, out: String?, checkpointEvery: Int?, json: Bool
   ) throws {
     let saved = try TrainingCheckpoint(try ByteSource(path: path))
     let files = TrainingFiles(saved, path: path, out: out)
@@ -94,10 +94,16 @@ struct TrainingRun {
         "the data are not those with which the run began",
         hint: "bring them back, or start anew with --init")
     }
+    if let threads, threads != saved.settings.threads {
+      Console.warn(
+        "\(path): the run had \(saved.settings.threads) threads; with \(threads) the last bits of the "
+          + "weights will be others")
+    }
     let trainer: LSTMTrainer
     do throws(DiagnosticError) {
       trainer = try LSTMTrainer(
-        saved, epochs: epochs, training: data.training, validation: data.validation)
+        saved, epochs: epochs, threads: threads, training: data.training,
+        validation: data.validation)
     } catch { throw error.inFile(path) }
     try TrainingRun(
       trainer: trainer, files: files, data: data, checkpointEvery: checkpointEvery, json: json
@@ -120,7 +126,7 @@ struct TrainingRun {
         if let log = files.log { try write(log) }
       }
     }
-    let test = data.test.map { trainer.evaluate($0) }
+    let test = data.test.map { TrainingTest(trainer, $0) }
     try writeModel(overwrite: overwrite)
     let byteCount = try ByteSource(path: files.out).count
     let report = TrainingReport(
@@ -161,6 +167,26 @@ struct TrainingRun {
       try AtomicFile.write(
         Array((vocabulary.json + "\n").utf8), to: files.vocabulary, overwrite: true)
     }
+  }
+}
+
+/// What the result is worth on the test data.
+struct TrainingTest {
+  /// With the gates of the settings.
+  let loss: Double
+  /// For classes, the share whose class has the largest score.
+  let accuracy: Double?
+  /// The losses with gates of other kinds; empty but for Gumbel networks.
+  let others: [(gates: GateOptions.Evaluation, loss: Double)]
+
+  init(_ trainer: LSTMTrainer, _ data: TrainingData) {
+    let own = trainer.settings.gates.evaluation
+    (loss, accuracy) = trainer.evaluate(data, gates: own)
+    others =
+      trainer.settings.gates.kind == .gumbel
+      ? GateOptions.Evaluation.allCases.filter { $0 != own }.map {
+        ($0, trainer.evaluate(data, gates: $0).loss)
+      } : []
   }
 }
 

@@ -45,6 +45,14 @@ struct NetworkOptions: ParsableArguments {
     }
   }
 
+  /// What was asked for, to be compared.
+  var values: [String] {
+    [
+      "\(embedding)", "\(hidden)", "\(layers)", "\(tied)", self.`init` ?? "", "\(initialRange)",
+      "\(forgetBias)",
+    ]
+  }
+
   /// What `--init` names; `nil` for a network that starts anew.
   func initial() throws -> InitialParameters? {
     guard let name = self.`init` else { return nil }
@@ -304,6 +312,16 @@ struct OptimizationFlags: ParsableArguments {
     options.weightDecay = weightDecay
     options.patienceBeforeAverage = averageAfter
     return options
+  }
+
+  /// What was asked for but the epochs, to be compared.
+  var values: [String] {
+    var schedule = schedule
+    schedule.epochs = 0
+    return [
+      optimizer ?? "", lr.map { "\($0)" } ?? "", clip.map { "\($0)" } ?? "", "\(weightDecay)",
+      "\(averageAfter)", "\(schedule)", "\(batch)", "\(bptt)", "\(randomBptt)", "\(seed)",
+    ]
   }
 
   /// Epochs and learning rates.

@@ -129,7 +129,7 @@ struct TrainingReport {
   let trainer: LSTMTrainer
   let data: LoadedTrainingData
   let files: TrainingFiles
-  let test: (loss: Double, accuracy: Double?)?
+  let test: TrainingTest?
   let byteCount: Int
 
   var text: String {
@@ -139,7 +139,10 @@ struct TrainingReport {
         "Best epoch \(best.epoch) of \(trainer.progress.epochs.count): validation "
           + score(best.validationLoss, best.validationAccuracy))
     }
-    if let test { lines.append("Test: " + score(test.loss, test.accuracy)) }
+    if let test {
+      let others = test.others.map { ", with \($0.gates.rawValue) gates " + score($0.loss, nil) }
+      lines.append("Test: " + score(test.loss, test.accuracy) + others.joined())
+    }
     lines.append("Wrote \(files.out): \(NumberText.bytes(byteCount))")
     if data.vocabulary != nil { lines.append("Wrote \(files.vocabulary)") }
     lines.append("Saved the run in \(files.checkpoint)")
@@ -167,6 +170,9 @@ struct TrainingReport {
       report["testLoss"] = .number(test.loss)
       if data.isText { report["testPerplexity"] = .number(exp(test.loss)) }
       report["testAccuracy"] = test.accuracy.map { .number($0) }
+      var others = JSONObject()
+      for other in test.others { others[other.gates.rawValue] = .number(other.loss) }
+      if !test.others.isEmpty { report["testLossWithOtherGates"] = .object(others) }
     }
     return .object(report)
   }

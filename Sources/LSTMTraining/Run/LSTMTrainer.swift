@@ -32,7 +32,6 @@ public final class LSTMTrainer {
   let update: ParameterUpdate
   /// The parameters of the best epoch.
   let best: NumberBuffer<Float>
-  /// Those before an average took their place for validation.
   private let training: TrainingData
   private let validation: TrainingData
   private let team: WorkerTeam
@@ -148,13 +147,14 @@ public final class LSTMTrainer {
   /// The network for so many sequences at once: the last batch may have fewer.
   private func network(batch: Int) -> TrainingNetwork<Float> {
     if let network = networks[batch] { return network }
-    let network = makeNetwork(batch: batch, of: training, isTrained: true)
+    let network = makeNetwork(
+      batch: batch, of: training, gates: settings.gates, isTrained: true)
     networks[batch] = network
     return network
   }
 
   private func makeNetwork(
-    batch: Int, of data: TrainingData, isTrained: Bool
+    batch: Int, of data: TrainingData, gates: GateOptions, isTrained: Bool
   ) -> TrainingNetwork<Float> {
     let steps =
       switch data {
@@ -162,7 +162,7 @@ public final class LSTMTrainer {
       case .sequences(let data): data.steps
       }
     return TrainingNetwork(
-      settings.shape, gates: settings.gates, regularization: settings.regularization, batch: batch,
+      settings.shape, gates: gates, regularization: settings.regularization, batch: batch,
       steps: steps, isTrained: isTrained, team: team)
   }
 
@@ -193,7 +193,7 @@ public final class LSTMTrainer {
     let usesAverage = progress.update.averaged > 0
     let values = usesAverage ? update.average ?? update.parameters : update.parameters
     let training = seconds
-    let score = evaluate(validation, values)
+    let score = evaluate(validation, values, gates: settings.gates)
     let isBest = progress.epochs.allSatisfy { score.loss < $0.validationLoss }
     let rows = progress.rows - rowsBefore
     let record = EpochRecord(
@@ -251,8 +251,8 @@ public final class LSTMTrainer {
   // MARK: - Evaluation
 
   /// The mean loss on data, and for classes the share whose class has the largest score.
-  package func evaluate(
-    _ data: TrainingData, _ parameters: NumberBuffer<Float>
+  private func evaluate(
+    _ data: TrainingData, _ parameters: NumberBuffer<Float>, gates: GateOptions
   ) -> (loss: Double, accuracy: Double?) {
     let batch: Int
     switch data {
@@ -264,7 +264,8 @@ public final class LSTMTrainer {
     var (loss, rows, correct) = (0.0, 0, 0)
     for piece in plan.pieces {
       let network =
-        networks[piece.batch] ?? makeNetwork(batch: piece.batch, of: data, isTrained: false)
+        networks[piece.batch]
+        ?? makeNetwork(batch: piece.batch, of: data, gates: gates, isTrained: false)
       networks[piece.batch] = network
       if !plan.carriesState { network.resetState() }
       let result = network.run(
@@ -279,9 +280,15 @@ public final class LSTMTrainer {
     )
   }
 
-  /// The mean loss of the best parameters on other data.
-  public func evaluate(_ data: TrainingData) -> (loss: Double, accuracy: Double?) {
-    evaluate(data, NumberBuffer(bestParameters))
+  /// The mean loss of the best parameters on other data, and the accuracy for classes.
+  ///
+  /// - Parameter gates: What Gumbel gates do.
+  public func evaluate(
+    _ data: TrainingData, gates: GateOptions.Evaluation
+  ) -> (loss: Double, accuracy: Double?) {
+    var options = settings.gates
+    if options.kind == .gumbel { options.evaluation = gates }
+    return evaluate(data, NumberBuffer(bestParameters), gates: options)
   }
 
   // MARK: - State

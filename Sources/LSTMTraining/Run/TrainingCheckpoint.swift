@@ -144,14 +144,18 @@ extension LSTMTrainer {
 
   /// Goes on where a checkpoint was.
   ///
-  /// - Parameter epochs: The epochs in all, when they should be others than those of the checkpoint.
+  /// - Parameters:
+  ///   - epochs: The epochs in all, when they should be others than those of the checkpoint.
+  ///   - threads: The threads, when they should be others; the last bits are then others, too.
   /// - Throws: ``DiagnosticError`` with code `badTrainingCheckpoint` when it is of another network.
   public convenience init(
-    _ checkpoint: TrainingCheckpoint, epochs: Int? = nil, training: TrainingData,
+    _ checkpoint: TrainingCheckpoint, epochs: Int? = nil, threads: Int? = nil,
+    training: TrainingData,
     validation: TrainingData
   ) throws(DiagnosticError) {
     var settings = checkpoint.settings
     if let epochs { settings.schedule.epochs = epochs }
+    if let threads { settings.threads = threads }
     let layout = ParameterLayout(settings.shape)
     var arrays = checkpoint.arrays
     let kept =
