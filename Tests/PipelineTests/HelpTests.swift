@@ -7,7 +7,7 @@ import Testing
   private static let isRecording = ProcessInfo.processInfo.environment["RECORD_SNAPSHOTS"] == "1"
 
   @Test(arguments: [
-    "", "inspect", "analyze", "lowrank", "quantize", "eval", "run", "verify",
+    "", "inspect", "analyze", "lowrank", "quantize", "eval", "run", "verify", "export", "train",
   ])
   func helpIsAsRecorded(command: String) throws {
     let arguments = command.isEmpty ? ["--help"] : ["help", command]

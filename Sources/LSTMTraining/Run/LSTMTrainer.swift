@@ -29,7 +29,7 @@ public final class LSTMTrainer {
   public internal(set) var progress: TrainingProgress
   /// Where the parameters are.
   package let layout: ParameterLayout
-  let update: ParameterUpdate
+  package let update: ParameterUpdate
   /// The parameters of the best epoch.
   let best: NumberBuffer<Float>
   private let training: TrainingData

@@ -15,7 +15,7 @@ public struct TrainingProgress: Codable, Equatable, Sendable {
   /// The time that this epoch took before the run that goes on.
   var seconds = 0.0
   /// How far the optimizer is.
-  var update = ParameterUpdate.Progress()
+  package var update = ParameterUpdate.Progress()
   /// Whether training is over.
   public internal(set) var isFinished = false
 

@@ -1,0 +1,178 @@
+import FileSupport
+import Foundation
+import LSTMCore
+import LSTMTraining
+import TestSupport
+import Testing
+
+/// Whole runs: interruptions, schedules, checkpoints.
+@Suite struct TrainerTests {
+  /// Tokens of which the next is one or two more than the last.
+  private static func text(_ count: Int, seed: UInt64) -> TrainingData {
+    var random = SeededGenerator(seed: seed)
+    var token = 0
+    return .text(
+      (0..<count).map { _ in
+        token = (token + 1 + random.integer(below: 2)) % 9
+        return Int32(token)
+      })
+  }
+
+  private static func sequences(_ count: Int, seed: UInt64) -> TrainingData {
+    var random = SeededGenerator(seed: seed)
+    let numbers = (0..<count * 5 * 2).map { _ in random.normal() }
+    let sums = (0..<count).map { numbers[$0 * 10..<$0 * 10 + 10].reduce(0, +) / 10 }
+    return .sequences(
+      SequenceData(
+        inputs: .numbers(numbers, features: 2), labels: .values(sums, outputs: 1), count: count,
+        steps: 5, labelsSteps: false))
+  }
+
+  private static func settings(_ kind: OptimizerOptions.Kind, isText: Bool) -> TrainingSettings {
+    var settings = TrainingSettings(
+      shape: isText
+        ? NetworkShape(input: .tokens(vocabulary: 9, size: 6), units: [8, 7], outputs: 9)
+        : NetworkShape(
+          input: .numbers(2), units: [8], outputs: 1, readsLastStep: true, loss: .squaredError))
+    settings.gates = GateOptions(kind: .gumbel)
+    settings.regularization.hiddenDropout = 0.2
+    settings.regularization.recurrentDropConnect = 0.2
+    settings.optimizer.kind = kind
+    settings.optimizer.learningRate = kind == .adam ? 0.01 : 2
+    settings.optimizer.patienceBeforeAverage = 1
+    settings.schedule.epochs = 4
+    settings.batch = 4
+    settings.steps = 7
+    settings.variesSteps = isText
+    settings.evaluationStreams = 2
+    settings.threads = 2
+    return settings
+  }
+
+  private struct Interruption: Error {}
+
+  @Test(arguments: OptimizerOptions.Kind.allCases, [true, false])
+  func anInterruptedRunEndsWithTheSameBits(
+    kind: OptimizerOptions.Kind, isText: Bool
+  ) throws {
+    let data = isText ? Self.text(600, seed: 1) : Self.sequences(61, seed: 1)
+    let validation = isText ? Self.text(100, seed: 2) : Self.sequences(9, seed: 2)
+    let settings = Self.settings(kind, isText: isText)
+    let whole = try LSTMTrainer(settings, training: data, validation: validation)
+    try whole.run { _, _ in }
+    #expect(whole.progress.epochs.count == 4)
+    try withTemporaryFolder { folder in
+      let path = folder.appending(path: "run.training").path
+      var trainer = try LSTMTrainer(settings, training: data, validation: validation)
+      // In the middle of the first and of the third epoch.
+      for epoch in [0, 2] {
+        #expect(throws: Interruption.self) {
+          try trainer.run { trainer, event in
+            guard case .segment(let done, _) = event, done == 5,
+              trainer.progress.epochs.count == epoch
+            else { return }
+            try TrainingCheckpoint(trainer, files: ["a": "b"]).write(to: path)
+            throw Interruption()
+          }
+        }
+        let checkpoint = try TrainingCheckpoint(try ByteSource(path: path))
+        #expect(checkpoint.files == ["a": "b"])
+        trainer = try LSTMTrainer(checkpoint, training: data, validation: validation)
+      }
+      try trainer.run { _, _ in }
+      #expect(trainer.bestParameters == whole.bestParameters)
+      #expect(
+        trainer.progress.epochs.map(\.validationLoss)
+          == whole.progress.epochs.map(\.validationLoss))
+    }
+  }
+
+  @Test func theLearningRateFollowsItsSchedule() throws {
+    var settings = Self.settings(.sgd, isText: true)
+    settings.schedule.epochs = 8
+    settings.schedule.decay = 1.5
+    settings.schedule.decayFrom = 3
+    settings.schedule.plateauDecay = 4
+    settings.optimizer.learningRate = 8
+    let trainer = try LSTMTrainer(
+      settings, training: Self.text(600, seed: 1), validation: Self.text(100, seed: 2))
+    try trainer.run { _, _ in }
+    var rate = 8.0
+    var lowest = Double.infinity
+    for record in trainer.progress.epochs {
+      #expect(abs(record.learningRate - rate) < 1e-12)
+      #expect(record.isBest == (record.validationLoss < lowest))
+      if !record.isBest { rate /= 4 }
+      lowest = min(lowest, record.validationLoss)
+      if record.epoch >= 3 { rate /= 1.5 }
+    }
+  }
+
+  @Test func trainingEndsWhenNothingGetsBetter() throws {
+    var settings = Self.settings(.sgd, isText: true)
+    settings.optimizer.learningRate = 0
+    settings.schedule.epochs = 50
+    settings.schedule.patience = 3
+    let trainer = try LSTMTrainer(
+      settings, training: Self.text(600, seed: 1), validation: Self.text(100, seed: 2))
+    try trainer.run { _, _ in }
+    #expect(trainer.progress.epochs.count == 4)
+    #expect(trainer.progress.best?.epoch == 1)
+  }
+
+  @Test func averagesAreOfTheParametersSinceTheLossStoppedFalling() throws {
+    var settings = Self.settings(.asgd, isText: true)
+    settings.optimizer.learningRate = 30
+    settings.optimizer.patienceBeforeAverage = 1
+    settings.schedule.epochs = 12
+    let trainer = try LSTMTrainer(
+      settings, training: Self.text(400, seed: 1), validation: Self.text(100, seed: 2))
+    var sum: [Double]?
+    var count = 0.0
+    try trainer.run { trainer, event in
+      let values = trainer.update.parameters.values.map(Double.init)
+      switch event {
+      case .segment:
+        guard let before = sum else { return }
+        sum = zip(before, values).map { $0 + $1 }
+        count += 1
+      case .epoch:
+        if trainer.progress.update.averaged == 1 {
+          sum = values
+          count = 1
+        }
+      }
+    }
+    let average = try #require(trainer.update.average?.values)
+    let wanted = try #require(sum).map { $0 / count }
+    #expect(count > 20)
+    for (own, value) in zip(average, wanted) {
+      #expect(abs(Double(own) - value) < 1e-4 * max(1, abs(value)))
+    }
+  }
+
+  @Test func damagedCheckpointsAreRefused() throws {
+    let trainer = try LSTMTrainer(
+      Self.settings(.adam, isText: true), training: Self.text(600, seed: 1),
+      validation: Self.text(100, seed: 2))
+    try withTemporaryFolder { folder in
+      let path = folder.appending(path: "run.training").path
+      try TrainingCheckpoint(trainer, files: [:]).write(to: path)
+      let source = try ByteSource(path: path)
+      let bytes = try source.bytes(in: 0..<source.count)
+      _ = try TrainingCheckpoint(ByteSource(name: "whole", bytes: bytes))
+      for place in stride(from: 0, to: bytes.count, by: 97) {
+        var damaged = bytes
+        damaged[place] ^= 4
+        #expect(throws: (any Error).self, "byte \(place)") {
+          try TrainingCheckpoint(ByteSource(name: "damaged", bytes: damaged))
+        }
+      }
+      for count in [0, 5, 26, 100, bytes.count - 1] {
+        #expect(throws: (any Error).self, "\(count) bytes") {
+          try TrainingCheckpoint(ByteSource(name: "short", bytes: Array(bytes.prefix(count))))
+        }
+      }
+    }
+  }
+}
