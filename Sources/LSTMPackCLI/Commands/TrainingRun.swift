@@ -159,7 +159,11 @@ struct TrainingRun {
     } else {
       let bvq = BVQFile(
         model: model, producer: BVQProducer(version: LSTMPackCommand.version),
-        settings: ["steps": [["command": "train"]]],
+        settings: [
+          "steps": [
+            ["command": "train", "settings": try JSONValue.parse(trainer.settings.json)]
+          ]
+        ],
         selfTests: SelfTests.make(for: model, threads: trainer.settings.threads))
       try BVQWriter.write(bvq, to: files.out, overwrite: overwrite)
     }

@@ -81,21 +81,18 @@
         for row in count..<chunk { unsafe to[row] = 0 }
       }
       worker.wait()
-      for output in own {
-        unsafe (scores.start + output * chunk).update(
-          repeating: weights.bias[output], count: chunk)
-      }
       unsafe Number.product(
         MatrixView(weights.weights + own.lowerBound * units, stride: units),
         MatrixView(turned.start, stride: chunk), into: scores.start + own.lowerBound * chunk,
-        stride: chunk, rows: own.count, inputs: units, outputs: count, accumulate: true)
+        stride: chunk, rows: own.count, inputs: units, outputs: count, accumulate: false)
       switch targets {
       case .classes(let classes):
         unsafe crossEntropy(
-          worker, own, classes + start, count: count, rows: rows, result: result,
-          isTrained: weights.gradients != nil)
+          worker, own, classes + start, bias: weights.bias, count: count, rows: rows,
+          result: result, isTrained: weights.gradients != nil)
       case .values(let values):
-        unsafe elementLoss(worker, own, values + start * outputs, count: count, rows: rows)
+        unsafe elementLoss(
+          worker, own, values + start * outputs, bias: weights.bias, count: count, rows: rows)
       }
       if let gradients = unsafe weights.gradients, let xGradient = unsafe xGradient {
         unsafe differentiate(
@@ -114,22 +111,26 @@
 
   /// Cross entropy over all outputs; then scores are its gradients, of the mean over the rows.
   private func crossEntropy(
-    _ worker: Worker, _ own: Range<Int>, _ classes: UnsafePointer<Int32>, count: Int, rows: Int,
-    result: LossSum, isTrained: Bool
+    _ worker: Worker, _ own: Range<Int>, _ classes: UnsafePointer<Int32>,
+    bias: UnsafePointer<Number>, count: Int, rows: Int, result: LossSum, isTrained: Bool
   ) {
     let ownLargest = unsafe largest.start + worker.index * chunk
     let ownSums = unsafe sums.start + worker.index * chunk
-    for row in 0..<count where own.contains(unsafe Int(classes[row])) {
-      unsafe targetScores.start[row] = scores.start[Int(classes[row]) * chunk + row]
+    for row in 0..<count {
+      let output = unsafe Int(classes[row])
+      guard own.contains(output) else { continue }
+      unsafe targetScores.start[row] = scores.start[output * chunk + row] + bias[output]
     }
     unsafe ownLargest.update(repeating: -.infinity, count: chunk)
     unsafe ownSums.update(repeating: 0, count: chunk)
     for output in own {
-      unsafe Number.raise(ownLargest, to: scores.start + output * chunk, count: chunk)
+      unsafe Number.raise(
+        ownLargest, to: scores.start + output * chunk, plus: bias[output], count: chunk)
     }
     for output in own {
       unsafe Number.exponentiate(
-        scores.start + output * chunk, minus: ownLargest, addingTo: ownSums, count: chunk)
+        scores.start + output * chunk, plus: bias[output], minus: ownLargest, addingTo: ownSums,
+        count: chunk)
     }
     worker.wait()
     unsafe withUnsafeTemporaryAllocation(of: Number.self, capacity: chunk) { factors in
@@ -168,14 +169,15 @@
 
   /// The loss of each output by itself; then scores are the gradients, of the mean over all.
   private func elementLoss(
-    _ worker: Worker, _ own: Range<Int>, _ values: UnsafePointer<Number>, count: Int, rows: Int
+    _ worker: Worker, _ own: Range<Int>, _ values: UnsafePointer<Number>,
+    bias: UnsafePointer<Number>, count: Int, rows: Int
   ) {
     var sum = 0.0
     let scale = Number(1 / Double(rows * outputs))
     for output in own {
       let from = unsafe scores.start + output * chunk
       for row in 0..<count {
-        let (score, wanted) = unsafe (from[row], values[row * outputs + output])
+        let (score, wanted) = unsafe (from[row] + bias[output], values[row * outputs + output])
         if loss == .squaredError {
           let error = score - wanted
           sum += Double(error) * Double(error)

@@ -15,12 +15,13 @@ package protocol TrainingNumber: BinaryFloatingPoint, SIMDScalar, Codable, Senda
     stride: Int, rows: Int, inputs: Int, outputs: Int, accumulate: Bool)
   /// exp of eight numbers.
   static func exponential(_ x: SIMD8<Self>) -> SIMD8<Self>
-  /// Replaces elements by those of a row where these are larger; `count` is a multiple of 8.
+  /// Replaces elements by those of a row, plus a bias, where these are larger; `count` is a multiple
+  /// of 8.
   static func raise(
-    _ largest: UnsafeMutablePointer<Self>, to row: UnsafePointer<Self>, count: Int)
-  /// Replaces a row by exp(row − largest) and adds it to sums; `count` is a multiple of 8.
+    _ largest: UnsafeMutablePointer<Self>, to row: UnsafePointer<Self>, plus bias: Self, count: Int)
+  /// Replaces a row by exp(row + bias − largest) and adds it to sums; `count` is a multiple of 8.
   static func exponentiate(
-    _ row: UnsafeMutablePointer<Self>, minus largest: UnsafePointer<Self>,
+    _ row: UnsafeMutablePointer<Self>, plus bias: Self, minus largest: UnsafePointer<Self>,
     addingTo sums: UnsafeMutablePointer<Self>, count: Int)
   /// tanh of eight numbers.
   static func hyperbolicTangent(_ x: SIMD8<Self>) -> SIMD8<Self>
@@ -60,16 +61,18 @@ extension Float: TrainingNumber {
   }
 
   package static func raise(
-    _ largest: UnsafeMutablePointer<Float>, to row: UnsafePointer<Float>, count: Int
+    _ largest: UnsafeMutablePointer<Float>, to row: UnsafePointer<Float>, plus bias: Float,
+    count: Int
   ) {
-    unsafe VectorMath.raise(largest, to: row, count: count)
+    unsafe VectorMath.raise(largest, to: row, plus: bias, count: count)
   }
 
   package static func exponentiate(
-    _ row: UnsafeMutablePointer<Float>, minus largest: UnsafePointer<Float>,
+    _ row: UnsafeMutablePointer<Float>, plus bias: Float, minus largest: UnsafePointer<Float>,
     addingTo sums: UnsafeMutablePointer<Float>, count: Int
   ) {
-    unsafe VectorMath.exponentiate(row, minus: largest, addingTo: sums, count: count)
+    unsafe VectorMath.exponentiate(
+      row, plus: bias, minus: largest, addingTo: sums, count: count)
   }
 
   @inline(__always)
@@ -105,17 +108,18 @@ extension Double: TrainingNumber {
   }
 
   package static func raise(
-    _ largest: UnsafeMutablePointer<Double>, to row: UnsafePointer<Double>, count: Int
+    _ largest: UnsafeMutablePointer<Double>, to row: UnsafePointer<Double>, plus bias: Double,
+    count: Int
   ) {
-    for index in 0..<count { unsafe largest[index] = max(largest[index], row[index]) }
+    for index in 0..<count { unsafe largest[index] = max(largest[index], row[index] + bias) }
   }
 
   package static func exponentiate(
-    _ row: UnsafeMutablePointer<Double>, minus largest: UnsafePointer<Double>,
+    _ row: UnsafeMutablePointer<Double>, plus bias: Double, minus largest: UnsafePointer<Double>,
     addingTo sums: UnsafeMutablePointer<Double>, count: Int
   ) {
     for index in 0..<count {
-      unsafe row[index] = Foundation.exp(row[index] - largest[index])
+      unsafe row[index] = Foundation.exp(row[index] + bias - largest[index])
       unsafe sums[index] += row[index]
     }
   }

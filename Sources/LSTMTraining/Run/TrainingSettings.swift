@@ -1,4 +1,5 @@
 public import Diagnostics
+internal import Foundation
 
 /// Everything that decides what training gives, but the data.
 public struct TrainingSettings: Hashable, Codable, Sendable {
@@ -31,6 +32,14 @@ public struct TrainingSettings: Hashable, Codable, Sendable {
 
   /// Settings for a network, with what the reference models had.
   public init(shape: NetworkShape) { self.shape = shape }
+
+  /// The settings as a JSON object, names in order, as in a checkpoint.
+  public var json: [UInt8] {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    // Settings are numbers and names; nothing of them cannot be encoded but numbers that no option takes.
+    return (try? encoder.encode(self)).map(Array.init) ?? Array("{}".utf8)
+  }
 
   /// The most numbers that a network may have in memory.
   private static let numberLimit = 1 << 33
