@@ -78,7 +78,7 @@ let package = Package(
     library(
       "ModelEvaluation",
       ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "DataFiles", "LSTMRuntime"]),
-    library("ModelCompression", ["Diagnostics", "LSTMCore", "MatrixCompression"]),
+    library("ModelCompression", ["Diagnostics", "LSTMCore", "OrderedJSON", "MatrixCompression"]),
     library(
       "LSTMTraining",
       [
@@ -139,7 +139,10 @@ let package = Package(
     tests("BVQTests", ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "BVQ"]),
     tests(
       "ModelCompressionTests",
-      ["Diagnostics", "LSTMCore", "MatrixCompression", "ModelAnalysis", "ModelCompression"]),
+      [
+        "Diagnostics", "LSTMCore", "OrderedJSON", "MatrixCompression", "ModelAnalysis",
+        "ModelCompression",
+      ]),
     tests(
       "LSTMTrainingTests", ["Diagnostics", "LSTMCore", "FileSupport", "DataFiles", "LSTMTraining"]),
     tests(

@@ -28,6 +28,7 @@ public struct LSTMPackCommand: ParsableCommand {
     version: version,
     subcommands: [
       InspectCommand.self, AnalyzeCommand.self, LowRankCommand.self, QuantizeCommand.self,
+      CompressCommand.self,
       EvalCommand.self, RunCommand.self, VerifyCommand.self, ExportCommand.self,
       TrainCommand.self,
       ReadModelCommand.self,

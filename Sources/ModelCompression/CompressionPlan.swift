@@ -10,6 +10,10 @@ public struct CompressionPlan: Equatable, Sendable {
 
   /// A treatment for the matrices of some roles and gates.
   public struct Rule: Equatable, Sendable {
+    /// The layers that the rule is for, by the names in matrix paths; `nil` for all.
+    public var layers: Set<String>?
+    /// The directions that the rule is for; `nil` for all, and matrices without one always match.
+    public var directions: Set<Direction>?
     /// The roles that the rule is for.
     public var roles: Set<MatrixPath.Role>
     /// The gates that the rule is for; matrices without a gate always match.
@@ -19,8 +23,11 @@ public struct CompressionPlan: Equatable, Sendable {
 
     /// Creates a rule.
     public init(
+      layers: Set<String>? = nil, directions: Set<Direction>? = nil,
       roles: Set<MatrixPath.Role>, gates: Set<Gate> = Set(Gate.allCases), treatment: Treatment
     ) {
+      self.layers = layers
+      self.directions = directions
       self.roles = roles
       self.gates = gates
       self.treatment = treatment
@@ -28,18 +35,15 @@ public struct CompressionPlan: Equatable, Sendable {
 
     /// Whether the rule is for a matrix.
     public func matches(_ path: MatrixPath) -> Bool {
-      roles.contains(path.role) && path.gate.map(gates.contains) ?? true
+      roles.contains(path.role) && layers?.contains(path.layer) ?? true
+        && path.direction.map { directions?.contains($0) ?? true } ?? true
+        && path.gate.map(gates.contains) ?? true
     }
   }
 
   /// Whether the plan takes singular values of any matrix.
   var factorsMatrices: Bool {
-    rules.contains {
-      switch $0.treatment {
-      case .rank, .energy: true
-      case .keep, .quantize: false
-      }
-    }
+    rules.contains { $0.treatment.factorsMatrices }
   }
 
   /// What the plan says of a matrix; `nil` when no rule matches.
@@ -60,4 +64,17 @@ public enum Treatment: Equatable, Sendable {
   /// The quantizer of that name (`Quantizers.all`), with a scale for each `groupSize` elements of a
   /// row; for each row when `nil`.
   case quantize(String, groupSize: Int?)
+  /// One after the other: factors, then the quantizer that packs them.
+  ///
+  /// A matrix for which one of them cannot be done is left as it is.
+  case steps([Treatment])
+
+  /// Whether it takes singular values.
+  fileprivate var factorsMatrices: Bool {
+    switch self {
+    case .rank, .energy: true
+    case .keep, .quantize: false
+    case .steps(let steps): steps.contains(where: \.factorsMatrices)
+    }
+  }
 }

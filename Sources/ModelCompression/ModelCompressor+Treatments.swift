@@ -51,6 +51,17 @@ extension ModelCompressor {
           hint: "the quantizers are \(Quantizers.all.map(\.name).joined(separator: ", "))")
       }
       return try quantized(matrix, quantizer: quantizer, groupSize: groupSize, threads: threads)
+    case .steps(let steps):
+      var current = matrix
+      for step in steps {
+        switch try replacement(for: current, treatment: step, threads: threads) {
+        case .left(let reason, let isChoice): return .left(reason: reason, isChoice: isChoice)
+        case .replaced(let new, _): current = new
+        }
+      }
+      return .replaced(
+        current,
+        relativeError: relativeError(of: current, against: matrix.dequantized, threads: threads))
     }
   }
 

@@ -8,6 +8,7 @@ import Testing
 
   @Test(arguments: [
     "", "inspect", "analyze", "lowrank", "quantize", "eval", "run", "verify", "export", "train",
+    "compress",
   ])
   func helpIsAsRecorded(command: String) throws {
     let arguments = command.isEmpty ? ["--help"] : ["help", command]

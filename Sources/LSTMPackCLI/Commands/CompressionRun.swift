@@ -1,6 +1,6 @@
 import LSTMPackKit
 
-/// What `lowrank` and `quantize` have in common: read, compress, write, report.
+/// What `lowrank`, `quantize` and `compress` have in common: read, compress, write, report.
 struct CompressionRun {
   let command: String
   let model: ModelOptions
@@ -9,6 +9,8 @@ struct CompressionRun {
   let report: ReportOptions
   let threads: Int
   var isDryRun = false
+  /// The file of the plan, where there is one.
+  var planName: String?
 
   /// Does the work.
   ///
@@ -30,6 +32,11 @@ struct CompressionRun {
       } ?? nil
     guard file.model.matrices.contains(where: { $0.path.isLSTM }) else {
       throw NothingToCompress.error(for: file.model).inFile(source.name)
+    }
+    if let planName {
+      do throws(DiagnosticError) {
+        try CompressionPlan(rules: rules).check(for: file.model)
+      } catch { throw error.inFile(planName) }
     }
     let progress = ProgressBar(command)
     let result: CompressionReport
