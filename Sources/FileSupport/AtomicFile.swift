@@ -1,5 +1,6 @@
 public import Diagnostics
 import Foundation
+import Synchronization
 
 /// Writes a file that appears whole or not at all.
 ///
@@ -11,6 +12,8 @@ public struct AtomicFile: ~Copyable {
   private let temporaryPath: String
   private let descriptor: Int32
   private var isCommitted = false
+  /// How many files this process has begun.
+  private static let count = Atomic<Int>(0)
 
   /// Creates the temporary file.
   ///
@@ -21,7 +24,9 @@ public struct AtomicFile: ~Copyable {
   ///   `fileAccess` when the folder cannot be written or the target is not a regular file.
   public init(path: String, overwrite: Bool) throws(DiagnosticError) {
     try Self.checkTarget(path, overwrite: overwrite)
-    let temporary = "\(path).part-\(getpid())"
+    // Two threads may write the same file.
+    let number = Self.count.wrappingAdd(1, ordering: .relaxed).newValue
+    let temporary = "\(path).part-\(getpid())-\(number)"
     let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else {
       throw DiagnosticError(.fileAccess, file: path, "cannot be written: \(lastErrorText())")

@@ -37,6 +37,13 @@ public struct EvaluationReport: Equatable, Sendable {
     public var value: MeanAndError
     /// Whether more is better.
     public var higherIsBetter: Bool
+
+    /// Creates a score.
+    public init(name: String, value: MeanAndError, higherIsBetter: Bool) {
+      self.name = name
+      self.value = value
+      self.higherIsBetter = higherIsBetter
+    }
   }
 
   /// What the outputs are taken for.

@@ -35,6 +35,7 @@ struct CompressCommand: ParsableCommand {
 
   @OptionGroup var output: OutputOptions
   @OptionGroup var export: ExportOptions
+  @OptionGroup var hooks: HookOptions
   @OptionGroup var report: ReportOptions
   @OptionGroup var threads: ThreadOptions
 
@@ -52,7 +53,7 @@ struct CompressCommand: ParsableCommand {
     } catch { throw error.inFile(plan) }
     try CompressionRun(
       command: "compress", model: model, output: output, export: export, report: report,
-      threads: threads.count, isDryRun: dryRun, planName: plan
+      threads: threads.count, hooks: hooks, isDryRun: dryRun, planName: plan
     ).run(rules: read.rules, options: ["plan": read.json], suffix: "plan")
   }
 }

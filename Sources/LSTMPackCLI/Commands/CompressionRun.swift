@@ -8,6 +8,7 @@ struct CompressionRun {
   let export: ExportOptions
   let report: ReportOptions
   let threads: Int
+  var hooks: HookOptions?
   var isDryRun = false
   /// The file of the plan, where there is one.
   var planName: String?
@@ -28,7 +29,7 @@ struct CompressionRun {
     let checkpoint =
       try format.map { (format) throws(DiagnosticError) in
         try export.check(format)
-        return try export.checkpoint(of: file, read: source, for: format)
+        return try export.sources.checkpoint(of: file, read: source, for: format)
       } ?? nil
     guard file.model.matrices.contains(where: { $0.path.isLSTM }) else {
       throw NothingToCompress.error(for: file.model).inFile(source.name)
@@ -37,6 +38,15 @@ struct CompressionRun {
       do throws(DiagnosticError) {
         try CompressionPlan(rules: rules).check(for: file.model)
       } catch { throw error.inFile(planName) }
+    }
+    let hook = try hooks.flatMap { (hooks) throws(DiagnosticError) in
+      try hooks.hook(
+        for: file, from: source, options: try model.importOptions(), export: export.sources)
+    }
+    let before = try hook.map { (hook) throws(DiagnosticError) in
+      do throws(DiagnosticError) { return try hook.evaluate(file.model) } catch {
+        throw error.inFile(source.name)
+      }
     }
     let progress = ProgressBar(command)
     let result: CompressionReport
@@ -53,6 +63,13 @@ struct CompressionRun {
     var step = JSONObject()
     step["command"] = .string(command)
     for member in options.members { step[member.key] = member.value }
+    var scores: HookComparison?
+    if let hook, let before {
+      do throws(DiagnosticError) {
+        scores = HookComparison(before: before, after: try hook.evaluate(file.model))
+      } catch { throw error.inFile("the compressed \(source.name)") }
+      step["hook"] = scores?.json
+    }
     let byteCount: Int
     if let path, let format {
       byteCount = try export.write(
@@ -77,7 +94,7 @@ struct CompressionRun {
     let text = CompressionReportText(
       command: command, isExport: format != nil, report: result, source: source, output: path,
       outputByteCount: byteCount, isDryRun: isDryRun, model: file.model,
-      isCheckpoint: file.steps.isEmpty)
+      isCheckpoint: file.steps.isEmpty, scores: scores)
     let shown = report.json ? text.json.serialized(pretty: true) : text.text
     // With the model on standard output, the report is talk.
     if path == nil && !isDryRun {

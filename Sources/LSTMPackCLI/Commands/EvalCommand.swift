@@ -80,6 +80,8 @@ struct EvalCommand: ParsableCommand {
       valueName: "name"))
   var metric: String?
 
+  @OptionGroup var hooks: HookOptions
+  @OptionGroup var sources: SourceOptions
   @OptionGroup var seeds: SeedOptions
 
   @Flag(help: "Overwrite the file of --save-base when it exists.")
@@ -120,13 +122,17 @@ struct EvalCommand: ParsableCommand {
   func run() throws {
     let (file, source) = try model.load()
     if let saveBase { try AtomicFile.checkTarget(saveBase, overwrite: force) }
+    let hook = try hooks.hook(
+      for: file, from: source, options: try model.importOptions(), export: sources)
     var reference: Evaluator.Reference?
+    var original: Model?
     var referenceName: String?
     if let against {
       let other = try ModelLocation.find(argument: against)
       let loaded = try model.read(other, formatName: nil)
       for warning in loaded.warnings { Console.warn("\(other.name): \(warning)") }
       reference = .model(loaded.model)
+      original = loaded.model
       referenceName = other.name
     } else if let base {
       let saved = try ByteSource(path: base)
@@ -144,7 +150,7 @@ struct EvalCommand: ParsableCommand {
     } catch { throw error.inFile(source.name) }
     let recorder = saveBase.map { _ in SavedOutputs.Recorder() }
     let progress = ProgressBar("eval")
-    let report: EvaluationReport
+    var report: EvaluationReport
     do throws(DiagnosticError) {
       report = try Evaluator(
         candidate: file.model, reference: reference,
@@ -152,6 +158,15 @@ struct EvalCommand: ParsableCommand {
         cache: cache.settings, threads: threads.count
       ).evaluate(evaluated, saving: recorder, progress: progress.update)
     } catch { throw DataOptions.located(error, model: source.name, data: found?.name) }
+    if let hook {
+      do throws(DiagnosticError) {
+        // The user's own metric comes first, and so decides.
+        report.candidate.metrics.insert(try hook.evaluate(file.model).evaluationMetric, at: 0)
+        if let original {
+          report.reference?.metrics.insert(try hook.evaluate(original).evaluationMetric, at: 0)
+        }
+      } catch { throw error.inFile(source.name) }
+    }
     if let saveBase, let recorder {
       try AtomicFile.write(try recorder.bytes(), to: saveBase, overwrite: force)
     }

@@ -63,7 +63,7 @@ struct ExportCommand: ParsableCommand {
     let ending = format.fileExtensions(for: file.model)[0]
     let path = out ?? "\(ModelLocation.stem(of: source)).\(ending)"
     try AtomicFile.checkTarget(path, overwrite: force)
-    let checkpoint = try export.checkpoint(of: file, read: source, for: format)
+    let checkpoint = try export.sources.checkpoint(of: file, read: source, for: format)
     let byteCount: Int
     do throws(DiagnosticError) {
       byteCount = try export.write(

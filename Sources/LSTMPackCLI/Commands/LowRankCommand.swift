@@ -32,6 +32,7 @@ struct LowRankCommand: ParsableCommand {
   @OptionGroup var selection: SelectionOptions
   @OptionGroup var output: OutputOptions
   @OptionGroup var export: ExportOptions
+  @OptionGroup var hooks: HookOptions
   @OptionGroup var report: ReportOptions
   @OptionGroup var threads: ThreadOptions
 
@@ -63,7 +64,7 @@ struct LowRankCommand: ParsableCommand {
     let othersReason = "lowrank factors LSTM matrices; `quantize --others` packs this one"
     try CompressionRun(
       command: "lowrank", model: model, output: output, export: export, report: report,
-      threads: threads.count
+      threads: threads.count, hooks: hooks
     ).run(
       rules: [
         CompressionPlan.Rule(

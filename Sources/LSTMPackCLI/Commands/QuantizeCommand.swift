@@ -43,6 +43,7 @@ struct QuantizeCommand: ParsableCommand {
   @OptionGroup var selection: SelectionOptions
   @OptionGroup var output: OutputOptions
   @OptionGroup var export: ExportOptions
+  @OptionGroup var hooks: HookOptions
   @OptionGroup var report: ReportOptions
   @OptionGroup var threads: ThreadOptions
 
@@ -71,8 +72,7 @@ struct QuantizeCommand: ParsableCommand {
     options["others"] = others.map { .string($0) }
     try CompressionRun(
       command: "quantize", model: model, output: output, export: export, report: report,
-      threads: threads.count,
-      isDryRun: dryRun
+      threads: threads.count, hooks: hooks, isDryRun: dryRun
     ).run(
       rules: [
         CompressionPlan.Rule(

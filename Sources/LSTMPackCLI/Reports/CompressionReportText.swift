@@ -1,6 +1,6 @@
 import LSTMPackKit
 
-/// The account that `lowrank` and `quantize` give of what they did.
+/// The account that `lowrank`, `quantize` and `compress` give of what they did.
 struct CompressionReportText {
   let command: String
   /// Whether the output is a file for another tool.
@@ -12,6 +12,8 @@ struct CompressionReportText {
   let isDryRun: Bool
   let model: Model
   let isCheckpoint: Bool
+  /// What the user's own evaluation says, if there is one.
+  var scores: HookComparison?
 
   /// The account for people.
   var text: String {
@@ -29,6 +31,7 @@ struct CompressionReportText {
     }
     var parts = [table.text, totals]
     if !left.isEmpty { parts.append("Left as it was:\n" + left.joined(separator: "\n")) }
+    if let scores { parts.append(scores.text) }
     parts.append(ending)
     return parts.joined(separator: "\n\n")
   }
@@ -117,6 +120,7 @@ struct CompressionReportText {
     object["lstmWeightSets"] = .integer(model.lstmWeights.count)
     object["matrixBytesBefore"] = .integer(report.byteCountBefore)
     object["matrixBytesAfter"] = .integer(report.byteCountAfter)
+    object["hook"] = scores?.json
     object["matrices"] = .array(matrices)
     object["untouchedLayers"] = .array(
       report.untouchedLayers.map {
