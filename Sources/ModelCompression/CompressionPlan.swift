@@ -1,4 +1,5 @@
 public import LSTMCore
+public import MatrixCompression
 
 /// Which matrix gets which treatment: the first rule that matches a matrix decides.
 public struct CompressionPlan: Equatable, Sendable {
@@ -37,7 +38,7 @@ public struct CompressionPlan: Equatable, Sendable {
     rules.contains {
       switch $0.treatment {
       case .rank, .energy: true
-      case .keep, .quantize: false
+      case .keep, .quantize, .round: false
       }
     }
   }
@@ -60,4 +61,6 @@ public enum Treatment: Equatable, Sendable {
   /// The quantizer of that name (`Quantizers.all`), with a scale for each `groupSize` elements of a
   /// row; for each row when `nil`.
   case quantize(String, groupSize: Int?)
+  /// Multiples of a step.
+  case round(Rounding)
 }
