@@ -13,10 +13,10 @@ BREW_PACKAGES = onednn hdf5 protobuf-c lapack libzip openssl@3 zlib
 BIN = .build/release
 DEMO = .build/demo
 
-.PHONY: help setup build demo test lint format bench fuzz proto clean
+.PHONY: help setup build demo paper-quick test lint format bench fuzz proto clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## install the C libraries that are missing (apt or brew)
 	@if command -v dpkg-query > /dev/null; then \
@@ -52,6 +52,10 @@ demo: build ## analyse, factor and pack the model that the repository ships
 	@echo; echo '$$ lstmpack verify model.bvq'
 	@cd $(DEMO) && ../release/lstmpack verify model.bvq
 	@echo; ls -l $(DEMO)
+
+paper-quick: build ## test the paper's claims in small, into .build/paper; see examples/paper
+	@rm -rf .build/paper
+	examples/paper/run.sh --quick --out .build/paper
 
 test: setup ## build everything and run all tests in release mode
 	swift build -c release $(CHECKS) $(SWIFT_FLAGS) --build-tests

@@ -1,4 +1,5 @@
 public import LSTMCore
+public import MatrixCompression
 
 /// Which matrix gets which treatment: the first rule that matches a matrix decides.
 public struct CompressionPlan: Equatable, Sendable {
@@ -64,6 +65,8 @@ public enum Treatment: Equatable, Sendable {
   /// The quantizer of that name (`Quantizers.all`), with a scale for each `groupSize` elements of a
   /// row; for each row when `nil`.
   case quantize(String, groupSize: Int?)
+  /// Multiples of a step.
+  case round(Rounding)
   /// One after the other: factors, then the quantizer that packs them.
   ///
   /// A matrix for which one of them cannot be done is left as it is.
@@ -73,7 +76,7 @@ public enum Treatment: Equatable, Sendable {
   fileprivate var factorsMatrices: Bool {
     switch self {
     case .rank, .energy: true
-    case .keep, .quantize: false
+    case .keep, .quantize, .round: false
     case .steps(let steps): steps.contains(where: \.factorsMatrices)
     }
   }

@@ -18,6 +18,9 @@ extension ModelCompressor {
       case .replaced(let new, let relativeError):
         matrix = new
         outcome.storageAfter = new.storageName
+        if case .round(let rounding) = plan.treatment(of: path) {
+          outcome.storageAfter += ", \(rounding.phrase)"
+        }
         outcome.byteCountAfter = new.byteCount
         outcome.relativeError = relativeError
       }
@@ -50,7 +53,15 @@ extension ModelCompressor {
           .badPlan, "there is no quantizer '\(name)'",
           hint: "the quantizers are \(Quantizers.all.map(\.name).joined(separator: ", "))")
       }
-      return try quantized(matrix, quantizer: quantizer, groupSize: groupSize, threads: threads)
+      return try packed(matrix, threads: threads) { (dense) throws(DiagnosticError) in
+        try quantizer.quantize(dense, groupSize: groupSize, threads: threads)
+      }
+    case .round(let rounding):
+      if case .product = matrix {
+        return .left(
+          reason: "stored as \(matrix.storageName), and factors are not rounded", isChoice: false)
+      }
+      return try packed(matrix, threads: threads, pack: rounding.round)
     case .steps(let steps):
       var current = matrix
       for step in steps {
@@ -84,15 +95,14 @@ extension ModelCompressor {
       factors, relativeError: relativeError(of: factors, against: dense, threads: threads))
   }
 
-  private func quantized(
-    _ matrix: WeightMatrix, quantizer: any Quantizer, groupSize: Int?, threads: Int
+  private func packed(
+    _ matrix: WeightMatrix, threads: Int, pack: (Matrix) throws(DiagnosticError) -> PackedMatrix
   ) throws(DiagnosticError) -> Replacement {
     switch matrix {
     case .packed:
       return .left(reason: "already packed as \(matrix.storageName)", isChoice: false)
     case .dense(let dense):
-      let packed = WeightMatrix.packed(
-        try quantizer.quantize(dense, groupSize: groupSize, threads: threads))
+      let packed = WeightMatrix.packed(try pack(dense))
       // Rows of one or two weights: a scale for each costs more than float16 would.
       guard packed.byteCount * 2 <= matrix.byteCount else {
         return .left(
@@ -107,7 +117,7 @@ extension ModelCompressor {
       var factors: [WeightMatrix] = []
       var reasons: [String] = []
       for factor in [left, right] {
-        switch try quantized(factor, quantizer: quantizer, groupSize: groupSize, threads: threads) {
+        switch try packed(factor, threads: threads, pack: pack) {
         case .left(let reason, _):
           factors.append(factor)
           reasons.append(reason)

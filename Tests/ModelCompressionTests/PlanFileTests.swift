@@ -1,5 +1,6 @@
 import Diagnostics
 import LSTMCore
+import MatrixCompression
 import ModelCompression
 import OrderedJSON
 import TestSupport
@@ -14,6 +15,7 @@ import Testing
       {"matrices": ["recurrent"], "rank": 4, "bits": "ternary"},
       {"matrices": ["recurrent", "input"], "gates": ["cell"], "keep": "it matters"},
       {"matrices": ["input"], "energy": 0.5},
+      {"matrices": ["dense"], "round": 0.2, "clip": 0.4},
       {"bits": 16}
     ]}
     """
@@ -35,6 +37,8 @@ import Testing
           roles: [.input, .recurrent], gates: [.cell],
           treatment: .keep(reason: "it matters", isChoice: true)),
         CompressionPlan.Rule(roles: [.input], treatment: .energy(0.5)),
+        CompressionPlan.Rule(
+          roles: [.dense], treatment: .round(try Rounding(step: 0.2, clip: 0.4))),
         CompressionPlan.Rule(
           roles: Set(MatrixPath.Role.allCases), treatment: .quantize("16", groupSize: nil)),
       ])
@@ -60,6 +64,7 @@ import Testing
         #expect(storage.hasPrefix("rank 4: ternary"), "\(path): \(storage)")
       case (.input, .cell?): #expect(outcome.result == .left(reason: "it matters", isChoice: true))
       case (.input, _): #expect(storage.hasPrefix("rank "), "\(path): \(storage)")
+      case (.dense, _): #expect(storage.hasPrefix("uniform"), "\(path): \(storage)")
       default: #expect(storage.contains("float16"), "\(path): \(storage)")
       }
     }
@@ -77,7 +82,7 @@ import Testing
     (
       #"{"version": 1, "rules": [{"bits": 2}, {"bit": 2}]}"#,
       "rule 2: has an unknown key 'bit'; a rule has layers, directions, matrices, gates, keep, rank, "
-        + "energy, bits, group"
+        + "energy, bits, group, round, clip"
     ),
     (
       #"{"version": 1, "rules": [{"gates": ["in"], "bits": 2}]}"#,
@@ -96,7 +101,7 @@ import Testing
     ),
     (
       #"{"version": 1, "rules": [{"gates": ["cell"]}]}"#,
-      "rule 1: has no treatment; give 'keep', 'rank' or 'energy', 'bits', or factors and bits"
+      "rule 1: has no treatment; give 'keep', 'rank' or 'energy', 'bits', factors and bits, or 'round'"
     ),
   ])
   func badPlansAreRefusedInTheseWords(text: String, error: String) {

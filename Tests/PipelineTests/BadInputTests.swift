@@ -139,7 +139,30 @@ import Testing
       ["quantize", "model.h5", "--bits", "2", "--threads", "0"], 64,
       "Error: --threads takes a number from 1 to 1024, not 0.\n"
     ),
-    (["quantize", "model.h5"], 64, "Error: Missing expected argument '--bits <bits>'\n"),
+    (
+      ["quantize", "model.h5"], 64,
+      "Error: Give either --bits or --round, for example --bits 4.\n"
+    ),
+    (
+      ["quantize", "model.h5", "--bits", "2", "--round", "0.2"], 64,
+      "Error: Give either --bits or --round, for example --bits 4.\n"
+    ),
+    (
+      ["quantize", "model.h5", "--bits", "2", "--clip", "0.2"], 64,
+      "Error: --clip needs --round.\n"
+    ),
+    (
+      ["quantize", "model.h5", "--round", "0.2", "--group", "8"], 64,
+      "Error: --group is about --bits.\n"
+    ),
+    (
+      ["quantize", "model.h5", "--round", "0"], 64,
+      "Error: --round and --clip: a step to round to is from 1e-30 to 1e30, found 0.0.\n"
+    ),
+    (
+      ["quantize", "model.h5", "--round", "0.2", "--clip", "0.3"], 64,
+      "Error: --round and --clip: weights are clipped at a multiple of the step 0.2, found 0.3.\n"
+    ),
     (
       ["lowrank", "model.h5"], 64,
       "Error: Give either --rank or --energy, for example --rank 32.\n"

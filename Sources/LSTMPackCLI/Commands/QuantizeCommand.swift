@@ -4,11 +4,12 @@ import LSTMPackKit
 struct QuantizeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "quantize",
-    abstract: "Pack weights into 1, 2, 3, 4 or 8 bits, or ternary.",
+    abstract: "Pack weights into 1, 2, 3, 4 or 8 bits, ternary, or multiples of a step.",
     discussion: """
       LSTM matrices are packed with a scale or codebook for each row; --others packs embedding and \
       dense matrices too. Biases and peepholes stay float32. Works on checkpoints and on the \
-      low-rank factors that `lowrank` writes.
+      low-rank factors that `lowrank` writes. --round has one step for all weights instead, as in \
+      arXiv:1806.02988, and takes as many bits as the multiples need, at most 8.
 
       Examples:
 
@@ -16,6 +17,7 @@ struct QuantizeCommand: ParsableCommand {
         lstmpack quantize model.h5 --bits ternary --others 8
         lstmpack quantize model.onnx --bits 2 --group 64 --dry-run
         lstmpack quantize model.rank32.bvq --bits 4 --matrices recurrent
+        lstmpack quantize model.h5 --round 0.2 --clip 0.4 --gates input,forget
       """)
 
   @OptionGroup var model: ModelOptions
@@ -23,7 +25,17 @@ struct QuantizeCommand: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Bits for LSTM matrices: " + Quantizers.helpText + ".", valueName: "bits"))
-  var bits: String
+  var bits: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Instead of bits: make weights the nearest multiples of this.", valueName: "step"))
+  var round: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "Bring weights beyond this to it, a multiple of --round.", valueName: "limit"))
+  var clip: Double?
 
   @Option(
     help: ArgumentHelp(
@@ -48,8 +60,16 @@ struct QuantizeCommand: ParsableCommand {
   @OptionGroup var threads: ThreadOptions
 
   func validate() throws {
-    guard Quantizers.quantizer(named: bits) != nil else {
+    guard (bits == nil) != (round == nil) else {
+      throw ValidationError("Give either --bits or --round, for example --bits 4.")
+    }
+    if let bits, Quantizers.quantizer(named: bits) == nil {
       throw ValidationError("--bits takes \(Quantizers.helpText), not '\(bits)'.")
+    }
+    if bits != nil, clip != nil { throw ValidationError("--clip needs --round.") }
+    if round != nil, group != nil { throw ValidationError("--group is about --bits.") }
+    do throws(DiagnosticError) { _ = try treatment } catch {
+      throw ValidationError("--round and --clip: \(error.problem).")
     }
     if let others, others != "32", Quantizers.quantizer(named: others) == nil {
       throw ValidationError("--others takes \(Quantizers.helpText) or 32, not '\(others)'.")
@@ -57,6 +77,20 @@ struct QuantizeCommand: ParsableCommand {
     if let group, !(2...65536).contains(group) {
       throw ValidationError("--group takes a number from 2 to 65536, not \(group).")
     }
+  }
+
+  /// What is done to LSTM matrices.
+  private var treatment: Treatment {
+    get throws(DiagnosticError) {
+      if let round { return .round(try Rounding(step: round, clip: clip)) }
+      return .quantize(bits ?? "", groupSize: group)
+    }
+  }
+
+  /// What is done, for the default name of the output.
+  private var suffix: String {
+    if let round { return "round\(round)" + (clip.map { ".clip\($0)" } ?? "") }
+    return bits.map { Int($0) == nil ? $0 : "\($0)bit" } ?? ""
   }
 
   func run() throws {
@@ -67,7 +101,10 @@ struct QuantizeCommand: ParsableCommand {
       case "32": .keep(reason: "kept float32 by --others 32", isChoice: true)
       case .some(let name): .quantize(name, groupSize: group)
       }
-    var options: JSONObject = ["bits": .string(bits)]
+    var options = JSONObject()
+    options["bits"] = bits.map { .string($0) }
+    options["round"] = round.map { .number($0) }
+    options["clip"] = clip.map { .number($0) }
     options["group"] = group.map { .integer($0) }
     options["others"] = others.map { .string($0) }
     try CompressionRun(
@@ -77,9 +114,8 @@ struct QuantizeCommand: ParsableCommand {
       rules: [
         CompressionPlan.Rule(
           roles: try selection.selectedRoles, gates: try selection.selectedGates,
-          treatment: .quantize(bits, groupSize: group)),
+          treatment: try treatment),
         CompressionPlan.Rule(roles: [.embedding, .dense], treatment: othersTreatment),
-      ], options: selection.adding(to: options),
-      suffix: Int(bits) == nil ? bits : "\(bits)bit")
+      ], options: selection.adding(to: options), suffix: suffix)
   }
 }

@@ -53,6 +53,8 @@ struct HookOptions: ParsableArguments {
   ///   - source: The file that it was read from.
   ///   - options: How it was read.
   ///   - export: Which checkpoint files are copies of.
+  /// - Returns: The hook, or `nil`.
+  /// - Throws: `DiagnosticError` when the model cannot be written in the form that the hook reads.
   func hook(
     for file: ModelFile, from source: ByteSource, options: ImportOptions, export: SourceOptions
   ) throws(DiagnosticError) -> CommandHook? {

@@ -79,6 +79,8 @@ struct TrainingDataOptions: ParsableArguments {
   /// - Parameters:
   ///   - vocabulary: The vocabulary of a text as JSON, before that of `--vocab`.
   ///   - shape: The network that training starts from, if it does not start anew.
+  /// - Returns: The data.
+  /// - Throws: `DiagnosticError` with the file named.
   func load(
     vocabulary: String? = nil, shape: NetworkShape?
   ) throws(DiagnosticError) -> LoadedTrainingData {

@@ -60,7 +60,17 @@ package enum FloatProduct {
   ///
   /// - Parameters:
   ///   - x: `[rows, inputs]`, or `[inputs, rows]` when it is transposed.
+  ///   - xStride: The elements from one row of x to the next.
+  ///   - isXTransposed: Whether x is transposed.
+  ///   - rows: The rows of y.
+  ///   - inputs: The columns of x, or its rows when it is transposed.
   ///   - w: `[inputs, outputs]`, or `[outputs, inputs]` when it is transposed.
+  ///   - wStride: The elements from one row of w to the next.
+  ///   - isWTransposed: Whether w is transposed.
+  ///   - outputs: The columns of y.
+  ///   - y: `[rows, outputs]`.
+  ///   - yStride: The elements from one row of y to the next.
+  ///   - accumulate: Whether to add to what is in y.
   /// - Precondition: No size is zero.
   package static func multiply(
     x: UnsafePointer<Float>, xStride: Int, isXTransposed: Bool = false, rows: Int, inputs: Int,

@@ -19,6 +19,7 @@ struct LabeledSequences {
   ///   - labels: Classes `[sequences]` or `[sequences, steps]`; numbers `[sequences]`,
   ///     `[sequences, outputs]` or `[sequences, steps, outputs]`.
   ///   - loss: What is learned; classes for whole numbers when `nil`.
+  /// - Throws: `DiagnosticError` with code `badTrainingData` that says which shape does not fit.
   init(input: Tensor, labels: Tensor, loss: NetworkShape.Loss?) throws(DiagnosticError) {
     guard (2...3).contains(input.dims.count), input.count > 0 else {
       throw Self.error(

@@ -22,6 +22,7 @@ struct SegmentPlan: Sendable {
   /// Plans an epoch.
   ///
   /// - Parameters:
+  ///   - data: The data.
   ///   - batch: The streams of text, or sequences at once.
   ///   - steps: The steps of a segment of text.
   ///   - varies: Whether segments of text are of random length: `steps` or, once in twenty, half of

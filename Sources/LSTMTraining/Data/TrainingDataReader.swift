@@ -78,7 +78,11 @@ public struct TrainingDataReader: Sendable {
   /// Reads the files.
   ///
   /// - Parameters:
+  ///   - training: What is learned from.
+  ///   - validation: The same for validation; a tenth of `training` when `nil`.
+  ///   - test: What the result is judged on, if anything.
   ///   - initialShape: The network that training starts from, if it does not start anew.
+  /// - Returns: The data.
   /// - Throws: ``DiagnosticError`` with code `badTrainingData` or `badEvaluationData`, with the file
   ///   named.
   public func load(

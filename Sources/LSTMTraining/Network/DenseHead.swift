@@ -63,7 +63,11 @@
   /// Computes losses and, with gradients, those of weights and rows; every worker calls it.
   ///
   /// - Parameters:
+  ///   - worker: The caller.
   ///   - x: `[rows, units]`.
+  ///   - rows: The rows.
+  ///   - targets: What the rows should have been.
+  ///   - weights: The weights and the gradients to replace.
   ///   - xGradient: `[rows, units]`, replaced; of the mean over the rows.
   ///   - result: Added to by the first worker.
   func run(

@@ -44,7 +44,12 @@ public struct GateOptions: Hashable, Codable, Sendable {
 
   /// Creates options.
   ///
-  /// - Parameter temperature: That of the paper when `nil`.
+  /// - Parameters:
+  ///   - kind: What the gates do.
+  ///   - temperature: τ; that of the paper when `nil`.
+  ///   - noiseProbability: The probability with which an element has noise at a step.
+  ///   - includesOutput: Whether the output gate is treated, too.
+  ///   - evaluation: What Gumbel gates do in evaluation.
   public init(
     kind: Kind = .soft, temperature: Double? = nil, noiseProbability: Double = 0.2,
     includesOutput: Bool = false, evaluation: Evaluation = .soft
@@ -75,9 +80,7 @@ public struct GateOptions: Hashable, Codable, Sendable {
     }
   }
 
-  /// A number of the logistic distribution, or nearly: log(u + ε) − log(1 − u + ε).
-  ///
-  /// - Parameter uniform: A number from 0 to 1.
+  /// A number of the logistic distribution, or nearly: log(u + ε) − log(1 − u + ε), for u from 0 to 1.
   package static func noise(_ uniform: Double) -> Double {
     logarithm((uniform + epsilon) / (1 + epsilon - uniform))
   }

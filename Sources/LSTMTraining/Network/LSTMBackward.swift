@@ -4,7 +4,10 @@ extension LSTMTape {
   /// Turns `gates` into the gradients of their sums; every worker calls it, and finds all of them done.
   ///
   /// - Parameters:
+  ///   - worker: The caller.
   ///   - recurrentTurned: `[4 · units, units]`.
+  ///   - rule: What gates did.
+  ///   - steps: The steps of the segment.
   func backward(
     _ worker: Worker, recurrentTurned: UnsafePointer<Number>, rule: GateRule<Number>, steps: Int
   ) {
@@ -71,12 +74,14 @@ extension LSTMTape {
   /// Gradients of weights and inputs from those of the sums; each worker writes its own rows.
   ///
   /// - Parameters:
+  ///   - worker: The caller.
   ///   - x: `[steps · batch, inputs]`.
   ///   - kernel: `[inputs, 4 · units]`.
   ///   - kernelGradient: `[inputs, 4 · units]`, replaced.
   ///   - recurrentGradient: `[units, 4 · units]`, replaced.
   ///   - biasGradient: `[4 · units]`, replaced.
   ///   - xGradient: `[steps · batch, inputs]`, replaced.
+  ///   - steps: The steps of the segment.
   func gradients(
     _ worker: Worker, x: UnsafePointer<Number>, kernel: UnsafePointer<Number>,
     kernelGradient: UnsafeMutablePointer<Number>, recurrentGradient: UnsafeMutablePointer<Number>,

@@ -5,10 +5,13 @@ extension LSTMTape {
   /// Computes outputs and cells of a segment; every worker calls it, and finds all of them done.
   ///
   /// - Parameters:
+  ///   - worker: The caller.
   ///   - x: `[steps · batch, inputs]`.
   ///   - kernel: `[inputs, 4 · units]`.
   ///   - recurrent: `[units, 4 · units]`, weights left out already.
   ///   - bias: `[4 · units]`.
+  ///   - rule: What gates do.
+  ///   - steps: The steps of the segment.
   func forward(
     _ worker: Worker, x: UnsafePointer<Number>, kernel: UnsafePointer<Number>,
     recurrent: UnsafePointer<Number>, bias: UnsafePointer<Number>, rule: GateRule<Number>,

@@ -22,8 +22,14 @@
   /// Creates a network.
   ///
   /// - Parameters:
+  ///   - shape: The sizes.
+  ///   - gates: What the gates do.
+  ///   - regularization: What is left out and penalized.
+  ///   - batch: The sequences side by side.
+  ///   - steps: The most steps of a segment.
   ///   - isTrained: Whether it computes gradients; else nothing is left out and gates are those of
   ///     evaluation.
+  ///   - team: The threads.
   package init(
     _ shape: NetworkShape, gates: GateOptions, regularization: RegularizationOptions, batch: Int,
     steps: Int, isTrained: Bool, team: WorkerTeam
@@ -81,6 +87,7 @@
   /// Runs a segment from the state, which then is that after it.
   ///
   /// - Parameters:
+  ///   - segment: What is read, and what should come out.
   ///   - steps: The steps of the segment, `self.steps` at most.
   ///   - parameters: As `layout` has them.
   ///   - gradients: Replaced by the gradients of loss and penalties; rows of the embedding that the

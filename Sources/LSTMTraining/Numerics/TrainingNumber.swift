@@ -10,6 +10,11 @@ package protocol TrainingNumber: BinaryFloatingPoint, SIMDScalar, Codable, Senda
   ///   - x: `[rows, inputs]`, or `[inputs, rows]` when transposed.
   ///   - w: `[inputs, outputs]`, or `[outputs, inputs]` when transposed.
   ///   - y: `[rows, outputs]`.
+  ///   - stride: The elements from one row of y to the next.
+  ///   - rows: The rows of x and y.
+  ///   - inputs: The columns of x.
+  ///   - outputs: The columns of y.
+  ///   - accumulate: Whether to add to what is in y.
   static func product(
     _ x: MatrixView<Self>, _ w: MatrixView<Self>, into y: UnsafeMutablePointer<Self>,
     stride: Int, rows: Int, inputs: Int, outputs: Int, accumulate: Bool)

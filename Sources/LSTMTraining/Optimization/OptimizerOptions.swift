@@ -15,7 +15,7 @@ public struct OptimizerOptions: Hashable, Codable, Sendable {
   public var kind = Kind.sgd
   /// The learning rate at the start.
   public var learningRate = 20.0
-  /// The largest norm of all gradients together; larger ones are scaled down. `nil` for any.
+  /// The largest norm of all gradients together, to which larger ones are scaled; `nil` for any.
   public var clip: Double? = 0.25
   /// Times each parameter, added to its gradient.
   public var weightDecay = 0.0

@@ -45,6 +45,7 @@
   /// - Parameters:
   ///   - tokens: The tokens of the segment: the rows of the embedding that have gradients.
   ///   - rate: The learning rate.
+  ///   - progress: How far the optimizer is; counted on.
   /// - Returns: The norm of the gradients before they were clipped.
   package func apply(
     tokens: [Int32]?, rate: Double, progress: inout Progress

@@ -42,6 +42,9 @@ public final class LSTMTrainer {
   /// Creates a trainer.
   ///
   /// - Parameters:
+  ///   - settings: What decides the result.
+  ///   - training: What is learned from.
+  ///   - validation: What decides which epoch is the best.
   ///   - initial: The parameters to start with, of a network of this shape; random ones when `nil`.
   /// - Throws: ``DiagnosticError`` with code `badTrainingData` when there is too little of them.
   package init(
@@ -65,7 +68,11 @@ public final class LSTMTrainer {
 
   /// Creates a trainer.
   ///
-  /// - Parameter initial: What to start with, of a network of this shape; random when `nil`.
+  /// - Parameters:
+  ///   - settings: What decides the result.
+  ///   - training: What is learned from.
+  ///   - validation: What decides which epoch is the best.
+  ///   - initial: What to start with, of a network of this shape; random when `nil`.
   /// - Throws: ``DiagnosticError`` with code `badTrainingData` when there is too little of them.
   public convenience init(
     _ settings: TrainingSettings, training: TrainingData, validation: TrainingData,
@@ -280,9 +287,12 @@ public final class LSTMTrainer {
     )
   }
 
-  /// The mean loss of the best parameters on other data, and the accuracy for classes.
+  /// The mean loss of the best parameters on other data.
   ///
-  /// - Parameter gates: What Gumbel gates do.
+  /// - Parameters:
+  ///   - data: The data.
+  ///   - gates: What Gumbel gates do.
+  /// - Returns: The loss, and for classes the share whose class has the largest score.
   public func evaluate(
     _ data: TrainingData, gates: GateOptions.Evaluation
   ) -> (loss: Double, accuracy: Double?) {

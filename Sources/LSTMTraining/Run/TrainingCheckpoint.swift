@@ -145,8 +145,11 @@ extension LSTMTrainer {
   /// Goes on where a checkpoint was.
   ///
   /// - Parameters:
+  ///   - checkpoint: The checkpoint.
   ///   - epochs: The epochs in all, when they should be others than those of the checkpoint.
   ///   - threads: The threads, when they should be others; the last bits are then others, too.
+  ///   - training: The data with which the run began.
+  ///   - validation: The same for validation.
   /// - Throws: ``DiagnosticError`` with code `badTrainingCheckpoint` when it is of another network.
   public convenience init(
     _ checkpoint: TrainingCheckpoint, epochs: Int? = nil, threads: Int? = nil,

@@ -91,17 +91,22 @@ extension Quantizer {
       matrix.elements.firstIndex { !$0.isFinite }
       ?? matrix.elements.firstIndex { $0.magnitude >= magnitudeLimit } ?? 0
     let value = matrix.elements[index]
-    let place = "[\(index / columns), \(index % columns)]"
-    guard value.isFinite else {
-      throw DiagnosticError(
-        .weightNotFinite, "the weight at \(place) is \(value), expected a finite number",
-        hint: "the checkpoint is damaged or its training diverged")
-    }
+    guard value.isFinite else { throw .notFinite(value, at: index, columns: columns) }
     throw DiagnosticError(
       .weightTooLarge,
-      "the weight at \(place) is \(value), but \(encoding.name) holds magnitudes below "
+      "the weight at [\(index / columns), \(index % columns)] is \(value), but \(encoding.name) holds magnitudes below "
         + "\(magnitudeLimit)",
       hint: "keep this matrix in float32 or choose another width")
+  }
+}
+
+extension DiagnosticError {
+  /// A weight is not a number or infinite.
+  static func notFinite(_ value: Float, at index: Int, columns: Int) -> DiagnosticError {
+    DiagnosticError(
+      .weightNotFinite,
+      "the weight at [\(index / columns), \(index % columns)] is \(value), expected a finite number",
+      hint: "the checkpoint is damaged or its training diverged")
   }
 }
 

@@ -67,7 +67,8 @@ private enum PlanError {
 /// One rule of a plan as JSON.
 private struct PlanRule {
   private static let keys = [
-    "layers", "directions", "matrices", "gates", "keep", "rank", "energy", "bits", "group",
+    "layers", "directions", "matrices", "gates", "keep", "rank", "energy", "bits", "group", "round",
+    "clip",
   ]
 
   private let object: JSONObject
@@ -120,10 +121,11 @@ private struct PlanRule {
   private func treatment() throws(DiagnosticError) -> Treatment {
     if let keep = object["keep"] {
       guard let reason = keep.stringValue, object["rank"] == nil, object["energy"] == nil,
-        object["bits"] == nil
+        object["bits"] == nil, object["round"] == nil
       else { throw PlanError.make("'keep' is a reason, and goes with no other treatment") }
       return .keep(reason: reason, isChoice: true)
     }
+    if object["round"] != nil || object["clip"] != nil { return try rounding() }
     var steps: [Treatment] = []
     switch (object["rank"], object["energy"]) {
     case (nil, nil): break
@@ -155,9 +157,25 @@ private struct PlanRule {
     }
     guard let first = steps.first else {
       throw PlanError.make(
-        "has no treatment", hint: "give 'keep', 'rank' or 'energy', 'bits', or factors and bits")
+        "has no treatment",
+        hint: "give 'keep', 'rank' or 'energy', 'bits', factors and bits, or 'round'")
     }
     return steps.count == 1 ? first : .steps(steps)
+  }
+
+  private func rounding() throws(DiagnosticError) -> Treatment {
+    guard object["rank"] == nil, object["energy"] == nil, object["bits"] == nil,
+      object["group"] == nil
+    else { throw PlanError.make("'round' goes with 'clip' only") }
+    guard let step = object["round"]?.doubleValue else {
+      throw PlanError.make("'round' takes a number above 0")
+    }
+    let clip = object["clip"]
+    guard clip == nil || clip?.doubleValue != nil else {
+      throw PlanError.make("'clip' takes a number above 0")
+    }
+    return .round(
+      try Rounding(step: step, clip: clip?.doubleValue))
   }
 
   static func json(_ rule: CompressionPlan.Rule) -> JSONValue {
@@ -189,6 +207,9 @@ private struct PlanRule {
     case .quantize(let name, let group):
       object["bits"] = Int(name).map { .integer($0) } ?? .string(name)
       object["group"] = group.map { .integer($0) }
+    case .round(let rounding):
+      object["round"] = .number(rounding.step)
+      object["clip"] = rounding.clip.map { .number($0) }
     case .steps(let steps): for step in steps { add(step, to: &object) }
     }
   }

@@ -29,6 +29,10 @@ public struct CommandHook: EvaluationHook {
   /// Creates a hook.
   ///
   /// - Parameters:
+  ///   - command: The command for `/bin/sh`, with ``placeholder`` for the file of the model.
+  ///   - fileExtension: The ending of that file.
+  ///   - seconds: The time after which the command is ended.
+  ///   - higherIsBetter: What holds for a command that prints a bare number.
   ///   - cache: A folder in which scores are kept by command and content of the file, so that what was
   ///     scored before, even by another run, is not run again; `nil` for none.
   ///   - encode: Makes the file in the form that the command reads.

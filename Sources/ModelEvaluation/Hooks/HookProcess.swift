@@ -25,6 +25,7 @@ enum HookProcess {
   ///   - command: For `/bin/sh -c`.
   ///   - folder: Where its output is kept meanwhile.
   ///   - seconds: The time after which it is ended.
+  /// - Returns: What it said, and how it ended.
   /// - Throws: ``DiagnosticError`` with code `hookFailed` when it cannot be started.
   static func run(
     _ command: String, in folder: URL, seconds: Double
