@@ -104,16 +104,16 @@ cd "$out"
 
 # run FILE ARGUMENTS: has lstmpack print FILE, if it is not there.
 run() {
-  file=$1
+  printed=$1
   shift
-  if [ -s "$file" ]; then return; fi
+  if [ -s "$printed" ]; then return; fi
   say "  $(typed "$@")"
-  if ! "$lstmpack" "$@" > "$file.part" 2> "$file.errors"; then
-    cat "$file.errors" >&2
+  if ! "$lstmpack" "$@" > "$printed.part" 2> "$printed.errors"; then
+    cat "$printed.errors" >&2
     exit 1
   fi
-  rm -f "$file.errors"
-  mv "$file.part" "$file"
+  rm -f "$printed.errors"
+  mv "$printed.part" "$printed"
 }
 
 # A command as a person types it, without the folders of its files.
@@ -176,17 +176,16 @@ for kind in $kinds; do
   say "$kind"
   case $kind in soft) given=$soft ;; sharpened) given=$sharpened ;; gumbel) given=$gumbel ;; esac
   if [ "$given" ]; then
-    file=$given
+    original=$given
     fact "$kind.given" "${given##*/}"
   else
     train
-    file=$kind.h5
+    original=$kind.h5
   fi
-  words=${file%.*}.vocab.json
+  words=${original%.*}.vocab.json
   if [ "$given" ] && [ "$vocab" ]; then words=$vocab; fi
-  [ -f "$file" ] || fail "there is no $file"
+  [ -f "$original" ] || fail "there is no $original"
   [ -f "$words" ] || fail "there is no $words; give --vocab"
-  original=$file
 
   # What was measured of another model or text counts no longer.
   sum=$(cat "$original" "$words" "$test" | cksum)
@@ -216,7 +215,7 @@ for kind in $kinds; do
   run "$kind.analyze.json" analyze "$original" --data "$test" --vocab "$words" --json $parallel
   flat "$kind" "$kind.analyze.json" '\.data\.gates\.'
   # The log of training, which stands beside a model that `lstmpack train --log` made.
-  curve=${file%.*}.csv
+  curve=${original%.*}.csv
   if [ -s "$curve" ]; then
     awk -F , -v kind="$kind" '
       NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i; next }

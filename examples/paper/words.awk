@@ -23,5 +23,5 @@ FNR == 1 { pass++ }
 pass == 1 { for (i = 1; i <= count; i++) seen[word[i]]++ }
 
 pass == 2 && count > 0 {
-  for (i = 1; i <= count; i++) printf "%s%s", seen[word[i]] < least ? "<unk>" : word[i], i < count ? " " : "\n"
+  for (i = 1; i <= count; i++) printf("%s%s", (seen[word[i]] < least ? "<unk>" : word[i]), (i < count ? " " : "\n"))
 }
