@@ -198,6 +198,9 @@ import Testing
         try CommandRun(Self.small + ["--epochs", "1", "--out", "m.h5"], in: folder).exitCode == 0)
       let cases: [(arguments: [String], exitCode: Int32, text: String)] = [
         (["train"], 64, "Give a text or sequences to train on, or --resume with a saved run."),
+        (
+          ["train", "-"], 64, "Training reads files, again when it is resumed; save standard input."
+        ),
         (["train", "empty.txt"], 65, "error: empty.txt: is empty"),
         (["train", "lines.txt"], 65, "error: lines.txt: is empty"),
         (

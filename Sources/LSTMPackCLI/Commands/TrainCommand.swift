@@ -84,6 +84,9 @@ struct TrainCommand: ParsableCommand {
     guard data.training != nil || resume != nil else {
       throw ValidationError("Give a text or sequences to train on, or --resume with a saved run.")
     }
+    if [data.training, data.valid, data.test].contains("-") {
+      throw ValidationError("Training reads files, again when it is resumed; save standard input.")
+    }
     if data.training != nil && resume != nil {
       throw ValidationError("--resume has its data; give no other.")
     }
