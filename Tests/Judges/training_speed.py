@@ -82,4 +82,5 @@ def main():
                       f"| {own[1] / other[1]:.2f} |", flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
