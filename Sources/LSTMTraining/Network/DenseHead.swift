@@ -22,8 +22,8 @@
     let gradients: (weights: UnsafeMutablePointer<Number>, bias: UnsafeMutablePointer<Number>)?
   }
 
-  /// About so many rows are computed at once.
-  private static var rowsPerChunk: Int { 256 }
+  /// No more rows are computed at once.
+  private static var rowsPerChunk: Int { 384 }
 
   private let units: Int
   private let outputs: Int
@@ -49,8 +49,9 @@
     self.units = units
     self.outputs = outputs
     self.loss = loss
-    // Whole vectors of eight.
-    chunk = (min(rows, Self.rowsPerChunk) + 7) / 8 * 8
+    // Chunks of equal size, of whole vectors of eight.
+    let chunks = max(1, (rows + Self.rowsPerChunk - 1) / Self.rowsPerChunk)
+    chunk = ((rows + chunks - 1) / chunks + 7) / 8 * 8
     turned = NumberBuffer(units * chunk)
     scores = NumberBuffer(outputs * chunk)
     largest = NumberBuffer(workers * chunk)
@@ -78,12 +79,9 @@
     let own = worker.part(of: outputs)
     for start in stride(from: 0, to: rows, by: chunk) {
       let count = min(chunk, rows - start)
-      for unit in worker.part(of: units) {
-        let to = unsafe turned.start + unit * chunk
-        for row in 0..<count { unsafe to[row] = x[(start + row) * units + unit] }
-        // What pads a chunk is a row of zeros.
-        for row in count..<chunk { unsafe to[row] = 0 }
-      }
+      unsafe Elementwise.turn(
+        x + start * units, rows: worker.part(of: count, multiple: 16), columns: units,
+        into: turned.start, stride: chunk)
       worker.wait()
       unsafe Number.product(
         MatrixView(weights.weights + own.lowerBound * units, stride: units),
@@ -158,6 +156,8 @@
         }
       }
       guard isTrained, let factors = factors.baseAddress else { return }
+      // What pads a chunk has no gradient.
+      for row in count..<chunk { unsafe factors[row] = 0 }
       for output in own {
         let from = unsafe scores.start + output * chunk
         for row in stride(from: 0, to: chunk, by: 8) {
@@ -211,8 +211,7 @@
       from, MatrixView(x, stride: units), into: gradients.weights + own.lowerBound * units,
       stride: units, rows: own.count, inputs: count, outputs: units, accumulate: !isFirst)
     for output in own {
-      var sum: Number = 0
-      for row in 0..<count { sum += unsafe scores.start[output * chunk + row] }
+      let sum = unsafe Elementwise.sum(scores.start + output * chunk, count: chunk)
       if isFirst {
         unsafe gradients.bias[output] = sum
       } else {
@@ -229,13 +228,16 @@
         stride: chunk, rows: units, inputs: own.count, outputs: count, accumulate: false)
     }
     worker.wait()
-    for row in worker.part(of: count) {
+    let rows = worker.part(of: count, multiple: 16)
+    for first in stride(from: rows.lowerBound, to: rows.upperBound, by: 16) {
       for unit in 0..<units {
-        var sum: Number = 0
-        for index in 0..<worker.count {
-          sum += unsafe shares.start[(index * units + unit) * chunk + row]
+        for row in first..<min(first + 16, rows.upperBound) {
+          var sum: Number = 0
+          for index in 0..<worker.count {
+            sum += unsafe shares.start[(index * units + unit) * chunk + row]
+          }
+          unsafe xGradient[row * units + unit] = sum
         }
-        unsafe xGradient[row * units + unit] = sum
       }
     }
   }

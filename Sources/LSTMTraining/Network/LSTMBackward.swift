@@ -76,14 +76,14 @@ extension LSTMTape {
   /// - Parameters:
   ///   - worker: The caller.
   ///   - x: `[steps · batch, inputs]`.
-  ///   - kernel: `[inputs, 4 · units]`.
+  ///   - kernelTurned: `[4 · units, inputs]`.
   ///   - kernelGradient: `[inputs, 4 · units]`, replaced.
   ///   - recurrentGradient: `[units, 4 · units]`, replaced.
   ///   - biasGradient: `[4 · units]`, replaced.
   ///   - xGradient: `[steps · batch, inputs]`, replaced.
   ///   - steps: The steps of the segment.
   func gradients(
-    _ worker: Worker, x: UnsafePointer<Number>, kernel: UnsafePointer<Number>,
+    _ worker: Worker, x: UnsafePointer<Number>, kernelTurned: UnsafePointer<Number>,
     kernelGradient: UnsafeMutablePointer<Number>, recurrentGradient: UnsafeMutablePointer<Number>,
     biasGradient: UnsafeMutablePointer<Number>, xGradient: UnsafeMutablePointer<Number>, steps: Int
   ) {
@@ -116,7 +116,7 @@ extension LSTMTape {
     let ownRows = worker.part(of: rows)
     unsafe Number.product(
       MatrixView(gates.start + ownRows.lowerBound * width, stride: width),
-      MatrixView(kernel, stride: width, transposed: true),
+      MatrixView(kernelTurned, stride: inputs),
       into: xGradient + ownRows.lowerBound * inputs, stride: inputs, rows: ownRows.count,
       inputs: width, outputs: inputs, accumulate: false)
   }

@@ -24,6 +24,8 @@
   let droppedRecurrent: NumberBuffer<Number>?
   /// The recurrent kernel turned, `[4 · units, units]`.
   let turnedRecurrent: NumberBuffer<Number>?
+  /// The kernel turned, `[4 · units, inputs]`.
+  let turnedKernel: NumberBuffer<Number>?
 
   init(
     inputs: Int, units: Int, batch: Int, steps: Int, dropsRecurrent: Bool, isTrained: Bool
@@ -40,6 +42,7 @@
     cellGradients = NumberBuffer(batch * units)
     droppedRecurrent = isTrained && dropsRecurrent ? NumberBuffer(units * 4 * units) : nil
     turnedRecurrent = isTrained ? NumberBuffer(units * 4 * units) : nil
+    turnedKernel = isTrained ? NumberBuffer(inputs * 4 * units) : nil
   }
 
   /// h and c before the segment.

@@ -44,11 +44,12 @@ extension TrainingNetwork {
       worker.wait()
       takeGradients(worker, layer, steps: job.steps)
       worker.wait()
-      guard let turned = tape.turnedRecurrent else { return }
+      guard let recurrentTurned = tape.turnedRecurrent, let kernelTurned = tape.turnedKernel
+      else { return }
       let rule = unsafe GateRule<Number>(
         gates, noise: masks?.noise[layer]?.start, isTraining: true)
       unsafe tape.backward(
-        worker, recurrentTurned: turned.start, rule: rule, steps: job.steps)
+        worker, recurrentTurned: recurrentTurned.start, rule: rule, steps: job.steps)
       worker.wait()
       let parts = layout.lstm[layer]
       guard let kernel = unsafe job.gradient(parts.kernel),
@@ -56,7 +57,7 @@ extension TrainingNetwork {
         let bias = unsafe job.gradient(parts.bias)
       else { return }
       unsafe tape.gradients(
-        worker, x: input(layer), kernel: job.parameter(parts.kernel), kernelGradient: kernel,
+        worker, x: input(layer), kernelTurned: kernelTurned.start, kernelGradient: kernel,
         recurrentGradient: recurrent, biasGradient: bias, xGradient: valueGradients[layer].start,
         steps: job.steps)
       if let mask = masks?.recurrent[layer] {

@@ -54,7 +54,7 @@ extension TrainingNetwork {
     }
   }
 
-  /// Leaves out recurrent weights, and turns the kernel for the way back; own rows of both.
+  /// Leaves out recurrent weights, and turns both matrices for the way back; own rows of both.
   ///
   /// - Returns: The kernel to use.
   private func prepareRecurrent(
@@ -63,7 +63,7 @@ extension TrainingNetwork {
     let tape = tapes[layer]
     let width = 4 * tape.units
     var recurrent = unsafe job.parameter(layout.lstm[layer].recurrent)
-    let own = worker.part(of: tape.units)
+    let own = worker.part(of: tape.units, multiple: 16)
     if let dropped = tape.droppedRecurrent, let mask = masks?.recurrent[layer] {
       for unit in own {
         unsafe Elementwise.multiply(
@@ -72,14 +72,14 @@ extension TrainingNetwork {
       }
       unsafe recurrent = UnsafePointer(dropped.start)
     }
-    if job.isTraining, let turned = tape.turnedRecurrent {
-      for first in stride(from: own.lowerBound, to: own.upperBound, by: 16) {
-        for column in 0..<width {
-          for unit in first..<min(first + 16, own.upperBound) {
-            unsafe turned.start[column * tape.units + unit] = recurrent[unit * width + column]
-          }
-        }
-      }
+    if job.isTraining, let turnedRecurrent = tape.turnedRecurrent,
+      let turnedKernel = tape.turnedKernel
+    {
+      unsafe Elementwise.turn(
+        recurrent, rows: own, columns: width, into: turnedRecurrent.start, stride: tape.units)
+      unsafe Elementwise.turn(
+        job.parameter(layout.lstm[layer].kernel), rows: worker.part(of: tape.inputs, multiple: 16),
+        columns: width, into: turnedKernel.start, stride: tape.inputs)
     }
     return unsafe recurrent
   }
