@@ -89,16 +89,23 @@ let package = Package(
       "ModelAnalysis",
       [
         "Diagnostics", "LSTMCore", "LinearAlgebra", "MatrixCompression", "LSTMRuntime",
-        "ModelEvaluation",
+        "ModelEvaluation", "ModelCompression",
       ]),
 
-    // 7-9: product, command line, executables
+    library(
+      "PlanSearch",
+      [
+        "Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "ModelEvaluation",
+        "ModelCompression", "ModelAnalysis",
+      ]),
+
+    // 8-10: product, command line, executables
     library(
       "LSTMPackKit",
       [
         "Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "Checkpoints", "BVQ",
         "MatrixCompression", "LSTMRuntime", "ModelEvaluation", "ModelAnalysis",
-        "ModelCompression", "LSTMTraining",
+        "ModelCompression", "LSTMTraining", "PlanSearch",
       ]),
     library("LSTMPackCLI", ["LSTMPackKit", argumentParser]),
     .executableTarget(name: "lstmpack", dependencies: ["LSTMPackCLI"], swiftSettings: settings),
@@ -140,8 +147,19 @@ let package = Package(
     tests(
       "ModelCompressionTests",
       [
-        "Diagnostics", "LSTMCore", "OrderedJSON", "MatrixCompression", "ModelAnalysis",
-        "ModelCompression",
+        "Diagnostics", "LSTMCore", "OrderedJSON", "MatrixCompression", "ModelCompression",
+      ]),
+    tests(
+      "ModelAnalysisTests",
+      [
+        "Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "Checkpoints", "MatrixCompression",
+        "LSTMRuntime", "ModelEvaluation", "ModelCompression", "ModelAnalysis",
+      ]),
+    tests(
+      "PlanSearchTests",
+      [
+        "Diagnostics", "LSTMCore", "MatrixCompression", "ModelEvaluation", "ModelCompression",
+        "ModelAnalysis", "PlanSearch",
       ]),
     tests(
       "LSTMTrainingTests", ["Diagnostics", "LSTMCore", "FileSupport", "DataFiles", "LSTMTraining"]),

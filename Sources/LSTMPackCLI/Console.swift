@@ -67,8 +67,32 @@ final class ProgressBar: Sendable {
       let filled = total == 0 ? width : width * done / total
       let bar =
         String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
-      Console.show("\r\(title) [\(bar)] \(done)/\(total)")
+      Console.show("\r\u{1B}[K\(title) [\(bar)] \(done)/\(total)\(left(done, total, now))")
       if done == total { Console.show("\r\u{1B}[K") }
     }
+  }
+
+  /// The time left, as the work so far tells.
+  private func left(_ done: Int, _ total: Int, _ now: ContinuousClock.Instant) -> String {
+    guard done > 0, done < total else { return "" }
+    let seconds = Int(start.duration(to: now) / .seconds(1) / Double(done) * Double(total - done))
+    return seconds < 60
+      ? "  \(seconds) s left" : "  \(seconds / 60) min \(seconds % 60) s left"
+  }
+}
+
+/// A progress bar for work of several stages, one after the other.
+final class StageProgress: Sendable {
+  private let current = Mutex<(stage: String, bar: ProgressBar)?>(nil)
+
+  /// Shows how far a stage is.
+  func update(_ stage: String, _ done: Int, _ total: Int) {
+    let bar = current.withLock { current in
+      if let current, current.stage == stage { return current.bar }
+      let bar = ProgressBar(stage)
+      current = (stage, bar)
+      return bar
+    }
+    bar.update(done, total)
   }
 }

@@ -27,7 +27,8 @@ public struct LSTMPackCommand: ParsableCommand {
       """,
     version: version,
     subcommands: [
-      InspectCommand.self, AnalyzeCommand.self, LowRankCommand.self, QuantizeCommand.self,
+      InspectCommand.self, AnalyzeCommand.self, SearchCommand.self, LowRankCommand.self,
+      QuantizeCommand.self,
       CompressCommand.self,
       EvalCommand.self, RunCommand.self, VerifyCommand.self, ExportCommand.self,
       TrainCommand.self,

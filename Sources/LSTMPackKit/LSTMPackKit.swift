@@ -13,3 +13,4 @@
 @_exported public import ModelCompression
 @_exported public import ModelEvaluation
 @_exported public import OrderedJSON
+@_exported public import PlanSearch

@@ -1,5 +1,7 @@
 import LSTMCore
 import MatrixCompression
+public import ModelCompression
+import ModelEvaluation
 
 /// What an analysis of weights comes to, in words, with the command to type next.
 public struct Verdict: Equatable, Sendable {
@@ -19,8 +21,10 @@ public struct Verdict: Equatable, Sendable {
 
   /// Sums up an analysis.
   ///
-  /// - Parameter analyses: Of all matrices of a model; must not be empty.
-  public init(_ analyses: [MatrixAnalysis]) {
+  /// - Parameters:
+  ///   - analyses: Of all matrices of a model; must not be empty.
+  ///   - data: What running the model told, if it was run.
+  public init(_ analyses: [MatrixAnalysis], data: DataAnalysis? = nil) {
     let gates = Gate.allCases.map { gate in
       GateSummary(gate: gate, matrices: analyses.filter { $0.path.gate == gate })
     }
@@ -33,8 +37,16 @@ public struct Verdict: Equatable, Sendable {
       sentences.append(
         "\(dead) rows are dead: their units hardly see this input and could be removed.")
     }
-    sentences.append(
-      "This is the error of the weights; what it does to the outputs only data can tell.")
+    if let direct = data?.direct {
+      sentences += Self.measuredSentences(direct, data?.suggestion)
+      if let command = Self.measuredCommand(direct) {
+        nextCommand = command
+        return
+      }
+    } else {
+      sentences.append(
+        "This is the error of the weights; what it does to the outputs only data can tell.")
+    }
     nextCommand =
       if all.energyAtHalfBreakEven >= Self.recommendedEnergy {
         ["lowrank", "--energy", "\(Self.recommendedEnergy)"]
@@ -42,6 +54,86 @@ public struct Verdict: Equatable, Sendable {
         ["quantize", "--bits", all.fewestBits(error: Self.recommendedError) ?? "8"]
       }
   }
+
+  // MARK: - Measured
+
+  private static func measuredSentences(
+    _ direct: DirectMeasurement, _ suggestion: DataAnalysis.Suggestion?
+  ) -> [String] {
+    var sentences: [String] = []
+    let only = direct.candidates.filter { $0.scope == .only }
+    var worst: [(Gate, Double)] = []
+    for gate in Gate.allCases {
+      let changes = only.filter { $0.path.gate == gate && $0.treatment.phrase == "2 bits" }
+        .compactMap(\.change).filter(\.isFinite)
+      if !changes.isEmpty { worst.append((gate, changes.reduce(0, +))) }
+    }
+    worst.sort { $0.1 < $1.1 }
+    if let low = worst.first, let high = worst.last, high.1 > 0, high.1 > 1.5 * low.1 {
+      sentences.append(
+        "Run on the data, 2 bits in the \(high.0) gate alone cost \(change(high.1, direct)) of "
+          + "\(direct.original.metric), in the \(low.0) gate \(change(low.1, direct)).")
+    }
+    if let suggestion {
+      let bits = suggestion.plan.rules.count
+      sentences.append(
+        "The suggested plan (\(bits) rule\(bits == 1 ? "" : "s")) makes "
+          + "\(direct.original.metric) \(change(suggestion.change, direct)) worse.")
+    } else {
+      sentences.append(
+        "No treatment keeps \(direct.original.metric) within "
+          + "\(change(DataAnalyzer.suggestedChange, direct)) of the original.")
+    }
+    return sentences
+  }
+
+  /// The smallest of the treatments of all matrices alike that costs little enough.
+  private static func measuredCommand(_ direct: DirectMeasurement) -> [String]? {
+    let bearable = direct.uniform.filter {
+      ($0.change ?? .infinity) <= DataAnalyzer.suggestedChange
+    }.sorted { $0.byteCount < $1.byteCount }
+    switch bearable.first?.treatment {
+    case .quantize(let name, _): return ["quantize", "--bits", name]
+    case .rank(let rank): return ["lowrank", "--rank", "\(rank)"]
+    default: return nil
+    }
+  }
+
+  private static func change(_ change: Double, _ direct: DirectMeasurement) -> String {
+    direct.original.value == 0
+      ? "\((change * 10_000).rounded() / 10_000)" : percent(abs(change))
+  }
+
+  /// The plan that weights alone suggest: for each matrix the fewest bits with at most
+  /// ``recommendedError``.
+  ///
+  /// - Parameter analyses: Of all matrices of a model.
+  /// - Returns: The plan.
+  public static func plan(_ analyses: [MatrixAnalysis]) -> CompressionPlan {
+    let names = analyses.map { analysis in
+      analysis.quantizationErrors.first { $0.relativeError <= recommendedError }?.quantizer ?? "8"
+    }
+    let common = Set(names).max { a, b in
+      (names.count { $0 == a }, b) < (names.count { $0 == b }, a)
+    }
+    let roles: Set<MatrixPath.Role> = [.input, .recurrent, .projection]
+    var rules: [CompressionPlan.Rule] = []
+    for (analysis, name) in zip(analyses, names) where name != common {
+      rules.append(
+        CompressionPlan.Rule(
+          layers: [analysis.path.layer], directions: analysis.path.direction.map { [$0] },
+          roles: [analysis.path.role],
+          gates: analysis.path.gate.map { [$0] } ?? Set(Gate.allCases),
+          treatment: .quantize(name, groupSize: nil)))
+    }
+    if let common {
+      rules.append(
+        CompressionPlan.Rule(roles: roles, treatment: .quantize(common, groupSize: nil)))
+    }
+    return CompressionPlan(rules: rules)
+  }
+
+  // MARK: - Weights
 
   private static func bitSentence(_ all: GateSummary) -> String {
     let parts = ["4", "2", "ternary", "1"].compactMap { name in

@@ -72,6 +72,20 @@ public enum Treatment: Equatable, Sendable {
   /// A matrix for which one of them cannot be done is left as it is.
   case steps([Treatment])
 
+  /// The treatment in a table: `2 bits`, `rank 16`, `rank 16 at 4 bits`, `as it is`.
+  public var phrase: String {
+    switch self {
+    case .keep: return "as it is"
+    case .rank(let rank): return "rank \(rank)"
+    case .energy(let share): return "energy \(share)"
+    case .quantize(let name, let groupSize):
+      let bits = name == "1" ? "1 bit" : Int(name) == nil ? name : "\(name) bits"
+      return bits + (groupSize.map { " in groups of \($0)" } ?? "")
+    case .round(let rounding): return rounding.phrase
+    case .steps(let steps): return steps.map(\.phrase).joined(separator: " at ")
+    }
+  }
+
   /// Whether it takes singular values.
   fileprivate var factorsMatrices: Bool {
     switch self {

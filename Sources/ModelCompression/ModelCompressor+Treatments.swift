@@ -1,10 +1,17 @@
-import Diagnostics
-import LSTMCore
+public import Diagnostics
+public import LSTMCore
 import MatrixCompression
 
 extension ModelCompressor {
   /// Compresses one matrix as the plan says.
-  func compress(
+  ///
+  /// - Parameters:
+  ///   - matrix: The matrix; replaced when it is compressed.
+  ///   - path: Its name, which the plan's rules look at.
+  ///   - threads: How many threads may work; the result does not depend on it.
+  /// - Returns: What became of it.
+  /// - Throws: ``DiagnosticError`` as for a whole model.
+  public func compress(
     _ matrix: inout WeightMatrix, path: MatrixPath, threads: Int
   ) throws(DiagnosticError) -> MatrixOutcome {
     var outcome = MatrixOutcome(

@@ -216,7 +216,8 @@ import Testing
 
   @Test func analyzeTellsOfGatesAndDrift() throws {
     try withFolder { folder in
-      let report = try json(["analyze", Self.model, "--json"] + Self.textArguments, in: folder)
+      let report = try json(
+        ["analyze", Self.model, "--json", "--sample", "1000"] + Self.textArguments, in: folder)
       let gates = try #require(report["data"]?["gates"]?.arrayValue)
       #expect(gates.count == 8)
       for gate in gates {
@@ -224,15 +225,34 @@ import Testing
         #expect(histogram.reduce(0, +) == gate["count"]?.intValue)
         #expect((0...1).contains(gate["nearlyBinaryShare"]?.doubleValue ?? -1))
       }
-      let drifts = try #require(report["data"]?["drift"]?.arrayValue)
-      // Each matrix at six widths and at least one rank.
-      #expect(drifts.count >= 16 * 7)
-      func error(_ bits: String) -> Double {
-        drifts.filter { $0["bits"]?.stringValue == bits }
-          .reduce(0) { $0 + ($1["relativeErrors"]?.arrayValue?.last?["value"]?.doubleValue ?? 0) }
+      for gate in gates where gate["gate"] != "cell" {
+        #expect((gate["sensitivity"]?["both"]?.doubleValue ?? 0) > 0)
       }
-      #expect(error("8") < error("4") && error("4") < error("2") && error("2") < error("1"))
-      let text = try CommandRun(["analyze", Self.model] + Self.textArguments, in: folder)
+      let direct = try #require(report["data"]?["direct"])
+      #expect(direct["metric"] == "perplexity")
+      let candidates = direct["candidates"]?.arrayValue ?? []
+      // Each matrix at six widths and at least one rank, alone and all but it.
+      #expect(candidates.count >= 16 * 7 * 2)
+      func mean(_ treatment: String, _ value: (JSONValue) -> Double?) -> Double {
+        let own = candidates.filter {
+          $0["treatment"]?.stringValue == treatment && $0["scope"] == "only"
+        }
+        return own.reduce(0) { $0 + (value($1) ?? .nan) } / Double(own.count)
+      }
+      for value in [
+        { $0["divergence"]?.doubleValue },
+        { $0["drift"]?.arrayValue?.last?["h"]?.doubleValue },
+        { $0["drift"]?.arrayValue?.last?["c"]?.doubleValue },
+      ] as [(JSONValue) -> Double?] {
+        #expect(mean("8 bits", value) < mean("4 bits", value))
+        #expect(mean("4 bits", value) < mean("2 bits", value))
+        #expect(mean("2 bits", value) < mean("1 bit", value))
+      }
+      #expect((report["data"]?["firstOrder"]?["rankCorrelation"]?.doubleValue ?? 0) > 0.8)
+      let suggested = report["frontier"]?.arrayValue?.first { $0["isSuggested"] == true }
+      #expect((suggested?["change"]?.doubleValue ?? 1) <= 0.01)
+      let text = try CommandRun(
+        ["analyze", Self.model, "--sample", "200"] + Self.textArguments, in: folder)
       #expect(text.output.contains("near 0 or 1"))
     }
   }

@@ -7,7 +7,8 @@ import Testing
   private static let isRecording = ProcessInfo.processInfo.environment["RECORD_SNAPSHOTS"] == "1"
 
   @Test(arguments: [
-    "", "inspect", "analyze", "lowrank", "quantize", "eval", "run", "verify", "export", "train",
+    "", "inspect", "analyze", "search", "lowrank", "quantize", "eval", "run", "verify", "export",
+    "train",
     "compress",
   ])
   func helpIsAsRecorded(command: String) throws {

@@ -4,66 +4,144 @@ import LSTMPackKit
 struct AnalyzeCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "analyze",
-    abstract: "Tell which gates bear compression, from the weights and from data.",
+    abstract: "Tell which gates bear compression, from the weights and from running the model.",
     discussion: """
-      For each layer, direction, matrix and gate: the singular values (all in --json), stable and \
-      effective rank, the energy that ranks keep, the break-even rank, the relative error of the \
-      weights at each bit width, kurtosis and dead rows. It ends with a verdict and the next \
-      command to type.
+      From the weights, for each layer, direction, matrix and gate: the singular values (all in \
+      --json), stable and effective rank, the energy that ranks keep, the break-even rank, the \
+      relative error of the weights at each bit width, kurtosis and dead rows.
 
-      With --data it runs the model, too: how the values of each gate are spread, the share within \
-      0.1 of 0 or 1, the mean slope of the gate, and for each matrix the error of h after 1, 10, 100 \
-      and 1000 steps when only that matrix is compressed.
+      From running the model: how the values of each gate are spread, the share within 0.1 of 0 or \
+      1, the mean slope of the gate and how far it moves with its inputs; for each matrix and \
+      treatment what the model scores, and the error of h and c after 1, 10, 100 and 1000 steps, \
+      when only that matrix is compressed and when all others are; a cheap ranking beside it. It \
+      ends with a verdict, a plan and the next command to type.
+
+      It runs on --data; without, on text that a language model writes itself, or on made-up numbers, \
+      and says so. With --labels or a text the score is the metric of `eval`, without it is the \
+      distance from the original's outputs; --hook scores with a command of yours. \
+      formats/report/README.md defines every measure.
 
       Examples:
 
         lstmpack analyze model.h5
+        lstmpack analyze model.h5 --data x.npy --labels y.npy --html report.html
+        lstmpack analyze model.h5 --data text.txt --vocab vocab.json --plan plan.json
+        lstmpack analyze model.onnx --hook 'python score.py {model}' --jobs 2
         lstmpack analyze model.onnx --csv > gates.csv
-        lstmpack analyze model.h5 --data x.npy
-        lstmpack analyze model.h5 --data text.txt --vocab vocab.json --json
       """)
 
   @OptionGroup var model: ModelOptions
   @OptionGroup var data: DataOptions
+  @OptionGroup var task: TaskOptions
+
+  @Option(help: ArgumentHelp("The seed of made-up inputs, used without --data.", valueName: "n"))
+  var seed: UInt64 = 1
+
+  @Option(
+    help: ArgumentHelp(
+      "Score each candidate on about so many steps of the data; as many as take half a minute "
+        + "without it.", valueName: "steps"))
+  var sample: Int?
+
+  @Flag(help: "Look at the weights alone; do not run the model.")
+  var weightsOnly = false
+
+  @OptionGroup var hooks: HookOptions
+  @OptionGroup var jobs: JobOptions
+  @OptionGroup var sources: SourceOptions
+
+  @Option(
+    help: ArgumentHelp("Write the report as a page that stands alone.", valueName: "report.html"),
+    completion: .file(extensions: ["html"]))
+  var html: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Write the suggested plan, for `compress --plan`.", valueName: "plan.json"),
+    completion: .file(extensions: ["json"]))
+  var plan: String?
+
+  @Flag(help: "Overwrite the files of --html and --plan when they exist.")
+  var force = false
 
   @Flag(help: "Print the report as JSON, with all singular values.")
   var json = false
 
-  @Flag(help: "Print the report as CSV, a line for each matrix.")
+  @Flag(help: "Print the measures of the weights as CSV, a line for each matrix.")
   var csv = false
 
   @OptionGroup var threads: ThreadOptions
 
   func validate() throws {
     if json && csv { throw ValidationError("Give either --json or --csv, not both.") }
-    if csv && data.data != nil {
-      throw ValidationError("--csv is about weights; use --json with --data.")
+    if csv && (data.data != nil || hooks.hook != nil) {
+      throw ValidationError("--csv is about weights; use --json with --data or --hook.")
+    }
+    if weightsOnly, data.data != nil || hooks.hook != nil {
+      throw ValidationError("--weights-only does not go with --data or --hook.")
+    }
+    if task.labels != nil, data.data == nil { throw ValidationError("--labels needs --data.") }
+    if let sample, !(1...1 << 30).contains(sample) {
+      throw ValidationError("--sample takes a number of steps from 1 up, not \(sample).")
     }
   }
 
   func run() throws {
+    for path in [html, plan].compactMap({ $0 }) {
+      try AtomicFile.checkTarget(path, overwrite: force)
+    }
     let (file, source) = try model.load()
     guard file.model.matrices.contains(where: { $0.path.isLSTM }) else {
       throw NothingToCompress.error(for: file.model).inFile(source.name)
     }
+    let hook = try hooks.hook(
+      for: file, from: source, options: try model.importOptions(), export: sources)
     let progress = ProgressBar("analyze")
     let analyses: [MatrixAnalysis]
     do throws(DiagnosticError) {
       analyses = try ModelAnalyzer(threads: threads.count)
         .analyze(file.model, progress: progress.update)
     } catch { throw error.inFile(source.name) }
-    var gates: GateText?
-    if let (given, name) = try data.read(for: file.model) {
-      let progress = ProgressBar("gates")
-      do throws(DiagnosticError) {
-        gates = GateText(
-          analysis: try GateAnalyzer(threads: threads.count)
-            .analyze(file.model, on: given, progress: progress.update), dataName: name)
-      } catch { throw DataOptions.located(error, model: source.name, data: name) }
-    }
+    let measured = weightsOnly || csv ? nil : try analyzeData(file.model, source, hook)
     let text = AnalysisText(
-      analyses: analyses, gates: gates, model: file.model, source: source)
+      analyses: analyses, data: measured, model: file.model, source: source)
+    if let plan {
+      try AtomicFile.write(
+        Array((text.suggestedPlan.json.serialized(pretty: true) + "\n").utf8), to: plan,
+        overwrite: force)
+    }
     try Console.printResult(
-      json ? text.json.serialized(pretty: true) : csv ? text.csv : text.text)
+      json ? text.json.serialized(pretty: true) : csv ? text.csv : text.text(planFile: plan))
+  }
+
+  /// What running the model tells; `nil` when nothing is given and the model cannot be run.
+  private func analyzeData(
+    _ model: Model, _ source: ByteSource, _ hook: CommandHook?
+  ) throws -> DataText? {
+    var given: EvaluationData?
+    var origin = DataText.Origin(source: "hook", name: nil, description: "scores of the hook")
+    do throws(DiagnosticError) {
+      if let (read, name) = try data.read(labels: task.labels, for: model) {
+        given = read
+        origin = DataText.Origin(source: "file", name: name, description: name)
+      } else if model.obstacleToRunning == nil {
+        let made = try GeneratedInputs(for: model, seed: seed, threads: threads.count)
+        given = made.data
+        origin = DataText.Origin(
+          source: made.source.rawValue, name: nil, description: made.description)
+      } else if hook == nil {
+        return nil
+      }
+    } catch { throw error.inFile(source.name) }
+    let bars = StageProgress()
+    do throws(DiagnosticError) {
+      return DataText(
+        analysis: try DataAnalyzer(
+          task: task.known, output: task.output, hook: hook, steps: sample, jobs: jobs.jobs,
+          threads: threads.count
+        ).analyze(model, on: given, progress: bars.update), origin: origin)
+    } catch {
+      throw DataOptions.located(error, model: source.name, data: origin.name)
+    }
   }
 }

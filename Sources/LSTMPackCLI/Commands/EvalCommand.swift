@@ -36,25 +36,7 @@ struct EvalCommand: ParsableCommand {
 
   @OptionGroup var data: DataOptions
 
-  @Option(
-    help: ArgumentHelp(
-      "The labels: .npy or a table with a column; an .npz of data may hold them as 'labels'.",
-      valueName: "file"),
-    completion: .file())
-  var labels: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "What the outputs are: language, binary, classes or regression; found out without it.",
-      valueName: "task"))
-  var task: String?
-
-  @Option(
-    help: ArgumentHelp(
-      "The output or layer that is scored; the model's first output without it.",
-      valueName: "name"))
-  var output: String?
-
+  @OptionGroup var task: TaskOptions
   @OptionGroup var cache: CacheOptions
 
   @Option(
@@ -93,14 +75,10 @@ struct EvalCommand: ParsableCommand {
   @OptionGroup var threads: ThreadOptions
 
   /// `--max-drop` as a share.
-  private var allowedDrop: Double? {
-    guard let maxDrop else { return nil }
-    if maxDrop.hasSuffix("%") { return Double(maxDrop.dropLast()).map { $0 / 100 } }
-    return Double(maxDrop)
-  }
+  private var allowedDrop: Double? { maxDrop.flatMap { Share($0)?.value } }
 
   func validate() throws {
-    if let maxDrop, !(allowedDrop.map { $0.isFinite && $0 >= 0 } ?? false) {
+    if let maxDrop, allowedDrop == nil {
       throw ValidationError("--max-drop takes a share such as 0.01 or 1%, not '\(maxDrop)'.")
     }
     if maxDrop != nil, against == nil, base == nil {
@@ -109,14 +87,10 @@ struct EvalCommand: ParsableCommand {
     if against != nil, base != nil {
       throw ValidationError("Give either --against or --base, not both.")
     }
-    if let task, EvaluationReport.Task(rawValue: task) == nil {
-      let names = EvaluationReport.Task.allCases.map(\.rawValue).joined(separator: ", ")
-      throw ValidationError("--task takes \(names), not '\(task)'.")
-    }
     if cache.settings != nil, data.data == nil || data.vocab == nil {
       throw ValidationError("--cache-window needs a text: --data and --vocab.")
     }
-    if labels != nil, data.data == nil { throw ValidationError("--labels needs --data.") }
+    if task.labels != nil, data.data == nil { throw ValidationError("--labels needs --data.") }
   }
 
   func run() throws {
@@ -139,13 +113,13 @@ struct EvalCommand: ParsableCommand {
       reference = .saved(try SavedOutputs(saved))
       referenceName = saved.name
     }
-    let found = try data.read(labels: labels, for: file.model)
+    let found = try data.read(labels: task.labels, for: file.model)
     let evaluated: EvaluationData
     do throws(DiagnosticError) {
       if let found {
         evaluated = found.data
       } else {
-        evaluated = try seeds.data(for: file.model, output: output)
+        evaluated = try seeds.data(for: file.model, output: task.output)
       }
     } catch { throw error.inFile(source.name) }
     let recorder = saveBase.map { _ in SavedOutputs.Recorder() }
@@ -154,7 +128,7 @@ struct EvalCommand: ParsableCommand {
     do throws(DiagnosticError) {
       report = try Evaluator(
         candidate: file.model, reference: reference,
-        task: task.flatMap { EvaluationReport.Task(rawValue: $0) }, output: output,
+        task: task.known, output: task.output,
         cache: cache.settings, threads: threads.count
       ).evaluate(evaluated, saving: recorder, progress: progress.update)
     } catch { throw DataOptions.located(error, model: source.name, data: found?.name) }

@@ -4,7 +4,7 @@ import LSTMPackKit
 struct AnalysisText {
   let analyses: [MatrixAnalysis]
   /// What running the model told, if it was run.
-  let gates: GateText?
+  let data: DataText?
   let model: Model
   let source: ByteSource
 
@@ -14,18 +14,31 @@ struct AnalysisText {
     return [1, 2, 4, 8, 16, 32, 64, 128, 256, 512].filter { $0 < largest }
   }
 
-  private var verdict: Verdict { Verdict(analyses) }
+  private var verdict: Verdict { Verdict(analyses, data: data?.analysis) }
 
-  private var nextCommand: String {
+  /// A plan under which the model is expected to stay as good: measured, or without a measurement
+  /// the fewest bits of each matrix with a small error of its weights.
+  var suggestedPlan: CompressionPlan {
+    data?.analysis.suggestion?.plan ?? Verdict.plan(analyses)
+  }
+
+  /// The next command, which applies the suggested plan when it is in a file.
+  private func nextCommand(planFile: String?) -> String {
     // A name with spaces must survive being pasted into a shell.
-    let name = source.path ?? "-"
-    let quoted = name.contains { " '\"$&;()*?".contains($0) } ? "'\(name)'" : name
+    func quoted(_ name: String) -> String {
+      name.contains { " '\"$&;()*?".contains($0) } ? "'\(name)'" : name
+    }
+    let name = quoted(source.path ?? "-")
+    if let planFile { return "lstmpack compress \(name) --plan \(quoted(planFile))" }
     let words = verdict.nextCommand
-    return (["lstmpack", words[0], quoted] + words.dropFirst()).joined(separator: " ")
+    return (["lstmpack", words[0], name] + words.dropFirst()).joined(separator: " ")
   }
 
   /// The report for people.
-  var text: String {
+  ///
+  /// - Parameter planFile: The file that has the suggested plan, if it was written.
+  /// - Returns: Lines of text.
+  func text(planFile: String?) -> String {
     """
     Singular values: stable rank = ‖W‖²/σ₁², effective rank = exp(entropy of σ); energy = share of \
     Σσ² that a rank keeps.
@@ -35,10 +48,19 @@ struct AnalysisText {
     Relative error ‖W − Ŵ‖/‖W‖ with a scale or codebook for each row, at each bit width:
 
     \(errorTable.text)
-    \(gates.map { "\n\($0.text)\n" } ?? "")
-    \(verdict.sentences.joined(separator: "\n"))
-    Next: \(nextCommand)
+    \(data.map { "\n\($0.text)\n" } ?? "")
+    \(leftText)\(verdict.sentences.joined(separator: "\n"))
+    Next: \(nextCommand(planFile: planFile))
     """
+  }
+
+  /// What is never compressed, in a line.
+  private var leftText: String {
+    let left = model.untouchedLayers
+    guard !left.isEmpty else { return "" }
+    let bytes = left.reduce(0) { $0 + $1.byteCount }
+    return "Left as they are: \(left.count) other layers with \(NumberText.bytes(bytes)) "
+      + "(`lstmpack inspect` has the reasons).\n"
   }
 
   private var spectrumTable: TextTable {
@@ -147,12 +169,37 @@ struct AnalysisText {
       ]
     }
     var object: JSONObject = [
-      "schema": 1, "command": "analyze", "file": .string(source.name),
+      "schema": 2, "command": "analyze", "file": .string(source.name),
+      "lstmByteCount": .integer(
+        analyses.reduce(0) { $0 + $1.rows * $1.columns * MemoryLayout<Float>.size }),
       "matrices": .array(matrices),
     ]
-    if let gates { object["data"] = gates.json }
+    if let data {
+      object["data"] = data.json
+      object["frontier"] = .array(data.frontier)
+    }
+    object["suggestedPlan"] = suggestedPlan.json
+    object["left"] = .array(left)
     object["verdict"] = .array(verdict.sentences.map { .string($0) })
-    object["nextCommand"] = .string(nextCommand)
+    object["nextCommand"] = .string(nextCommand(planFile: nil))
     return .object(object)
+  }
+
+  /// The matrices that are no LSTM's, and the layers without any.
+  private var left: [JSONValue] {
+    let matrices: [JSONValue] = model.matrices.filter { !$0.path.isLSTM }.map {
+      [
+        "name": .string($0.path.description),
+        "reason": "no LSTM matrix; `quantize --others` or a plan packs it",
+        "byteCount": .integer($0.matrix.byteCount),
+      ]
+    }
+    return matrices
+      + model.untouchedLayers.map {
+        [
+          "name": .string($0.name), "reason": .string($0.reason),
+          "byteCount": .integer($0.byteCount),
+        ]
+      }
   }
 }

@@ -34,6 +34,46 @@ public struct EvaluationData: Sendable {
     }
   }
 
+  /// A part of the data, spread evenly over them: about so many steps, at least one sequence.
+  ///
+  /// Of a text, each stream is read from its beginning.
+  ///
+  /// - Throws: ``DiagnosticError`` when sequences cannot be taken out.
+  public func sample(steps: Int) throws(DiagnosticError) -> EvaluationData {
+    var sample = self
+    switch content {
+    case .text(let tokens, let streams):
+      let length = tokens.count / max(1, streams)
+      let kept = min(length, max(2, steps / max(1, streams) + 1))
+      guard kept < length else { return self }
+      sample.content = .text(
+        tokens: (0..<streams).flatMap { tokens[$0 * length..<$0 * length + kept] },
+        streams: streams)
+    case .sequences(let inputs):
+      let length = inputs.values.map { $0.dims.dropFirst().first ?? 1 }.max() ?? 1
+      let wanted = max(1, steps / max(1, length))
+      guard wanted < count else { return self }
+      let step = count / wanted
+      func part(_ tensor: Tensor) throws(DiagnosticError) -> Tensor {
+        try tensor.sliced(starts: [0], ends: [wanted * step], axes: [0], steps: [step])
+      }
+      var parts: [String: Tensor] = [:]
+      for (name, tensor) in inputs { parts[name] = try part(tensor) }
+      sample.content = .sequences(parts)
+      sample.labels = try labels.map { (labels) throws(DiagnosticError) in try part(labels) }
+    }
+    return sample
+  }
+
+  /// The steps of all sequences.
+  public var steps: Int {
+    switch content {
+    case .text(let tokens, _): tokens.count
+    case .sequences(let inputs):
+      count * (inputs.values.map { $0.dims.dropFirst().first ?? 1 }.max() ?? 1)
+    }
+  }
+
   /// Checks that numbers are finite and counts agree.
   ///
   /// - Throws: ``DiagnosticError`` with code `badEvaluationData`.

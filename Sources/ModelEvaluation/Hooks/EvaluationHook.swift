@@ -25,15 +25,23 @@ public struct HookScore: Equatable, Sendable {
   public let value: Double
   /// Whether larger values are better.
   public let higherIsBetter: Bool
+  /// How far the outputs are from the original's, where the evaluation compares them:
+  /// Kullback-Leibler divergence in nats or the relative error of numbers.
+  ///
+  /// It is surer than a difference of two metrics, since every output counts by itself.
+  public let divergence: Double?
 
   /// Creates a score.
   ///
   /// - Precondition: `value` is finite.
-  public init(metric: String, value: Double, higherIsBetter: Bool) {
+  public init(
+    metric: String, value: Double, higherIsBetter: Bool, divergence: Double? = nil
+  ) {
     precondition(value.isFinite, "A score is a finite number")
     self.metric = metric
     self.value = value
     self.higherIsBetter = higherIsBetter
+    self.divergence = divergence
   }
 
   /// How much worse this is than another score, as a share of that one; negative when it is better.
@@ -44,5 +52,17 @@ public struct HookScore: Equatable, Sendable {
     let worse = higherIsBetter ? other.value - value : value - other.value
     if worse == 0 { return 0 }
     return other.value == 0 ? nil : worse / abs(other.value)
+  }
+
+  /// How much worse this is than the original's score: as ``drop(from:)``; for a distance from the
+  /// original, which itself is at 0, the distance.
+  ///
+  /// - Returns: The change, negative for a gain; infinity when the two are not of one metric.
+  public func change(from original: HookScore) -> Double {
+    if let drop = drop(from: original) { return drop }
+    guard metric == original.metric, higherIsBetter == original.higherIsBetter else {
+      return .infinity
+    }
+    return higherIsBetter ? -value : value
   }
 }

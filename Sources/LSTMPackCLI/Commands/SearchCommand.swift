@@ -1,0 +1,202 @@
+import ArgumentParser
+import Foundation
+import LSTMPackKit
+
+struct SearchCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "search",
+    abstract: "Find the plan that compresses best under a budget, by trying.",
+    discussion: """
+      Scores each treatment of each LSTM matrix alone, puts the best plan for the budget together, \
+      scores it as a whole, and trades bytes between matrices until no trade is better. It ends with \
+      the sizes and scores of the best plans found, three picks (small, balanced, careful), and \
+      writes the plan that was asked for; `compress --plan` applies it.
+
+      Models are scored on --data (with --labels, or a text with --vocab), or by --hook; without \
+      either, by how near their outputs stay to the original's on made-up inputs. Scores are kept in \
+      the plan's file with .search added, until the search is done: when it is interrupted, the same \
+      command goes on.
+
+      The budget is about the LSTM matrices: 12x means a twelfth of their float32 bytes.
+
+      Examples:
+
+        lstmpack search model.h5 --budget 12x --data x.npy --labels y.npy
+        lstmpack search model.h5 --bits-per-weight 2.5 --data text.txt --vocab vocab.json
+        lstmpack search model.onnx --budget 64KB --hook 'python score.py {model}' --jobs 2
+        lstmpack search model.h5 --max-drop 1% --data x.npy --labels y.npy --out plan.json
+      """)
+
+  @OptionGroup var model: ModelOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "The size of the LSTM matrices: a share such as 12x, or bytes such as 64KB.",
+      valueName: "size"))
+  var budget: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The size of the LSTM matrices as bits per weight, scales included.", valueName: "bits"))
+  var bitsPerWeight: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "The smallest plan whose score is worse by no more than this, as a share of the original's: "
+        + "0.01 or 1%.", valueName: "share"))
+  var maxDrop: String?
+
+  @OptionGroup var data: DataOptions
+  @OptionGroup var task: TaskOptions
+
+  @Option(help: ArgumentHelp("The seed of made-up inputs, used without --data.", valueName: "n"))
+  var seed: UInt64 = 1
+
+  @Option(
+    help: ArgumentHelp(
+      "Score plans on about so many steps of the data, single treatments on a tenth of them.",
+      valueName: "steps"))
+  var sample = 10_000
+
+  @OptionGroup var hooks: HookOptions
+  @OptionGroup var jobs: JobOptions
+  @OptionGroup var sources: SourceOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "The file of the plan; that of the model with .plan.json instead of its ending without it.",
+      valueName: "plan.json"), completion: .file(extensions: ["json"]))
+  var out: String?
+
+  @Flag(help: "Overwrite the plan when it exists.")
+  var force = false
+
+  @Flag(help: "Print the report as JSON.")
+  var json = false
+
+  @OptionGroup var threads: ThreadOptions
+
+  func validate() throws {
+    let given = [budget != nil, bitsPerWeight != nil, maxDrop != nil].count { $0 }
+    guard given == 1 else {
+      throw ValidationError("Give one of --budget, --bits-per-weight and --max-drop.")
+    }
+    if let budget, SearchBudget(budget) == nil {
+      throw ValidationError(
+        "--budget takes a share such as 12x or bytes such as 64KB, not '\(budget)'.")
+    }
+    if let bitsPerWeight, !(bitsPerWeight > 0 && bitsPerWeight <= 32) {
+      throw ValidationError("--bits-per-weight takes a number above 0 and up to 32.")
+    }
+    if let maxDrop, Share(maxDrop) == nil {
+      throw ValidationError("--max-drop takes a share such as 0.01 or 1%, not '\(maxDrop)'.")
+    }
+    guard (10...1 << 30).contains(sample) else {
+      throw ValidationError("--sample takes a number of steps from 10 up, not \(sample).")
+    }
+    if task.labels != nil, data.data == nil { throw ValidationError("--labels needs --data.") }
+  }
+
+  func run() throws {
+    let (file, source) = try model.load()
+    guard file.model.matrices.contains(where: { $0.path.isLSTM }) else {
+      throw NothingToCompress.error(for: file.model).inFile(source.name)
+    }
+    let path = out ?? Self.planPath(source)
+    try AtomicFile.checkTarget(path, overwrite: force)
+    let scorers = try scorers(file, source)
+    let bars = StageProgress()
+    let result: SearchResult
+    let table: TreatmentTable
+    let goal: SearchGoal
+    let journalPath = path + ".search"
+    do throws(DiagnosticError) {
+      table = try TreatmentTable(
+        file.model, treatments: AnalyzedTreatments.forSearch, threads: threads.count
+      ) { bars.update("treatments", $0, $1) }
+      goal = self.goal(table)
+      let journal = try SearchJournal(
+        path: journalPath, search: identity(file.model, goal, scorers))
+      if journal.resumed > 0 {
+        Console.printError("going on with \(journal.resumed) scores of \(journalPath)")
+      }
+      result = try PlanSearch(
+        table: table, screening: scorers.screening, judging: scorers.judging, journal: journal,
+        jobs: hooks.hook == nil ? threads.count : jobs.jobs
+      ).run(goal, progress: bars.update)
+    } catch { throw DataOptions.located(error, model: source.name, data: scorers.dataName) }
+    let text = SearchText(
+      result: result, table: table, goal: goal, source: source, planPath: path,
+      data: scorers.description)
+    if let best = result.best {
+      let plan = text.plan(best)
+      try AtomicFile.write(
+        Array((plan.json.serialized(pretty: true) + "\n").utf8), to: path, overwrite: force)
+    }
+    try? FileManager.default.removeItem(atPath: journalPath)
+    try Console.printResult(json ? text.json.serialized(pretty: true) : text.text)
+    guard result.best != nil else { throw text.failure.inFile(source.name) }
+  }
+
+  /// What scores models.
+  private struct Scorers {
+    let screening: any EvaluationHook
+    let judging: any EvaluationHook
+    /// What they are, for people and for the journal.
+    let description: String
+    let dataName: String?
+  }
+
+  private func scorers(_ file: ModelFile, _ source: ByteSource) throws -> Scorers {
+    if let hook = try hooks.hook(
+      for: file, from: source, options: try model.importOptions(), export: sources)
+    {
+      return Scorers(
+        screening: hook, judging: hook, description: "the hook '\(hook.command)'", dataName: nil)
+    }
+    let description: String
+    let given: EvaluationData
+    var dataName: String?
+    do throws(DiagnosticError) {
+      if let (read, name) = try data.read(labels: task.labels, for: file.model) {
+        (given, description, dataName) = (read, name, name)
+      } else {
+        let made = try GeneratedInputs(for: file.model, seed: seed, threads: threads.count)
+        (given, description) = (made.data, made.description)
+      }
+    } catch { throw error.inFile(source.name) }
+    do throws(DiagnosticError) {
+      func evaluation(_ steps: Int) throws(DiagnosticError) -> DataEvaluation {
+        try DataEvaluation(
+          try given.sample(steps: steps), original: file.model, task: task.known,
+          output: task.output)
+      }
+      return Scorers(
+        screening: try evaluation(sample / 10), judging: try evaluation(sample),
+        description: description, dataName: dataName)
+    } catch { throw DataOptions.located(error, model: source.name, data: dataName) }
+  }
+
+  private func goal(_ table: TreatmentTable) -> SearchGoal {
+    if let maxDrop, let share = Share(maxDrop) { return .drop(share.value) }
+    let weights = table.byteCount / MemoryLayout<Float>.size
+    if let bitsPerWeight { return .byteCount(Int(Double(weights) * bitsPerWeight / 8)) }
+    return .byteCount(
+      budget.flatMap(SearchBudget.init)?.byteCount(of: table.byteCount) ?? table.byteCount)
+  }
+
+  /// What tells this search from others.
+  private func identity(_ model: Model, _ goal: SearchGoal, _ scorers: Scorers) -> String {
+    let scores = [scorers.screening, scorers.judging].compactMap { $0 as? DataEvaluation }
+      .map { "\($0.items) \($0.original.metric) \($0.original.value)" }
+    return "\(model.source.sha256) \(goal) \(scorers.description) "
+      + "\(hooks.hookFormat) \(scores.joined(separator: " "))"
+  }
+
+  private static func planPath(_ source: ByteSource) -> String {
+    guard let path = source.path else { return "model.plan.json" }
+    let name = URL(filePath: path).lastPathComponent
+    let stem = name.lastIndex(of: ".").map { String(name[..<$0]) } ?? name
+    return stem + ".plan.json"
+  }
+}

@@ -1,0 +1,176 @@
+import LSTMPackKit
+
+/// What `analyze` says of a model that it has run.
+struct DataText {
+  /// What the model was run on.
+  struct Origin {
+    /// `file`, `generated`, `statistics`, `seeded` or `hook`.
+    let source: String
+    /// The file, if there is one.
+    let name: String?
+    /// What the inputs are, for people.
+    let description: String
+  }
+
+  let analysis: DataAnalysis
+  let origin: Origin
+
+  /// The report for people.
+  var text: String {
+    var parts: [String] = []
+    if let gates = analysis.gates {
+      parts.append(
+        """
+        Gates on \(origin.description): share of values within 0.1 of 0 or 1, mean slope of the gate, \
+        sensitivity = how far the gate moves with its inputs, and histogram from 0 to 1 (cell gate: \
+        from -1 to 1):
+
+        \(gateTable(gates))
+        """)
+    }
+    if let direct = analysis.direct {
+      parts.append(
+        """
+        How much worse is \(direct.original.metric) (original: \
+        \(NumberText.significant(direct.original.value))\(sampleText)) when only that matrix is \
+        compressed, and when all LSTM matrices are:
+
+        \(changeTable(direct))
+        """)
+      if let last = direct.candidates.first?.drift.last?.step {
+        parts.append(
+          """
+          Relative error of h after \(last) step\(last == 1 ? "" : "s") when only that matrix is \
+          compressed (\(direct.driftSequences) sequences; c and all steps in --json):
+
+          \(driftTable(direct))
+          """)
+      }
+      if let comparison = analysis.firstOrder?.comparison(with: direct) {
+        parts.append(comparisonText(comparison))
+      }
+      for failure in direct.failures.prefix(8) {
+        parts.append("No score: \(failure.candidate): \(failure.reason)")
+      }
+      if direct.failures.count > 8 {
+        parts.append("No score for \(direct.failures.count - 8) more candidates (all in --json).")
+      }
+    }
+    for item in analysis.leftOut { parts.append("Not run: \(item.layer): \(item.reason)") }
+    return parts.joined(separator: "\n\n")
+  }
+
+  private var sampleText: String {
+    guard let items = analysis.items else { return ", by the hook" }
+    return ", \(items) outputs of \(origin.description)"
+  }
+
+  private func comparisonText(_ comparison: FirstOrderRanking.Comparison) -> String {
+    var text =
+      "A first-order ranking, which needs two runs for each matrix, agrees with the measured "
+      + "divergence of outputs with a rank correlation of "
+      + "\(NumberText.fixed(comparison.rankCorrelation, 2)), with the change of the metric with one of "
+      + "\(NumberText.fixed(comparison.rankCorrelationWithChange, 2))."
+    if let worst = comparison.misleading.first {
+      text +=
+        " It misleads most on \(worst.path) at \(worst.treatment.phrase): place "
+        + "\(NumberText.significant(worst.predictedRank)) instead of "
+        + "\(NumberText.significant(worst.directRank))."
+    }
+    return text
+  }
+
+  // MARK: - Tables
+
+  private static let bars = Array(" ▁▂▃▄▅▆▇█")
+
+  private static func bars(_ histogram: [Int]) -> String {
+    let largest = max(1, histogram.max() ?? 1)
+    return String(
+      histogram.map { count in
+        count == 0 ? " " : bars[max(1, (count * 8 + largest - 1) / largest)]
+      })
+  }
+
+  private func gateTable(_ gates: GateAnalysis) -> String {
+    var table = TextTable([
+      ("layer", .left), ("direction", .left), ("gate", .left), ("near 0 or 1", .right),
+      ("slope", .right), ("sensitivity", .right), ("histogram", .left),
+    ])
+    for direction in gates.directions {
+      for gate in Gate.allCases {
+        let values = direction.statistics.gates[gate]
+        table.add([
+          direction.layer, direction.direction.rawValue, gate.description,
+          // Of the cell gate the share means nothing: it lies between -1 and 1.
+          gate == .cell ? "-" : NumberText.percent(values.nearlyBinaryShare),
+          NumberText.fixed(values.meanSlope, 3),
+          direction.sensitivities[gate].both.map { NumberText.fixed($0, 2) } ?? "-",
+          "|\(Self.bars(values.histogram))|",
+        ])
+      }
+    }
+    return table.text
+  }
+
+  /// A line for each matrix with a bar for its worst treatment, a column for each treatment.
+  private func changeTable(_ direct: DirectMeasurement) -> String {
+    var table = TextTable(
+      [("matrix", .left)] + direct.treatmentNames.map { ($0, .right) } + [("harm", .left)])
+    let only = direct.candidates.filter { $0.scope == .only }
+    let largest = only.compactMap(\.change).filter(\.isFinite).max() ?? 0
+    for path in paths(only) {
+      let own = only.filter { $0.path == path }
+      let worst = own.compactMap(\.change).filter(\.isFinite).max() ?? 0
+      table.add(
+        [path.description]
+          + direct.treatmentNames.map { name in
+            own.first { $0.treatment.phrase == name }.map { changeText($0.change) } ?? "-"
+          } + [bar(largest > 0 ? worst / largest : 0)])
+    }
+    table.add(
+      ["all LSTM matrices"]
+        + direct.treatmentNames.map { name in
+          direct.uniform.first { $0.treatment.phrase == name }.map { changeText($0.change) } ?? "-"
+        } + [""])
+    return table.text
+  }
+
+  /// A share of the original's score, or what a distance from the original is.
+  private func changeText(_ change: Double?) -> String {
+    guard let change, change.isFinite else { return "no score" }
+    guard let direct = analysis.direct, direct.original.value == 0 else {
+      return NumberText.fixed(change * 100, 2) + " %"
+    }
+    return NumberText.error(change)
+  }
+
+  private func bar(_ share: Double) -> String {
+    let eighths = Int((min(max(share, 0), 1) * 64).rounded())
+    let parts = Array("▏▎▍▌▋▊▉█")
+    return String(repeating: "█", count: eighths / 8)
+      + (eighths % 8 == 0 ? "" : String(parts[eighths % 8 - 1]))
+  }
+
+  private func driftTable(_ direct: DirectMeasurement) -> String {
+    var table = TextTable(
+      [("matrix", .left)] + direct.treatmentNames.map { ($0, .right) })
+    let only = direct.candidates.filter { $0.scope == .only }
+    for path in paths(only) {
+      let own = only.filter { $0.path == path }
+      table.add(
+        [path.description]
+          + direct.treatmentNames.map { name in
+            own.first { $0.treatment.phrase == name }?.drift.last.map { NumberText.error($0.h) }
+              ?? "-"
+          })
+    }
+    return table.text
+  }
+
+  private func paths(_ candidates: [DirectMeasurement.Candidate]) -> [MatrixPath] {
+    var paths: [MatrixPath] = []
+    for candidate in candidates where paths.last != candidate.path { paths.append(candidate.path) }
+    return paths
+  }
+}

@@ -1,0 +1,166 @@
+import LSTMPackKit
+
+/// What `search` says.
+struct SearchText {
+  let result: SearchResult
+  let table: TreatmentTable
+  let goal: SearchGoal
+  let source: ByteSource
+  let planPath: String
+  /// What scored the models.
+  let data: String
+
+  /// The plan of a point.
+  func plan(_ point: SearchPoint) -> CompressionPlan {
+    table.plan(point.choices, reason: "every treatment tried costs more than the others save")
+  }
+
+  private var metric: String { result.original.metric }
+
+  private func change(_ change: Double) -> String {
+    result.original.value == 0
+      ? NumberText.error(change) : NumberText.fixed(change * 100, 2) + " %"
+  }
+
+  private var goalText: String {
+    switch goal {
+    case .byteCount(let count): "at most \(NumberText.bytes(count))"
+    case .drop(let share): "\(metric) worse by at most \(change(share))"
+    }
+  }
+
+  /// What is thrown when no plan reaches the goal.
+  var failure: DiagnosticError {
+    let smallest = result.frontier.last.map { NumberText.bytes($0.byteCount) }
+    return DiagnosticError(
+      .goalNotReached, "no plan that was tried reaches the goal: \(goalText)",
+      hint: smallest.map { "the smallest plan has \($0); give a larger budget" })
+  }
+
+  /// The report for people.
+  var text: String {
+    var parts = [
+      """
+      Scored by \(data): \(metric) of the original is \
+      \(NumberText.significant(result.original.value)), its LSTM matrices have \
+      \(NumberText.bytes(table.byteCount)). \(result.evaluations) scores.
+
+      The best plans found:
+
+      \(frontierTable)
+      """,
+      pickText,
+    ]
+    for failure in result.failures.prefix(5) {
+      parts.append("No score: \(failure.candidate): \(failure.reason)")
+    }
+    if result.failures.count > 5 {
+      parts.append("No score for \(result.failures.count - 5) more candidates.")
+    }
+    if let best = result.best { parts.append(bestText(best)) }
+    return parts.joined(separator: "\n\n")
+  }
+
+  private var frontierTable: String {
+    var table = TextTable([
+      ("size", .right), ("ratio", .right), (metric, .right), ("worse by", .right), ("plan", .left),
+    ])
+    for point in result.frontier {
+      table.add([
+        NumberText.bytes(point.byteCount),
+        NumberText.ratio(self.table.byteCount, point.byteCount),
+        NumberText.significant(point.score.value), change(point.change),
+        point.uniform.map(\.phrase) ?? "mixed",
+      ])
+    }
+    return table.text
+  }
+
+  private var pickText: String {
+    result.picks.map { pick in
+      let name = pick.name.prefix(1).uppercased() + pick.name.dropFirst()
+      guard let point = pick.point else {
+        return "\(name): no plan stays within \(change(pick.allowedChange))."
+      }
+      return "\(name) (at most \(change(pick.allowedChange)) worse): "
+        + "\(NumberText.bytes(point.byteCount)), "
+        + "\(NumberText.ratio(table.byteCount, point.byteCount)), "
+        + "\(metric) \(NumberText.significant(point.score.value)), "
+        + "\(point.uniform.map { "\($0.phrase) everywhere" } ?? "mixed")."
+    }.joined(separator: "\n")
+  }
+
+  private func bestText(_ best: SearchPoint) -> String {
+    var text =
+      "Found for \(goalText): \(NumberText.bytes(best.byteCount)) "
+      + "(\(NumberText.ratio(table.byteCount, best.byteCount))), "
+      + "\(metric) \(NumberText.significant(best.score.value)), "
+      + "\(change(best.change)) worse"
+    if let uniform = result.uniform, best.uniform == nil {
+      text +=
+        "; \(uniform.uniform?.phrase ?? "one treatment") everywhere: "
+        + "\(NumberText.bytes(uniform.byteCount)), \(change(uniform.change)) worse"
+    }
+    text += ".\n\n\(planTable(best))\n\nWritten: \(planPath)\n"
+    return text + "Next: lstmpack compress \(source.path ?? "-") --plan \(planPath)"
+  }
+
+  private func planTable(_ best: SearchPoint) -> String {
+    var table = TextTable([("matrix", .left)] + Gate.allCases.map { ($0.description, .left) })
+    var lines: [(name: String, cells: [Gate: String])] = []
+    for (row, choice) in zip(self.table.rows, best.choices) {
+      let path = row.path
+      guard let gate = path.gate else { continue }
+      let name = MatrixPath(layer: path.layer, role: path.role, direction: path.direction)
+        .description
+      let phrase = choice.map { row.cells[$0].treatment.phrase } ?? "as it is"
+      if lines.last?.name == name {
+        lines[lines.count - 1].cells[gate] = phrase
+      } else {
+        lines.append((name, [gate: phrase]))
+      }
+    }
+    for line in lines { table.add([line.name] + Gate.allCases.map { line.cells[$0] ?? "-" }) }
+    return table.text
+  }
+
+  /// The report for programs.
+  var json: JSONValue {
+    func object(_ point: SearchPoint) -> JSONValue {
+      var object: JSONObject = [
+        "byteCount": .integer(point.byteCount),
+        "ratio": .number(Double(table.byteCount) / Double(max(1, point.byteCount))),
+        "value": .number(point.score.value),
+        "change": point.change.isFinite ? .number(point.change) : .null,
+      ]
+      object["uniform"] = point.uniform.map { .string($0.phrase) }
+      object["plan"] = plan(point).json
+      return .object(object)
+    }
+    return [
+      "schema": 1, "command": "search", "file": .string(source.name), "data": .string(data),
+      "goal": .string(goalText), "metric": .string(metric),
+      "higherIsBetter": .bool(result.original.higherIsBetter),
+      "original": .number(result.original.value), "lstmByteCount": .integer(table.byteCount),
+      "evaluations": .integer(result.evaluations), "best": result.best.map(object) ?? .null,
+      "uniform": result.uniform.map(object) ?? .null,
+      "frontier": .array(result.frontier.map(object)),
+      "picks": .array(
+        result.picks.map {
+          [
+            "name": .string($0.name), "allowedChange": .number($0.allowedChange),
+            "point": $0.point.map(object) ?? .null,
+          ]
+        }),
+      "failures": .array(
+        result.failures.map {
+          ["candidate": .string($0.candidate), "reason": .string($0.reason)]
+        }),
+    ]
+  }
+}
+
+extension DiagnosticError.Code {
+  /// No plan reaches the budget or the allowed drop.
+  static let goalNotReached = Self("cli.goalNotReached", .failure)
+}

@@ -1,0 +1,33 @@
+public import ModelCompression
+public import ModelEvaluation
+
+/// What running a model tells about compressing it.
+public struct DataAnalysis: Sendable {
+  /// A plan, and what the model scores under it.
+  public struct Suggestion: Sendable {
+    /// The plan.
+    public var plan: CompressionPlan
+    /// The bytes of all LSTM matrices then.
+    public var byteCount: Int
+    /// The measured score.
+    public var score: HookScore
+    /// How much worse it is than the original's.
+    public var change: Double
+  }
+
+  /// How the gates behave; `nil` when no LSTM layer could be run.
+  public var gates: GateAnalysis?
+  /// The effect of each treatment; `nil` when the model could not be scored.
+  public var direct: DirectMeasurement?
+  /// What a cheap ranking expects; `nil` when the model could not be run.
+  public var firstOrder: FirstOrderRanking?
+  /// The plan whose measured change is at most ``DataAnalyzer/suggestedChange``; `nil` when there is
+  /// none.
+  public var suggestion: Suggestion?
+  /// The steps of the data over which each candidate was scored.
+  public var steps: Int
+  /// The outputs that each score is made of; `nil` when the user's own evaluation scored.
+  public var items: Int?
+  /// What could not be done, and why.
+  public var leftOut: [GateAnalysis.LeftOut]
+}

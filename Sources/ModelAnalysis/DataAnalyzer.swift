@@ -1,0 +1,183 @@
+public import Diagnostics
+public import LSTMCore
+import LSTMRuntime
+import ModelCompression
+public import ModelEvaluation
+
+/// Runs a model on data to tell which matrices bear which compression.
+public struct DataAnalyzer: Sendable {
+  /// Called with what is being done, and how much of it is.
+  public typealias Progress = @Sendable (_ stage: String, _ done: Int, _ total: Int) -> Void
+
+  /// The change up to which a plan is suggested: one per cent.
+  public static let suggestedChange = 0.01
+  /// The multiplications that the direct measure may take in all, about: half a minute on two cores.
+  private static let workLimit = 6e11
+  /// How many times as many steps the suggested plan is scored on.
+  private static let sureFactor = 10
+  private static let stepRange = 200...20_000
+
+  private let task: EvaluationReport.Task?
+  private let output: String?
+  private let hook: (any EvaluationHook)?
+  private let steps: Int?
+  private let jobs: Int
+  private let threads: Int
+
+  /// Creates an analyzer.
+  ///
+  /// - Parameters:
+  ///   - task: What the outputs mean; found out when `nil`.
+  ///   - output: The output that is scored; the first one when `nil`.
+  ///   - hook: What scores models instead of the data.
+  ///   - steps: The steps of the data over which each candidate is scored; as many as take about
+  ///     half a minute when `nil`.
+  ///   - jobs: How many hooks may run at once; results do not depend on it.
+  ///   - threads: How many threads may work; results do not depend on it.
+  public init(
+    task: EvaluationReport.Task? = nil, output: String? = nil, hook: (any EvaluationHook)? = nil,
+    steps: Int? = nil, jobs: Int = 1, threads: Int = 1
+  ) {
+    self.task = task
+    self.output = output
+    self.hook = hook
+    self.steps = steps
+    self.jobs = jobs
+    self.threads = max(1, threads)
+  }
+
+  /// Analyses.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - data: What it is run on; `nil` when only the hook tells.
+  ///   - progress: Called as work goes on.
+  /// - Returns: What was found; what could not be run is named.
+  /// - Throws: ``DiagnosticError`` when nothing can be run, the data do not fit, or the hook fails
+  ///   for the original.
+  public func analyze(
+    _ model: Model, on data: EvaluationData?, progress: @escaping Progress = { _, _, _ in }
+  ) throws(DiagnosticError) -> DataAnalysis {
+    let data = try data?.checked()
+    let table = try TreatmentTable(
+      model, treatments: AnalyzedTreatments.forAnalysis, threads: threads
+    ) { progress("treatments", $0, $1) }
+    var analysis = DataAnalysis(
+      gates: nil, direct: nil, firstOrder: nil, suggestion: nil, steps: 0, items: nil, leftOut: [])
+    var runs: [RunSession.LSTMRun] = []
+    if let data {
+      let found = try GateAnalyzer(threads: threads).analyze(model, on: data)
+      analysis.gates = found.analysis
+      analysis.leftOut = found.analysis.leftOut
+      runs = found.runs
+    }
+    guard let scorer = try scorer(model, data, table, into: &analysis) else { return analysis }
+    let direct = try DirectAnalyzer(
+      table: table, hook: scorer.hook, original: scorer.original,
+      jobs: hook == nil ? threads : jobs, threads: threads
+    ).measure(runs: runs) { progress("candidates", $0, $1) }
+    analysis.direct = direct
+    if let data, !runs.isEmpty, model.obstacleToRunning == nil {
+      analysis.firstOrder = try FirstOrderAnalyzer(threads: threads)
+        .rank(table, on: data, runs: runs)
+    }
+    analysis.suggestion = try suggestion(table, direct, scorer)
+    return analysis
+  }
+
+  /// What scores models: the hook, or the data as far as they are needed.
+  private func scorer(
+    _ model: Model, _ data: EvaluationData?, _ table: TreatmentTable,
+    into analysis: inout DataAnalysis
+  ) throws(DiagnosticError) -> Scorer? {
+    if let hook {
+      let score = try hook.evaluate(model)
+      return Scorer(hook: hook, original: score, sure: hook, sureOriginal: score)
+    }
+    guard let data else { return nil }
+    if let obstacle = model.obstacleToRunning {
+      analysis.leftOut.append(
+        GateAnalysis.LeftOut(
+          layer: obstacle.object ?? "the model",
+          reason: "scores need the model's output: \(obstacle.problem)"))
+      return nil
+    }
+    let sample = try data.sample(steps: steps ?? self.steps(for: table))
+    let evaluation = try DataEvaluation(
+      sample, original: model, task: task, output: output, threads: 1)
+    analysis.steps = sample.steps
+    analysis.items = evaluation.items
+    let sure = try DataEvaluation(
+      try data.sample(steps: Self.sureFactor * sample.steps), original: model, task: task,
+      output: output, threads: threads)
+    return Scorer(
+      hook: evaluation, original: evaluation.original, sure: sure, sureOriginal: sure.original)
+  }
+
+  /// What scores models.
+  private struct Scorer {
+    /// For many candidates.
+    let hook: any EvaluationHook
+    let original: HookScore
+    /// For the few that matter most: on more of the data.
+    let sure: any EvaluationHook
+    let sureOriginal: HookScore
+  }
+
+  /// As many steps as the work limit allows, by the weights that each step reads.
+  private func steps(for table: TreatmentTable) -> Int {
+    let evaluations = table.rows.reduce(8) { $0 + 2 * $1.cells.count }
+    let weights = table.model.matrices.reduce(1) { sum, item in
+      item.path.role == .embedding ? sum : sum + item.matrix.rows * item.matrix.columns
+    }
+    let steps = Self.workLimit / (Double(evaluations) * Double(weights))
+    return min(max(Int(steps), Self.stepRange.lowerBound), Self.stepRange.upperBound)
+  }
+
+  /// The smallest plan along the walk of the allocation that costs little enough.
+  private func suggestion(
+    _ table: TreatmentTable, _ direct: DirectMeasurement, _ scorer: Scorer
+  ) throws(DiagnosticError) -> DataAnalysis.Suggestion? {
+    let allocation = TreatmentAllocation(table.options(direct))
+    // Harms that do not add up show in the score; then the one before is tried.
+    var (low, high) = (-1, allocation.choices.count - 1)
+    var best: DataAnalysis.Suggestion?
+    while low < high {
+      let middle = (low + high + 1) / 2
+      let choice = allocation.choices[middle]
+      let score = try scorer.sure.evaluate(table.model(with: choice.cells))
+      let change = score.change(from: scorer.sureOriginal)
+      if change <= Self.suggestedChange {
+        best = DataAnalysis.Suggestion(
+          plan: table.plan(
+            choice.cells, reason: "every measured treatment costs more than the others save"),
+          byteCount: choice.byteCount, score: score, change: change)
+        low = middle
+      } else {
+        high = middle - 1
+      }
+    }
+    return best
+  }
+}
+
+extension TreatmentTable {
+  /// The options of each matrix, by the harm that each treatment did alone; treatments without a score
+  /// are no options.
+  public func options(_ direct: DirectMeasurement) -> [[TreatmentAllocation.Option]] {
+    var harms: [MatrixPath: [(Treatment, Double)]] = [:]
+    for candidate in direct.candidates where candidate.scope == .only {
+      guard let harm = candidate.harm, harm.isFinite else { continue }
+      harms[candidate.path, default: []].append((candidate.treatment, harm))
+    }
+    return rows.map { row in
+      let known = harms[row.path] ?? []
+      return [TreatmentAllocation.Option(cell: nil, byteCount: row.byteCount, harm: 0)]
+        + row.cells.enumerated().compactMap { index, cell in
+          known.first { $0.0 == cell.treatment }.map {
+            TreatmentAllocation.Option(cell: index, byteCount: cell.byteCount, harm: $0.1)
+          }
+        }
+    }
+  }
+}

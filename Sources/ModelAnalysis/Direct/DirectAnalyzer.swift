@@ -1,0 +1,183 @@
+public import Diagnostics
+import LSTMCore
+public import LSTMRuntime
+import ModelCompression
+public import ModelEvaluation
+import Synchronization
+
+/// Measures what each treatment of each matrix does to a model.
+public struct DirectAnalyzer: Sendable {
+  /// Called with the number of candidates done and in all.
+  public typealias Progress = @Sendable (_ done: Int, _ total: Int) -> Void
+
+  private let table: TreatmentTable
+  private let hook: any EvaluationHook
+  private let original: HookScore
+  private let jobs: Int
+  private let threads: Int
+
+  /// Creates an analyzer.
+  ///
+  /// - Parameters:
+  ///   - table: The matrices under their treatments.
+  ///   - hook: What scores a model.
+  ///   - original: What the original scores.
+  ///   - jobs: How many models may be scored at once; results do not depend on it.
+  ///   - threads: How many layers may be run at once for drift; results do not depend on it.
+  public init(
+    table: TreatmentTable, hook: any EvaluationHook, original: HookScore, jobs: Int, threads: Int
+  ) {
+    self.table = table
+    self.hook = hook
+    self.original = original
+    self.jobs = max(1, jobs)
+    self.threads = max(1, threads)
+  }
+
+  /// Measures.
+  ///
+  /// - Parameters:
+  ///   - runs: What the LSTM layers are given in the original model, and what they make of it, for
+  ///     drift; none leaves drift out.
+  ///   - progress: Called after each candidate.
+  /// - Returns: Scores and drift of all candidates. A candidate without a score is among the
+  ///   failures.
+  /// - Throws: ``DiagnosticError`` when no candidate at all has a score.
+  public func measure(
+    runs: [RunSession.LSTMRun], progress: @escaping Progress = { _, _ in }
+  ) throws(DiagnosticError) -> DirectMeasurement {
+    var tasks: [Task] = []
+    for (row, item) in table.rows.enumerated() {
+      for cell in item.cells.indices {
+        for scope in DirectMeasurement.Scope.allCases {
+          tasks.append(Task(row: row, cell: cell, scope: scope))
+        }
+      }
+    }
+    let uniform = table.commonTreatments
+    let scores = try scores(
+      tasks.map { choices($0) } + uniform.map { choices(of: $0) }, progress: progress)
+    let drifts = try drifts(tasks, runs)
+    var measurement = DirectMeasurement(
+      original: original, treatmentNames: table.treatmentNames, candidates: [], uniform: [],
+      failures: [], driftSequences: runs.first?.input?.batch ?? 0,
+      driftSteps: runs.first?.input?.steps ?? 0)
+    for (index, task) in tasks.enumerated() {
+      let row = table.rows[task.row]
+      let cell = row.cells[task.cell]
+      let score = try? scores[index].get()
+      if case .failure(let error) = scores[index] {
+        measurement.failures.append(
+          DirectMeasurement.Failure(
+            candidate: "\(task.scope == .only ? "" : "all but ")\(row.path): "
+              + cell.treatment.phrase, reason: error.problem))
+      }
+      measurement.candidates.append(
+        DirectMeasurement.Candidate(
+          path: row.path, treatment: cell.treatment, scope: task.scope,
+          byteCount: cell.byteCount, score: score,
+          change: score.map { $0.change(from: original) }, drift: drifts[index]))
+    }
+    for (index, treatment) in uniform.enumerated() {
+      let score = try? scores[tasks.count + index].get()
+      if case .failure(let error) = scores[tasks.count + index] {
+        measurement.failures.append(
+          DirectMeasurement.Failure(
+            candidate: "all: \(treatment.phrase)", reason: error.problem))
+      }
+      measurement.uniform.append(
+        DirectMeasurement.Uniform(
+          treatment: treatment, byteCount: table.byteCount(of: choices(of: treatment)),
+          score: score, change: score.map { $0.change(from: original) }))
+    }
+    return measurement
+  }
+
+  /// One candidate.
+  private struct Task {
+    let row: Int
+    let cell: Int
+    let scope: DirectMeasurement.Scope
+  }
+
+  private func choices(_ task: Task) -> [Int?] {
+    var choices = [Int?](repeating: nil, count: table.rows.count)
+    if task.scope == .allBut {
+      // Where the other matrices do not have the treatment, they stay.
+      choices = self.choices(of: table.rows[task.row].cells[task.cell].treatment)
+    }
+    choices[task.row] = task.scope == .only ? task.cell : nil
+    return choices
+  }
+
+  private func choices(of treatment: Treatment) -> [Int?] {
+    table.rows.map { row in row.cells.firstIndex { $0.treatment == treatment } }
+  }
+
+  private func scores(
+    _ choices: [[Int?]], progress: @escaping Progress
+  ) throws(DiagnosticError) -> [Result<HookScore, DiagnosticError>] {
+    let results = Mutex<[Int: Result<HookScore, DiagnosticError>]>([:])
+    forEachTask(choices.count, threads: jobs) { index in
+      let done: Result<HookScore, DiagnosticError>
+      do throws(DiagnosticError) {
+        done = .success(try hook.evaluate(table.model(with: choices[index])))
+      } catch { done = .failure(error) }
+      results.withLock {
+        $0[index] = done
+        progress($0.count, choices.count)
+      }
+    }
+    let all = results.withLock { $0 }
+    let scores = choices.indices.compactMap { all[$0] }
+    // One failure may be the candidate's; if all fail, it is the hook.
+    if let first = scores.first, scores.allSatisfy({ (try? $0.get()) == nil }) {
+      _ = try first.get()
+    }
+    return scores
+  }
+
+  // MARK: - Drift
+
+  private func drifts(
+    _ tasks: [Task], _ runs: [RunSession.LSTMRun]
+  ) throws(DiagnosticError) -> [[DirectMeasurement.StepDrift]] {
+    let results = Mutex<[Int: Result<[DirectMeasurement.StepDrift], DiagnosticError>]>([:])
+    forEachTask(tasks.count, threads: threads) { index in
+      let done: Result<[DirectMeasurement.StepDrift], DiagnosticError>
+      do throws(DiagnosticError) { done = .success(try drift(tasks[index], runs)) } catch {
+        done = .failure(error)
+      }
+      results.withLock { $0[index] = done }
+    }
+    let all = results.withLock { $0 }
+    var drifts: [[DirectMeasurement.StepDrift]] = []
+    for index in tasks.indices { drifts.append(try all[index]?.get() ?? []) }
+    return drifts
+  }
+
+  private func drift(
+    _ task: Task, _ runs: [RunSession.LSTMRun]
+  ) throws(DiagnosticError) -> [DirectMeasurement.StepDrift] {
+    let path = table.rows[task.row].path
+    guard let run = runs.first(where: { table.model.layers[$0.layer].name == path.layer }),
+      case .lstm(let layer) = table.model.layers[run.layer].kind, let input = run.input
+    else { return [] }
+    var choices = choices(task)
+    for index in choices.indices where table.rows[index].path.layer != path.layer {
+      choices[index] = nil
+    }
+    let weights = table.model(with: choices).lstmWeights[layer.weights]
+    let result = try PreparedLSTM(layer: layer, weights: weights)
+      .run(input, recording: [.outputs, .cells])
+    let h = Drift.between(
+      run.result.outputs, result.outputs, batch: input.batch, steps: input.steps,
+      isTimeMajor: input.isTimeMajor)
+    let c = Drift.between(
+      run.result.cells, result.cells, batch: input.batch, steps: input.steps,
+      isTimeMajor: input.isTimeMajor)
+    return zip(h, c).map {
+      DirectMeasurement.StepDrift(step: $0.step, h: $0.value, c: $1.value)
+    }
+  }
+}

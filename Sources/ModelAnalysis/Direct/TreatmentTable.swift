@@ -1,0 +1,147 @@
+public import Diagnostics
+public import LSTMCore
+import MatrixCompression
+public import ModelCompression
+import Synchronization
+
+/// What each LSTM matrix of a model becomes under each of some treatments.
+public struct TreatmentTable: Sendable {
+  /// One matrix under one treatment.
+  public struct Cell: Sendable {
+    /// The treatment.
+    public var treatment: Treatment
+    /// The matrix as it is stored then.
+    public var matrix: WeightMatrix
+    /// ‖before − after‖ / ‖before‖.
+    public var relativeError: Double
+    /// Its bytes.
+    public var byteCount: Int { matrix.byteCount }
+  }
+
+  /// One matrix under all treatments that can be done to it.
+  public struct Row: Sendable {
+    /// The matrix.
+    public var path: MatrixPath
+    /// Its elements before.
+    public var original: Matrix
+    /// The treatments, in the order in which they were given.
+    public var cells: [Cell]
+    /// Its bytes as float32.
+    public var byteCount: Int { original.elements.count * MemoryLayout<Float>.size }
+  }
+
+  /// Called with the number of matrices done and in all.
+  public typealias Progress = @Sendable (_ done: Int, _ total: Int) -> Void
+
+  /// The model, whose LSTM matrices are replaced.
+  public let model: Model
+  /// The LSTM matrices, in the order of `Model.matrices`.
+  public let rows: [Row]
+
+  /// Treats every LSTM matrix.
+  ///
+  /// - Parameters:
+  ///   - model: The model; packed and factored matrices are treated as written out.
+  ///   - treatments: The treatments of a matrix; those that save nothing for it are left out.
+  ///   - threads: How many matrices may be treated at once; results do not depend on it.
+  ///   - progress: Called after each matrix.
+  /// - Throws: ``DiagnosticError`` with the matrix named.
+  public init(
+    _ model: Model, treatments: @Sendable (Matrix) -> [Treatment], threads: Int,
+    progress: @escaping Progress = { _, _ in }
+  ) throws(DiagnosticError) {
+    self.model = model
+    let matrices = model.matrices.filter(\.path.isLSTM)
+    let results = Mutex<[Int: Result<Row, DiagnosticError>]>([:])
+    forEachTask(matrices.count, threads: threads) { index in
+      let (path, matrix) = matrices[index]
+      let original = matrix.dequantized
+      let done: Result<Row, DiagnosticError>
+      do throws(DiagnosticError) {
+        done = .success(try Self.row(path, original, treatments(original)))
+      } catch { done = .failure(error) }
+      results.withLock {
+        $0[index] = done
+        progress($0.count, matrices.count)
+      }
+    }
+    let all = results.withLock { $0 }
+    var rows: [Row] = []
+    for index in matrices.indices {
+      if let row = try all[index]?.get() { rows.append(row) }
+    }
+    self.rows = rows
+  }
+
+  private static func row(
+    _ path: MatrixPath, _ original: Matrix, _ treatments: [Treatment]
+  ) throws(DiagnosticError) -> Row {
+    var row = Row(path: path, original: original, cells: [])
+    for treatment in treatments {
+      let plan = CompressionPlan(
+        rules: [
+          CompressionPlan.Rule(roles: Set(MatrixPath.Role.allCases), treatment: treatment)
+        ])
+      var matrix = WeightMatrix.dense(original)
+      let outcome = try ModelCompressor(plan: plan, threads: 1)
+        .compress(&matrix, path: path, threads: 1)
+      guard outcome.result == .compressed else { continue }
+      row.cells.append(
+        Cell(treatment: treatment, matrix: matrix, relativeError: outcome.relativeError))
+    }
+    return row
+  }
+
+  /// The phrases of all treatments, each once, in the order in which rows have them.
+  public var treatmentNames: [String] {
+    var names: [String] = []
+    for row in rows {
+      var place = 0
+      for cell in row.cells {
+        let name = cell.treatment.phrase
+        if let found = names.firstIndex(of: name) {
+          place = max(place, found + 1)
+        } else {
+          names.insert(name, at: place)
+          place += 1
+        }
+      }
+    }
+    return names
+  }
+
+  /// The treatments that every matrix bears.
+  public var commonTreatments: [Treatment] {
+    (rows.first?.cells.map(\.treatment) ?? []).filter { treatment in
+      rows.allSatisfy { $0.cells.contains { $0.treatment == treatment } }
+    }
+  }
+
+  /// The bytes of all LSTM matrices as float32.
+  public var byteCount: Int { rows.reduce(0) { $0 + $1.byteCount } }
+
+  /// The model with some of the matrices treated, written out in float32: what counts is the
+  /// values, and dense weights run fastest.
+  ///
+  /// - Parameter choices: For each row the place of a cell, or `nil` for the original.
+  /// - Returns: The model.
+  public func model(with choices: [Int?]) -> Model {
+    var replaced: [MatrixPath: Int] = [:]
+    for (index, choice) in choices.enumerated() where choice != nil {
+      replaced[rows[index].path] = index
+    }
+    var result = model
+    result.updateMatrices { path, matrix in
+      guard let index = replaced[path], let choice = choices[index] else { return }
+      matrix = .dense(rows[index].cells[choice].matrix.dequantized)
+    }
+    return result
+  }
+
+  /// The bytes of the LSTM matrices under some choices.
+  public func byteCount(of choices: [Int?]) -> Int {
+    zip(rows, choices).reduce(0) { sum, item in
+      sum + (item.1.map { item.0.cells[$0].byteCount } ?? item.0.byteCount)
+    }
+  }
+}

@@ -1,0 +1,194 @@
+public import Diagnostics
+import LSTMCore
+public import LSTMRuntime
+import ModelCompression
+public import ModelEvaluation
+import Synchronization
+
+/// Ranks treatments without running the model once for each.
+///
+/// The loss is D, the divergence of the outputs from the original's. Its gradient at the original
+/// weights is zero, so what is left is the curvature: D(W + Δ) ≈ ½ Σ Δᵀ H Δ. H is taken to depend on
+/// what a matrix adds to the sums of its gate, Δx, alike in all directions. Then one probe N of random
+/// weights (a Hutchinson estimate of the trace) tells the scale for all treatments of the matrix:
+///
+///     D(W + Δ) ≈ D(W + N) · E‖Δx‖² / E‖Nx‖²
+///
+/// with x the inputs of the layer, or its outputs for the recurrent matrix, as recorded. D is the
+/// Kullback–Leibler divergence in nats of outputs that are probabilities, else the relative squared
+/// error.
+public struct FirstOrderAnalyzer: Sendable {
+  /// The size of a probe: the root mean square of N over that of W.
+  private static let probeSize: Float = 0.1
+  /// How many probes are averaged.
+  private static let probes = 2
+  /// The sequences and steps over which a probe is run.
+  private static let sequences = 8
+  private static let steps = 100
+  /// The inputs over which E‖Δx‖² is taken.
+  private static let inputCount = 128
+
+  private let threads: Int
+
+  /// Creates an analyzer.
+  ///
+  /// - Parameter threads: How many probes may run at once; results do not depend on it.
+  public init(threads: Int) { self.threads = max(1, threads) }
+
+  /// Ranks.
+  ///
+  /// - Parameters:
+  ///   - table: The matrices under their treatments.
+  ///   - data: What the probes are run on.
+  ///   - runs: What the LSTM layers were given in the original model, and what they made of it.
+  /// - Returns: An expectation for each treatment of each matrix of a layer that was run.
+  /// - Throws: ``DiagnosticError`` when the model cannot be run on the data.
+  public func rank(
+    _ table: TreatmentTable, on data: EvaluationData, runs: [RunSession.LSTMRun]
+  ) throws(DiagnosticError) -> FirstOrderRanking {
+    let original = try Outputs(of: table.model, on: data)
+    let results = Mutex<[Int: Result<[FirstOrderRanking.Candidate], DiagnosticError>]>([:])
+    forEachTask(table.rows.count, threads: threads) { index in
+      let done: Result<[FirstOrderRanking.Candidate], DiagnosticError>
+      do throws(DiagnosticError) {
+        done = .success(try candidates(table, index, data, runs, original))
+      } catch { done = .failure(error.atObject(table.rows[index].path.description)) }
+      results.withLock { $0[index] = done }
+    }
+    let all = results.withLock { $0 }
+    var ranking = FirstOrderRanking(candidates: [])
+    for index in table.rows.indices { ranking.candidates += try all[index]?.get() ?? [] }
+    return ranking
+  }
+
+  private func candidates(
+    _ table: TreatmentTable, _ index: Int, _ data: EvaluationData,
+    _ runs: [RunSession.LSTMRun], _ original: Outputs
+  ) throws(DiagnosticError) -> [FirstOrderRanking.Candidate] {
+    let row = table.rows[index]
+    guard let inputs = Self.inputs(of: row.path, table.model, runs) else { return [] }
+    var divergence = 0.0
+    var scale = 0.0
+    for probe in 0..<Self.probes {
+      let noise = Self.noise(like: row.original, seed: UInt64(index * Self.probes + probe))
+      var model = table.model
+      model.updateMatrices { path, matrix in
+        guard path == row.path else { return }
+        matrix = .dense(
+          Matrix(
+            rows: noise.rows, columns: noise.columns,
+            elements: zip(row.original.elements, noise.elements).map(+)))
+      }
+      divergence += try Outputs(of: model, on: data).divergence(from: original)
+      scale += Self.energy(noise, inputs)
+    }
+    guard scale > 0 else { return [] }
+    return row.cells.map { cell in
+      let treated = cell.matrix.dequantized
+      let change = Matrix(
+        rows: treated.rows, columns: treated.columns,
+        elements: zip(treated.elements, row.original.elements).map(-))
+      return FirstOrderRanking.Candidate(
+        path: row.path, treatment: cell.treatment,
+        predicted: divergence * Self.energy(change, inputs) / scale)
+    }
+  }
+
+  /// Normal numbers in the shape of a matrix.
+  private static func noise(like matrix: Matrix, seed: UInt64) -> Matrix {
+    var random = SeededGenerator(seed: seed)
+    let squares = matrix.elements.reduce(0.0) { $0 + Double($1) * Double($1) }
+    let size =
+      probeSize * Float((squares / Double(max(1, matrix.elements.count))).squareRoot())
+    return Matrix(
+      rows: matrix.rows, columns: matrix.columns,
+      elements: matrix.elements.map { _ in size * random.normal() })
+  }
+
+  /// What a matrix is multiplied with, some rows spread over the recorded ones.
+  private static func inputs(
+    of path: MatrixPath, _ model: Model, _ runs: [RunSession.LSTMRun]
+  ) -> [ArraySlice<Float>]? {
+    guard let run = runs.first(where: { model.layers[$0.layer].name == path.layer }),
+      case .lstm(let layer) = model.layers[run.layer].kind, let input = run.input,
+      let direction = layer.directions.firstIndex(where: { $0.direction == path.direction })
+    else { return nil }
+    let weights = model.lstmWeights[layer.weights]
+    let rows = input.batch * input.steps
+    let (values, width, size, offset): ([Float], Int, Int, Int) =
+      switch path.role {
+      case .input: (input.x, weights.inputSize, weights.inputSize, 0)
+      case .recurrent:
+        (
+          run.result.outputs, layer.directions.count * weights.outputSize, weights.outputSize,
+          direction * weights.outputSize
+        )
+      // What a projection reads is not recorded.
+      case .projection, .embedding, .dense: ([], 0, 0, 0)
+      }
+    guard size > 0, values.count == rows * width, rows > 0 else { return nil }
+    let count = min(rows, inputCount)
+    return (0..<count).map { number in
+      let start = rows * number / count * width + offset
+      return values[start..<start + size]
+    }
+  }
+
+  /// Σ‖Δx‖² over the inputs.
+  private static func energy(_ change: Matrix, _ inputs: [ArraySlice<Float>]) -> Double {
+    var total = 0.0
+    for row in 0..<change.rows {
+      let weights = change.row(row)
+      for input in inputs {
+        var sum: Float = 0
+        for (a, b) in zip(weights, input) { sum += a * b }
+        total += Double(sum) * Double(sum)
+      }
+    }
+    return total
+  }
+
+  /// What a model makes of the beginning of the data.
+  private struct Outputs {
+    let values: [Float]
+    let classes: Int
+    /// Whether rows are logits, or probabilities.
+    let areScores: Bool
+
+    init(of model: Model, on data: EvaluationData) throws(DiagnosticError) {
+      do {
+        let prepared = try PreparedModel(model, leavingOutSoftmax: true)
+        let batches = try DataBatches(data, for: prepared)
+        var session = RunSession()
+        let output = try prepared.run(
+          try batches.first(
+            sequences: FirstOrderAnalyzer.sequences, steps: FirstOrderAnalyzer.steps),
+          session: &session
+        )[0]
+        guard let values = output.floats else {
+          throw DiagnosticError(.badEvaluationData, "the output holds integers")
+        }
+        self.values = values
+        classes = output.dims.last ?? 1
+        areScores = prepared.leavesOutSoftmax
+      } catch {
+        throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)")
+      }
+    }
+
+    /// The mean divergence of this from what the original makes.
+    func divergence(from original: Outputs) -> Double {
+      let rows = values.count / max(1, classes)
+      if areScores, classes > 1, rows > 0 {
+        return RowScores(classes: classes, threads: 1)
+          .divergence(of: values, from: original.values, rows: rows).reduce(0, +) / Double(rows)
+      }
+      var (difference, norm) = (0.0, 0.0)
+      for (a, b) in zip(values, original.values) {
+        difference += (Double(a) - Double(b)) * (Double(a) - Double(b))
+        norm += Double(b) * Double(b)
+      }
+      return norm > 0 ? difference / norm : 0
+    }
+  }
+}

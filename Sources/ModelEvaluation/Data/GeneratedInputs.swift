@@ -1,0 +1,152 @@
+public import Diagnostics
+public import LSTMCore
+internal import LSTMRuntime
+
+/// Inputs for a model without data, as near to real ones as the model itself can tell.
+///
+/// A language model writes its own text. For numbers, the statistics that a batch normalization has
+/// recorded say how large they were. What is left is evenly spread tokens and normal numbers.
+public struct GeneratedInputs: Sendable {
+  /// What the inputs were made from.
+  public enum Source: String, Sendable {
+    /// A language model's own words.
+    case generated
+    /// Recorded statistics.
+    case statistics
+    /// A seed alone.
+    case seeded
+  }
+
+  /// The inputs.
+  public let data: EvaluationData
+  /// What they were made from.
+  public let source: Source
+  /// What they are, for every report that has figures from them.
+  public let description: String
+
+  /// Streams of text that are written side by side, and the tokens of each.
+  private static let streams = 10
+  private static let tokensPerStream = 200
+  /// Sequences of other inputs, and their steps where the model leaves them open.
+  private static let sequences = 16
+  private static let steps = 200
+
+  /// Makes inputs.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - seed: The seed.
+  ///   - threads: How many threads may work; the inputs do not depend on it.
+  /// - Throws: ``DiagnosticError`` with code `notRunnable` for a model that cannot be run.
+  public init(for model: Model, seed: UInt64, threads: Int) throws(DiagnosticError) {
+    let prepared = try PreparedModel(model)
+    do {
+      var writer = TextWriter(model, prepared, seed: seed, threads: threads)
+      if let data = try writer?.write(streams: Self.streams, tokens: Self.tokensPerStream) {
+        self.data = data
+        source = .generated
+        description = "text that the model wrote itself, seed \(seed)"
+        return
+      }
+      let inputs = try SeededInputs.make(
+        for: prepared, of: model, sequences: Self.sequences, steps: Self.steps, seed: seed)
+      let recorded = try RecordedStatistics.scaled(inputs, for: model, threads: threads)
+      data = EvaluationData(content: .sequences(recorded ?? inputs), isSeeded: true)
+      source = recorded == nil ? .seeded : .statistics
+      let isOfTokens = inputs.values.allSatisfy { $0.integers != nil }
+      description =
+        if recorded != nil {
+          "made-up numbers, as large as a batch normalization of the model has recorded, seed \(seed)"
+        } else if isOfTokens {
+          "made-up tokens, evenly spread, seed \(seed)"
+        } else {
+          "made-up normal numbers, seed \(seed); the model records nothing of its real inputs"
+        }
+    } catch { throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)") }
+  }
+}
+
+/// Lets a language model write: each token is drawn with the probability that the model gives it.
+private struct TextWriter {
+  private let prepared: PreparedModel
+  private let input: GraphInput
+  private let vocabularySize: Int
+  private let isTimeMajor: Bool
+  private let threads: Int
+  private var random: SeededGenerator
+
+  /// `nil` for a model that does not read tokens one by one.
+  init?(_ model: Model, _ prepared: PreparedModel, seed: UInt64, threads: Int) {
+    guard let axes = try? TextAxes(prepared), axes.input.isInteger || axes.input.shape.count == 2,
+      let size = model.vocabularySize(of: axes.input.name), size > 1, !prepared.readsBackwards
+    else { return nil }
+    self.prepared = prepared
+    input = axes.input
+    isTimeMajor = axes.isTimeMajor
+    vocabularySize = size
+    self.threads = threads
+    random = SeededGenerator(seed: seed)
+  }
+
+  /// Writes; `nil` when the model's output is not a score for each token.
+  mutating func write(streams: Int, tokens count: Int) throws -> EvaluationData? {
+    let length = input.shape.indices.contains(1) ? input.shape[isTimeMajor ? 0 : 1] : nil
+    if let length, length > 1 { return try writeWindows(streams, length: length) }
+    var session = RunSession(carriesState: true)
+    var texts = (0..<streams).map { _ in [random.integer(below: vocabularySize)] }
+    for _ in 1..<count {
+      let tensor = tokens(texts.map { [$0[$0.count - 1]] })
+      let output = try prepared.run([input.name: tensor], session: &session, threads: threads)
+      guard let next = draw(output.first, rows: streams, axes: 3) else { return nil }
+      for stream in 0..<streams { texts[stream].append(next[stream]) }
+    }
+    return EvaluationData(
+      content: .text(tokens: texts.flatMap { $0 }, streams: streams), isSeeded: true)
+  }
+
+  /// Models that read a fixed number of tokens and tell the next one: windows of what they write.
+  private mutating func writeWindows(_ streams: Int, length: Int) throws -> EvaluationData? {
+    var texts = (0..<streams).map { _ in
+      (0..<length).map { _ in random.integer(below: vocabularySize) }
+    }
+    for _ in 0..<2 * length {
+      var session = RunSession()
+      let tensor = tokens(texts.map { Array($0.suffix(length)) })
+      let output = try prepared.run([input.name: tensor], session: &session, threads: threads)
+      guard let next = draw(output.first, rows: streams, axes: 2) else { return nil }
+      for stream in 0..<streams { texts[stream].append(next[stream]) }
+    }
+    // What stood there at first was not written by the model.
+    let windows = texts.flatMap { text in
+      [0, length / 2, length].map { Array(text[length + $0..<2 * length + $0]) }
+    }
+    return EvaluationData(
+      content: .sequences([input.name: tokens(windows)]), isSeeded: true)
+  }
+
+  private func tokens(_ rows: [[Int]]) -> Tensor {
+    let (steps, count) = (rows[0].count, rows.count)
+    if isTimeMajor {
+      let elements = (0..<steps).flatMap { step in rows.map { Int64($0[step]) } }
+      return Tensor(dims: [steps, count], elements: .integers(elements))
+    }
+    return Tensor(
+      dims: [count, steps], elements: .integers(rows.flatMap { $0.map { Int64($0) } }))
+  }
+
+  /// A token for each row of probabilities.
+  private mutating func draw(_ output: Tensor?, rows: Int, axes: Int) -> [Int]? {
+    guard let output, let values = output.floats, output.dims.count == axes,
+      output.dims.last == vocabularySize, values.count == rows * vocabularySize,
+      Score.areProbabilities(values, classes: vocabularySize)
+    else { return nil }
+    return (0..<rows).map { row in
+      var rest = Float(random.next() >> 40) / Float(1 << 24)
+      for token in 0..<vocabularySize {
+        rest -= values[row * vocabularySize + token]
+        if rest < 0 { return token }
+      }
+      return vocabularySize - 1
+    }
+  }
+}
