@@ -51,12 +51,14 @@ public struct DataAnalyzer: Sendable {
   /// - Parameters:
   ///   - model: The model.
   ///   - data: What it is run on; `nil` when only the hook tells.
+  ///   - layers: Its LSTM layers, for a model that cannot be run as a whole.
   ///   - progress: Called as work goes on.
   /// - Returns: What was found; what could not be run is named.
   /// - Throws: ``DiagnosticError`` when nothing can be run, the data do not fit, or the hook fails
   ///   for the original.
   public func analyze(
-    _ model: Model, on data: EvaluationData?, progress: @escaping Progress = { _, _, _ in }
+    _ model: Model, on data: EvaluationData?, layers: LayersAlone? = nil,
+    progress: @escaping Progress = { _, _, _ in }
   ) throws(DiagnosticError) -> DataAnalysis {
     let data = try data?.checked()
     let table = try TreatmentTable(
@@ -71,7 +73,15 @@ public struct DataAnalyzer: Sendable {
       analysis.leftOut = found.analysis.leftOut
       runs = found.runs
     }
-    guard let scorer = try scorer(model, data, table, into: &analysis) else { return analysis }
+    if let layers {
+      let gates = GateAnalyzer.analyze(layers, of: model)
+      analysis.gates = gates
+      analysis.leftOut += gates.leftOut
+      runs = layers.runs
+    }
+    guard let scorer = try scorer(model, data, layers, table, into: &analysis) else {
+      return analysis
+    }
     let direct = try DirectAnalyzer(
       table: table, hook: scorer.hook, original: scorer.original,
       jobs: hook == nil ? threads : jobs, threads: threads
@@ -87,10 +97,10 @@ public struct DataAnalyzer: Sendable {
 
   /// What scores models: the hook, or the data as far as they are needed.
   private func scorer(
-    _ model: Model, _ data: EvaluationData?, _ table: TreatmentTable,
+    _ model: Model, _ data: EvaluationData?, _ layers: LayersAlone?, _ table: TreatmentTable,
     into analysis: inout DataAnalysis
   ) throws(DiagnosticError) -> Scorer? {
-    if let hook {
+    if let hook = hook ?? layers {
       let score = try hook.evaluate(model)
       return Scorer(hook: hook, original: score, sure: hook, sureOriginal: score)
     }

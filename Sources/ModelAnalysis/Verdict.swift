@@ -71,8 +71,9 @@ public struct Verdict: Equatable, Sendable {
     worst.sort { $0.1 < $1.1 }
     if let low = worst.first, let high = worst.last, high.1 > 0, high.1 > 1.5 * low.1 {
       sentences.append(
-        "Run on the data, 2 bits in the \(high.0) gate alone cost \(change(high.1, direct)) of "
-          + "\(direct.original.metric), in the \(low.0) gate \(change(low.1, direct)).")
+        "Measured one by one and added up, 2 bits in the matrices of the \(high.0) gate cost "
+          + "\(change(high.1, direct)) of \(direct.original.metric), in those of the \(low.0) gate "
+          + "\(change(low.1, direct)).")
     }
     if let suggestion {
       let bits = suggestion.plan.rules.count

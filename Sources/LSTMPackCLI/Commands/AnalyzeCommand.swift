@@ -114,34 +114,53 @@ struct AnalyzeCommand: ParsableCommand {
       json ? text.json.serialized(pretty: true) : csv ? text.csv : text.text(planFile: plan))
   }
 
-  /// What running the model tells; `nil` when nothing is given and the model cannot be run.
+  /// What running the model tells.
   private func analyzeData(
     _ model: Model, _ source: ByteSource, _ hook: CommandHook?
-  ) throws -> DataText? {
-    var given: EvaluationData?
-    var origin = DataText.Origin(source: "hook", name: nil, description: "scores of the hook")
-    do throws(DiagnosticError) {
-      if let (read, name) = try data.read(labels: task.labels, for: model) {
-        given = read
-        origin = DataText.Origin(source: "file", name: name, description: name)
-      } else if model.obstacleToRunning == nil {
-        let made = try GeneratedInputs(for: model, seed: seed, threads: threads.count)
-        given = made.data
-        origin = DataText.Origin(
-          source: made.source.rawValue, name: nil, description: made.description)
-      } else if hook == nil {
-        return nil
-      }
-    } catch { throw error.inFile(source.name) }
+  ) throws -> DataText {
+    let (origin, given, layers) = try inputs(for: model, source, hasHook: hook != nil)
     let bars = StageProgress()
     do throws(DiagnosticError) {
       return DataText(
         analysis: try DataAnalyzer(
           task: task.known, output: task.output, hook: hook, steps: sample, jobs: jobs.jobs,
           threads: threads.count
-        ).analyze(model, on: given, progress: bars.update), origin: origin)
+        ).analyze(model, on: given, layers: layers, progress: bars.update), origin: origin)
     } catch {
       throw DataOptions.located(error, model: source.name, data: origin.name)
+    }
+  }
+
+  /// What the model is run on: the data; made-up inputs; or, when it cannot be run as a whole, its
+  /// layers alone.
+  private func inputs(
+    for model: Model, _ source: ByteSource, hasHook: Bool
+  ) throws -> (DataText.Origin, EvaluationData?, LayersAlone?) {
+    do throws(DiagnosticError) {
+      if let (read, name) = try data.read(labels: task.labels, for: model) {
+        return (DataText.Origin(source: "file", name: name, description: name), read, nil)
+      }
+    } catch { throw error.inFile(source.name) }
+    let obstacle: DiagnosticError
+    do throws(DiagnosticError) {
+      let made = try GeneratedInputs(for: model, seed: seed, threads: threads.count)
+      let origin = DataText.Origin(
+        source: made.source.rawValue, name: nil, description: made.description)
+      return (origin, made.data, nil)
+    } catch { obstacle = error }
+    // Nobody asked for a run: what cannot be run is said, and the layers are run alone.
+    do throws(DiagnosticError) {
+      let layers = try LayersAlone(model, seed: seed, threads: threads.count)
+      let reason = [obstacle.object, obstacle.problem].compactMap { $0 }.joined(separator: ": ")
+      return (
+        DataText.Origin(
+          source: "layers", name: nil,
+          description: "made-up normal numbers, seed \(seed), each LSTM layer by itself, since the "
+            + "model cannot be run as a whole (\(reason))"), nil, layers
+      )
+    } catch {
+      guard hasHook else { throw error.inFile(source.name) }
+      return (DataText.Origin(source: "hook", name: nil, description: "the hook"), nil, nil)
     }
   }
 }

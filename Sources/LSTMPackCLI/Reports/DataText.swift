@@ -4,7 +4,7 @@ import LSTMPackKit
 struct DataText {
   /// What the model was run on.
   struct Origin {
-    /// `file`, `generated`, `statistics`, `seeded` or `hook`.
+    /// `file`, `generated`, `statistics`, `seeded`, `layers` or `hook`.
     let source: String
     /// The file, if there is one.
     let name: String?
@@ -61,7 +61,9 @@ struct DataText {
   }
 
   private var sampleText: String {
-    guard let items = analysis.items else { return ", by the hook" }
+    guard let items = analysis.items else {
+      return origin.source == "layers" ? ", of the layers by themselves" : ", by the hook"
+    }
     return ", \(items) outputs of \(origin.description)"
   }
 

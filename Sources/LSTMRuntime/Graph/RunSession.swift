@@ -23,6 +23,17 @@ public struct RunSession: Sendable {
     public var directionCount: Int
     /// What it recorded, and its last state.
     public var result: LSTMResult
+
+    /// Creates a run.
+    public init(
+      name: String, layer: Int, input: LSTMSequence?, directionCount: Int, result: LSTMResult
+    ) {
+      self.name = name
+      self.layer = layer
+      self.input = input
+      self.directionCount = directionCount
+      self.result = result
+    }
   }
 
   /// Creates a session that has not begun.

@@ -93,19 +93,40 @@ public struct GateAnalyzer: Sendable {
       }
     }
     for index in directions.indices {
-      directions[index].sensitivities = sensitivities(
+      directions[index].sensitivities = Self.sensitivities(
         weights[index], directions[index].statistics)
     }
     return directions
   }
 
+  /// Takes the gates from layers that were run alone.
+  ///
+  /// - Parameters:
+  ///   - layers: The layers.
+  ///   - model: Their model.
+  /// - Returns: Gate statistics of the runs.
+  static func analyze(_ layers: LayersAlone, of model: Model) -> GateAnalysis {
+    var analysis = GateAnalysis(directions: [], leftOut: layers.leftOut)
+    for run in layers.runs {
+      guard case .lstm(let layer) = model.layers[run.layer].kind else { continue }
+      for (index, found) in run.result.gates.enumerated() {
+        analysis.directions.append(
+          GateAnalysis.Direction(
+            layer: run.name, direction: layer.directions[index].direction, statistics: found,
+            sensitivities: sensitivities(
+              model.lstmWeights[layer.weights].directions[index], found)))
+      }
+    }
+    return analysis
+  }
+
   /// The sensitivities of the gates of one direction.
-  private func sensitivities(
+  private static func sensitivities(
     _ weights: DirectionWeights, _ statistics: GateStatistics
   ) -> PerGate<GateAnalysis.Sensitivity> {
     PerGate { gate in
-      let input = Self.rowSquares(weights.inputWeights[gate].dequantized)
-      let recurrent = Self.rowSquares(weights.recurrentWeights[gate].dequantized)
+      let input = rowSquares(weights.inputWeights[gate].dequantized)
+      let recurrent = rowSquares(weights.recurrentWeights[gate].dequantized)
       let values = statistics.gates[gate]
       return GateAnalysis.Sensitivity(
         input: values.sensitivity(rowSquares: input),

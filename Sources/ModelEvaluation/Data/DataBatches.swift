@@ -14,6 +14,8 @@ public struct DataBatches: Sendable {
   private let readsBackwards: Bool
   /// Whether the model has time before the sequences.
   public let isTimeMajor: Bool
+  /// The sequences that the model takes at once, when it takes no other number.
+  private let fixedCount: Int?
 
   /// Fits data to a model.
   ///
@@ -21,6 +23,9 @@ public struct DataBatches: Sendable {
   public init(_ data: EvaluationData, for model: PreparedModel) throws(DiagnosticError) {
     self.data = data
     readsBackwards = model.readsBackwards
+    fixedCount = model.inputs.first { !model.stateInputs.contains($0.name) }.flatMap { input in
+      input.shape.count < 2 || model.isTimeMajor(input) ? nil : input.shape[0]
+    }
     do {
       switch data.content {
       case .text:
@@ -52,7 +57,7 @@ public struct DataBatches: Sendable {
           tokens, text, streams: min(streams, sequences), length: length, from: 0,
           count: min(steps, length))
       }
-      return try part(0..<min(sequences, data.count))
+      return try part(0..<min(max(sequences, fixedCount ?? 0), data.count))
     } catch { throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)") }
   }
 
