@@ -37,7 +37,8 @@ let package = Package(
     .executable(name: "lstmpack-bench", targets: ["lstmpack-bench"]),
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/hummingbird-project/swift-mustache", from: "2.1.1"),
   ],
   targets: [
     // 1: C libraries
@@ -99,6 +100,12 @@ let package = Package(
         "ModelCompression", "ModelAnalysis",
       ]),
 
+    library(
+      "AnalysisReport",
+      [
+        "Diagnostics", "OrderedJSON", .product(name: "Mustache", package: "swift-mustache"),
+      ]),
+
     // 8-10: product, command line, executables
     library(
       "LSTMPackKit",
@@ -106,6 +113,7 @@ let package = Package(
         "Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "Checkpoints", "BVQ",
         "MatrixCompression", "LSTMRuntime", "ModelEvaluation", "ModelAnalysis",
         "ModelCompression", "LSTMTraining", "PlanSearch",
+        "AnalysisReport",
       ]),
     library("LSTMPackCLI", ["LSTMPackKit", argumentParser]),
     .executableTarget(name: "lstmpack", dependencies: ["LSTMPackCLI"], swiftSettings: settings),
@@ -116,7 +124,7 @@ let package = Package(
 
     // Tests
     .target(
-      name: "TestSupport", dependencies: ["Diagnostics", "LSTMCore", "FileSupport"],
+      name: "TestSupport", dependencies: ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport"],
       path: "Tests/TestSupport", swiftSettings: settings),
     tests("DiagnosticsTests", ["Diagnostics"]),
     tests("LSTMCoreTests", ["Diagnostics", "LSTMCore"]),
@@ -155,6 +163,7 @@ let package = Package(
         "Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "Checkpoints", "MatrixCompression",
         "LSTMRuntime", "ModelEvaluation", "ModelCompression", "ModelAnalysis",
       ]),
+    tests("AnalysisReportTests", ["Diagnostics", "OrderedJSON", "AnalysisReport"]),
     tests(
       "PlanSearchTests",
       [

@@ -1,6 +1,7 @@
 // The library product: one import for everything a program needs to read, analyse, compress and
 // store models. Each target keeps its own documentation.
 
+@_exported public import AnalysisReport
 @_exported public import BVQ
 @_exported public import Checkpoints
 @_exported public import Diagnostics

@@ -105,6 +105,10 @@ struct AnalyzeCommand: ParsableCommand {
     let measured = weightsOnly || csv ? nil : try analyzeData(file.model, source, hook)
     let text = AnalysisText(
       analyses: analyses, data: measured, model: file.model, source: source)
+    if let html {
+      let page = try HTMLReport.page(for: text.json)
+      try AtomicFile.write(Array(page.utf8), to: html, overwrite: force)
+    }
     if let plan {
       try AtomicFile.write(
         Array((text.suggestedPlan.json.serialized(pretty: true) + "\n").utf8), to: plan,

@@ -1,0 +1,77 @@
+public import Diagnostics
+public import LSTMCore
+public import LSTMRuntime
+public import ModelEvaluation
+
+/// The LSTM layers of a model that cannot be run as a whole, each alone on normal numbers.
+///
+/// As a hook it scores a model by how far the outputs h of its layers are from the original's: the root
+/// mean square over the layers of ‖h − ĥ‖ / ‖h‖.
+public struct LayersAlone: EvaluationHook {
+  private static let sequences = 4
+  private static let steps = 200
+
+  /// What each layer was given, and what it made of it; the layers that cannot be run are left out.
+  public let runs: [RunSession.LSTMRun]
+  /// The layers that cannot be run even alone, and why.
+  public let leftOut: [GateAnalysis.LeftOut]
+
+  /// Runs the layers.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - seed: The seed of the numbers.
+  ///   - threads: How many threads may work; results do not depend on it.
+  /// - Throws: ``DiagnosticError`` when no layer can be run.
+  public init(_ model: Model, seed: UInt64, threads: Int) throws(DiagnosticError) {
+    var random = SeededGenerator(seed: seed)
+    var runs: [RunSession.LSTMRun] = []
+    var leftOut: [GateAnalysis.LeftOut] = []
+    var sets: Set<Int> = []
+    for (index, item) in model.layers.enumerated() {
+      guard case .lstm(let layer) = item.kind, sets.insert(layer.weights).inserted else { continue }
+      do throws(DiagnosticError) {
+        let prepared = try PreparedLSTM(layer: layer, weights: model.lstmWeights[layer.weights])
+        let count = try checkedProduct(
+          [Self.sequences, Self.steps, prepared.inputSize], limit: 1 << 28, of: "a seeded input")
+        let input = LSTMSequence(
+          x: (0..<count).map { _ in random.normal() }, batch: Self.sequences, steps: Self.steps)
+        runs.append(
+          RunSession.LSTMRun(
+            name: item.name, layer: index, input: input, directionCount: layer.directions.count,
+            result: prepared.run(
+              input, recording: [.outputs, .cells, .gates], threads: threads)))
+      } catch { leftOut.append(GateAnalysis.LeftOut(layer: item.name, reason: error.problem)) }
+    }
+    guard !runs.isEmpty else {
+      throw DiagnosticError(
+        .notRunnable, object: leftOut.first?.layer, leftOut.first?.reason ?? "has no LSTM layer")
+    }
+    self.runs = runs
+    self.leftOut = leftOut
+  }
+
+  /// Scores a model whose layers are those of the original.
+  public func evaluate(_ model: Model) throws(DiagnosticError) -> HookScore {
+    var total = 0.0
+    for run in runs {
+      guard case .lstm(let layer) = model.layers[run.layer].kind, let input = run.input else {
+        continue
+      }
+      let result = try PreparedLSTM(layer: layer, weights: model.lstmWeights[layer.weights])
+        .run(input)
+      var (difference, norm) = (0.0, 0.0)
+      for (a, b) in zip(result.outputs, run.result.outputs) {
+        difference += (Double(a) - Double(b)) * (Double(a) - Double(b))
+        norm += Double(b) * Double(b)
+      }
+      total += difference == 0 ? 0 : difference / norm
+    }
+    let error = (total / Double(runs.count)).squareRoot()
+    guard error.isFinite else {
+      throw DiagnosticError(.hookFailed, "the outputs of the layers are no finite numbers")
+    }
+    return HookScore(
+      metric: "hRelativeError", value: error, higherIsBetter: false, divergence: error * error)
+  }
+}
