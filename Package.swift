@@ -50,6 +50,7 @@ let package = Package(
     system("CCrypto", pkgConfig: "libcrypto", apt: "libssl-dev", brew: "openssl@3"),
     system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev", brew: "zlib"),
     .target(name: "COnnx", dependencies: ["CProtobufC"]),
+    .target(name: "CPackedKernels"),
 
     // 2: vocabulary and ground
     library("Diagnostics", []),
@@ -72,7 +73,7 @@ let package = Package(
     library("DataFiles", ["Diagnostics", "FileSupport", "ZipArchive"]),
     library("BVQ", ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport"]),
     library("MatrixCompression", ["Diagnostics", "LSTMCore", "LinearAlgebra"]),
-    library("LSTMRuntime", ["Diagnostics", "LSTMCore", "CDNNL"]),
+    library("LSTMRuntime", ["Diagnostics", "LSTMCore", "CDNNL", "CPackedKernels"]),
 
     // 5-6: whole models
     library(
