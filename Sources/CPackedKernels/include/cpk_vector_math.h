@@ -21,6 +21,11 @@ typedef struct {
   void (*logistic)(float *row, size_t count);
   /// row[i] = tanh(row[i]); the error is below 3e-7.
   void (*tanh)(float *row, size_t count);
+  /// The usual LSTM cell from the sums of its gates: c[u] = logistic(f[u]) * c[u] + logistic(i[u]) * tanh(g[u]);
+  /// h[u] = logistic(o[u]) * tanh(c[u]).
+  void (*lstm_cell)(
+      const float *i, const float *f, const float *g, const float *o, float *c, float *h,
+      size_t count);
 } cpk_vector_math;
 
 /// The functions for an instruction set that the machine has.

@@ -50,4 +50,22 @@ internal import CPackedKernels
   package func tanh(_ row: UnsafeMutablePointer<Float>, count: Int) {
     unsafe functions.pointee.tanh(row, count)
   }
+
+  /// The usual LSTM cell, for some units: c = σ(f) c + σ(i) tanh(g), h = σ(o) tanh(c).
+  ///
+  /// - Parameters:
+  ///   - z: The sums of the gates i, f, g, o, `[4 · units]`.
+  ///   - units: How many units the layer has.
+  ///   - part: Which of them.
+  ///   - c: The cells, `[units]`.
+  ///   - h: The outputs, `[units]`.
+  package func cell(
+    z: UnsafePointer<Float>, units: Int, part: Range<Int>, c: UnsafeMutablePointer<Float>,
+    h: UnsafeMutablePointer<Float>
+  ) {
+    let i = unsafe z + part.lowerBound
+    unsafe functions.pointee.lstm_cell(
+      i, i + units, i + 2 * units, i + 3 * units, c + part.lowerBound, h + part.lowerBound,
+      part.count)
+  }
 }
