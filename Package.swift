@@ -33,6 +33,7 @@ let package = Package(
   platforms: [.macOS(.v15)],
   products: [
     .library(name: "LSTMPackKit", targets: ["LSTMPackKit"]),
+    .library(name: "lstmpack_c", type: .dynamic, targets: ["LSTMPackC"]),
     .executable(name: "lstmpack", targets: ["lstmpack"]),
     .executable(name: "lstmpack-bench", targets: ["lstmpack-bench"]),
   ],
@@ -101,6 +102,7 @@ let package = Package(
         "MatrixCompression", "LSTMRuntime", "ModelEvaluation", "ModelAnalysis",
         "ModelCompression", "LSTMTraining",
       ]),
+    library("LSTMPackC", ["Diagnostics", "FileSupport", "LSTMCore", "BVQ", "LSTMRuntime"]),
     library("LSTMPackCLI", ["LSTMPackKit", argumentParser]),
     .executableTarget(name: "lstmpack", dependencies: ["LSTMPackCLI"], swiftSettings: settings),
     library("BenchmarkData", ["Diagnostics", "LSTMCore", "FileSupport"]),

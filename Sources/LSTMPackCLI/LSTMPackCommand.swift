@@ -30,7 +30,7 @@ public struct LSTMPackCommand: ParsableCommand {
       InspectCommand.self, AnalyzeCommand.self, LowRankCommand.self, QuantizeCommand.self,
       CompressCommand.self,
       EvalCommand.self, RunCommand.self, VerifyCommand.self, ExportCommand.self,
-      TrainCommand.self,
+      TrainCommand.self, BenchCommand.self,
       ReadModelCommand.self,
     ])
 

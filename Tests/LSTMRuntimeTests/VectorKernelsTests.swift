@@ -142,7 +142,7 @@ import Testing
     self.offset = offset
   }
 
-  deinit { for unsafestart in unsafe starts { unsafe start.deallocate() } }
+  deinit { unsafe starts.forEach { unsafe $0.deallocate() } }
 
   /// Where a row begins.
   subscript(index: Int) -> UnsafeMutablePointer<Float> { unsafe starts[index] + offset }

@@ -92,6 +92,8 @@ struct EvalCommand: ParsableCommand {
 
   @OptionGroup var threads: ThreadOptions
 
+  @OptionGroup var kernels: KernelCommandOptions
+
   /// `--max-drop` as a share.
   private var allowedDrop: Double? {
     guard let maxDrop else { return nil }
@@ -155,7 +157,8 @@ struct EvalCommand: ParsableCommand {
       report = try Evaluator(
         candidate: file.model, reference: reference,
         task: task.flatMap { EvaluationReport.Task(rawValue: $0) }, output: output,
-        cache: cache.settings, threads: threads.count
+        cache: cache.settings, threads: threads.count,
+        kernels: try kernels.options(standard: .float32)
       ).evaluate(evaluated, saving: recorder, progress: progress.update)
     } catch { throw DataOptions.located(error, model: source.name, data: found?.name) }
     if let hook {

@@ -23,20 +23,22 @@ package struct LevelGrid: Equatable {
       return
     }
     let (second, third) = ((levels[1] - offset) / range, (levels[2] - offset) / range)
-    var best: (distance: Float, n: Float) = (.infinity, 255)
+    // Each lane keeps the best of its own candidates.
+    var nearest = SIMD8<Float>(repeating: .infinity)
+    var counts = SIMD8<Float>(repeating: 255)
     var candidates = SIMD8<Float>(255, 254, 253, 252, 251, 250, 249, 248)
-    while candidates[7] >= 128 {
-      let distance =
-        pointwiseMax(Self.distance(second * candidates), Self.distance(third * candidates))
-        / candidates
-      let nearest = distance.min()
-      if nearest < best.distance {
-        for lane in 0..<8 where distance[lane] == nearest {
-          best = (nearest, candidates[lane])
-          break
-        }
-      }
+    for _ in 0..<16 {
+      let (a, b) = (Self.distance(second * candidates), Self.distance(third * candidates))
+      let distance = a.replacing(with: b, where: b .> a) / candidates
+      let isNearer = distance .< nearest
+      nearest.replace(with: distance, where: isNearer)
+      counts.replace(with: candidates, where: isNearer)
       candidates -= 8
+    }
+    var best: (distance: Float, n: Float) = (.infinity, 255)
+    for lane in 0..<8
+    where (nearest[lane], -counts[lane]) < (best.distance, -best.n) {
+      best = (nearest[lane], counts[lane])
     }
     scale = range / best.n
     let middle = [second, third].map { UInt32(min(max(($0 * best.n).rounded(), 0), best.n)) }
@@ -47,6 +49,6 @@ package struct LevelGrid: Equatable {
   private static func distance(_ x: SIMD8<Float>) -> SIMD8<Float> {
     // Adding and taking away 1.5 · 2²³ rounds.
     let rest = x - ((x + 12_582_912) - 12_582_912)
-    return pointwiseMax(rest, 0 - rest)
+    return rest.replacing(with: 0 - rest, where: rest .< 0)
   }
 }
