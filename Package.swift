@@ -33,6 +33,7 @@ let package = Package(
   platforms: [.macOS(.v15)],
   products: [
     .library(name: "LSTMPackKit", targets: ["LSTMPackKit"]),
+    .library(name: "lstmpack_c", type: .dynamic, targets: ["LSTMPackC"]),
     .executable(name: "lstmpack", targets: ["lstmpack"]),
     .executable(name: "lstmpack-bench", targets: ["lstmpack-bench"]),
   ],
@@ -51,6 +52,7 @@ let package = Package(
     system("CCrypto", pkgConfig: "libcrypto", apt: "libssl-dev", brew: "openssl@3"),
     system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev", brew: "zlib"),
     .target(name: "COnnx", dependencies: ["CProtobufC"]),
+    .target(name: "CPackedKernels"),
 
     // 2: vocabulary and ground
     library("Diagnostics", []),
@@ -73,7 +75,7 @@ let package = Package(
     library("DataFiles", ["Diagnostics", "FileSupport", "ZipArchive"]),
     library("BVQ", ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport"]),
     library("MatrixCompression", ["Diagnostics", "LSTMCore", "LinearAlgebra"]),
-    library("LSTMRuntime", ["Diagnostics", "LSTMCore", "CDNNL"]),
+    library("LSTMRuntime", ["Diagnostics", "LSTMCore", "CDNNL", "CPackedKernels"]),
 
     // 5-6: whole models
     library(
@@ -115,6 +117,7 @@ let package = Package(
         "ModelCompression", "LSTMTraining", "PlanSearch",
         "AnalysisReport",
       ]),
+    library("LSTMPackC", ["Diagnostics", "FileSupport", "LSTMCore", "BVQ", "LSTMRuntime"]),
     library("LSTMPackCLI", ["LSTMPackKit", argumentParser]),
     .executableTarget(name: "lstmpack", dependencies: ["LSTMPackCLI"], swiftSettings: settings),
     library("BenchmarkData", ["Diagnostics", "LSTMCore", "FileSupport"]),

@@ -31,7 +31,7 @@ public struct LSTMPackCommand: ParsableCommand {
       QuantizeCommand.self,
       CompressCommand.self,
       EvalCommand.self, RunCommand.self, VerifyCommand.self, ExportCommand.self,
-      TrainCommand.self,
+      TrainCommand.self, BenchCommand.self,
       ReadModelCommand.self,
     ])
 

@@ -21,6 +21,7 @@ public struct Evaluator: Sendable {
   let outputs: [String]?
   let cache: CachePointer.Settings?
   let threads: Int
+  let kernels: KernelOptions
 
   /// Creates an evaluator.
   ///
@@ -31,9 +32,11 @@ public struct Evaluator: Sendable {
   ///   - output: The output that is scored; the first one of the model when `nil`.
   ///   - cache: The cache with which a text is read a second time, if any.
   ///   - threads: How many threads may work.
+  ///   - kernels: How products are computed, those of the reference, too.
   public init(
     candidate: Model, reference: Reference? = nil, task: EvaluationReport.Task? = nil,
-    output: String? = nil, cache: CachePointer.Settings? = nil, threads: Int = 1
+    output: String? = nil, cache: CachePointer.Settings? = nil, threads: Int = 1,
+    kernels: KernelOptions = KernelOptions()
   ) {
     self.candidate = candidate
     self.reference = reference
@@ -41,6 +44,7 @@ public struct Evaluator: Sendable {
     outputs = output.map { [$0] }
     self.cache = cache
     self.threads = threads
+    self.kernels = kernels
   }
 
   /// Evaluates.
@@ -82,10 +86,12 @@ struct EvaluationSubject {
   var report = EvaluationReport.Subject()
 
   init(
-    _ model: Model, outputs: [String]?, carriesState: Bool, addingDecoderInput: Bool = false
+    _ model: Model, outputs: [String]?, carriesState: Bool, addingDecoderInput: Bool = false,
+    kernels: KernelOptions
   ) throws {
     prepared = try PreparedModel(
-      model, outputs: outputs, leavingOutSoftmax: true, addingDecoderInput: addingDecoderInput)
+      model, outputs: outputs, leavingOutSoftmax: true, addingDecoderInput: addingDecoderInput,
+      options: kernels)
     session = RunSession(carriesState: carriesState)
     report.weightByteCount = prepared.weightByteCount
   }

@@ -15,10 +15,12 @@ struct SequenceEvaluation {
     _ data: EvaluationData, saving: SavedOutputs.Recorder?, progress: Evaluator.Progress
   ) throws -> EvaluationReport {
     var candidate = try EvaluationSubject(
-      evaluator.candidate, outputs: evaluator.outputs, carriesState: false)
+      evaluator.candidate, outputs: evaluator.outputs, carriesState: false,
+      kernels: evaluator.kernels)
     var base: EvaluationSubject?
     if case .model(let model)? = evaluator.reference {
-      base = try EvaluationSubject(model, outputs: evaluator.outputs, carriesState: false)
+      base = try EvaluationSubject(
+        model, outputs: evaluator.outputs, carriesState: false, kernels: evaluator.kernels)
       guard base?.prepared.inputs.map(\.name) == candidate.prepared.inputs.map(\.name) else {
         throw DiagnosticError(
           .badEvaluationData,

@@ -11,7 +11,8 @@ struct TextSubject {
 
   init(_ model: Model, _ evaluator: Evaluator, cache: TextCache?) throws {
     subject = try EvaluationSubject(
-      model, outputs: evaluator.outputs, carriesState: true, addingDecoderInput: cache != nil)
+      model, outputs: evaluator.outputs, carriesState: true, addingDecoderInput: cache != nil,
+      kernels: evaluator.kernels)
     axes = try TextAxes(subject.prepared)
     self.cache = cache
   }

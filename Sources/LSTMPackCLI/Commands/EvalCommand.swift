@@ -74,6 +74,8 @@ struct EvalCommand: ParsableCommand {
 
   @OptionGroup var threads: ThreadOptions
 
+  @OptionGroup var kernels: KernelCommandOptions
+
   /// `--max-drop` as a share.
   private var allowedDrop: Double? { maxDrop.flatMap { Share($0)?.value } }
 
@@ -129,7 +131,8 @@ struct EvalCommand: ParsableCommand {
       report = try Evaluator(
         candidate: file.model, reference: reference,
         task: task.known, output: task.output,
-        cache: cache.settings, threads: threads.count
+        cache: cache.settings, threads: threads.count,
+        kernels: try kernels.options(standard: .float32)
       ).evaluate(evaluated, saving: recorder, progress: progress.update)
     } catch { throw DataOptions.located(error, model: source.name, data: found?.name) }
     if let hook {

@@ -66,6 +66,8 @@ struct RunCommand: ParsableCommand {
 
   @OptionGroup var threads: ThreadOptions
 
+  @OptionGroup var kernels: KernelCommandOptions
+
   func validate() throws {
     if stream, data.data != nil || out != nil || states {
       throw ValidationError("--stream reads standard input and writes standard output.")
@@ -92,7 +94,7 @@ struct RunCommand: ParsableCommand {
       if stream {
         try StreamRun(
           model: model, output: output.first, vocabulary: try data.vocabulary(), top: top,
-          threads: threads.count
+          threads: threads.count, kernels: try kernels.options(standard: .float32)
         ).run()
       } else {
         try runWhole(model)
@@ -117,7 +119,9 @@ struct RunCommand: ParsableCommand {
 
   private func runWhole(_ model: Model) throws {
     guard let (given, _) = try data.read(for: model) else { return }
-    let prepared = try PreparedModel(model, outputs: output.isEmpty ? nil : output)
+    let prepared = try PreparedModel(
+      model, outputs: output.isEmpty ? nil : output,
+      options: try kernels.options(standard: .float32))
     let batches = try DataBatches(given, for: prepared)
     let progress = ProgressBar("run")
     var results: [[Tensor]] = []

@@ -10,9 +10,10 @@ struct StreamRun {
   let vocabulary: Vocabulary?
   let top: Int?
   let threads: Int
+  let kernels: KernelOptions
 
   func run() throws {
-    let prepared = try PreparedModel(model, outputs: output.map { [$0] })
+    let prepared = try PreparedModel(model, outputs: output.map { [$0] }, options: kernels)
     let inputs = prepared.inputs.filter { !prepared.stateInputs.contains($0.name) }
     guard let input = inputs.first, inputs.count == 1 else {
       throw DiagnosticError(

@@ -10,8 +10,8 @@ extension Activation {
   package func apply(to values: UnsafeMutablePointer<Float>, count: Int) {
     switch function {
     case .linear: return
-    case .sigmoid: unsafe VectorMath.map(values, count: count, VectorMath.logistic)
-    case .tanh: unsafe VectorMath.map(values, count: count, VectorMath.tanh)
+    case .sigmoid: unsafe VectorKernels.best.logistic(values, count: count)
+    case .tanh: unsafe VectorKernels.best.tanh(values, count: count)
     case .relu:
       unsafe VectorMath.map(values, count: count) { $0.replacing(with: 0, where: $0 .< 0) }
     case .hardSigmoid:

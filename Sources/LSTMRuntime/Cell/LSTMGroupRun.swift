@@ -1,14 +1,12 @@
 internal import LSTMCore
 
 /// The run of one direction over some of the sequences of a batch.
-///
-/// Equations: ONNX, `docs/Operators.md`, LSTM; Keras' cell is the case without peepholes and clip.
 @safe struct LSTMGroupRun {
   /// About so many rows of input are multiplied at once.
   private static let rowsPerBlock = 128
 
   private let direction: PreparedDirection
-  private let layer: LSTMLayer
+  private let cell: CellUpdate
   private let index: Int
   private let inputs: Int
   private let units: Int
@@ -25,7 +23,7 @@ internal import LSTMCore
     recording: LSTMRecording, memory: LSTMMemory
   ) {
     self.direction = lstm.directions[direction]
-    self.layer = lstm.layer
+    cell = CellUpdate(lstm.directions[direction], lstm.layer, units: lstm.hiddenSize)
     self.index = direction
     self.inputs = lstm.inputSize
     self.units = lstm.hiddenSize
@@ -121,55 +119,25 @@ internal import LSTMCore
     z: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>,
     c: UnsafeMutablePointer<Float>, temporary: UnsafeMutablePointer<Float>
   ) {
-    let settings = direction.settings
-    let (i, f) = unsafe (z, z + units)
-    let (g, o) = unsafe (z + 2 * units, z + 3 * units)
-    if let peepholes = direction.peepholes {
-      for unit in 0..<units {
-        unsafe i[unit] += peepholes[.input][unit] * c[unit]
-        unsafe f[unit] += peepholes[.forget][unit] * c[unit]
-      }
-    }
-    unsafe clip(z, count: 3 * units)
-    if settings.gateActivation.isElementwise {
-      // i and f stand side by side.
-      unsafe settings.gateActivation.apply(to: i, count: 2 * units)
+    let output = unsafe direction.projection == nil ? h : temporary
+    if cell.isUsual && !recording.contains(.gates) {
+      unsafe VectorKernels.best.cell(z: z, units: units, part: 0..<units, c: c, h: output)
     } else {
-      unsafe settings.gateActivation.apply(to: i, count: units)
-      unsafe settings.gateActivation.apply(to: f, count: units)
+      unsafe cell.apply(z: z, c: c, output: output)
     }
-    if layer.couplesInputAndForget {
-      for unit in 0..<units { unsafe f[unit] = 1 - i[unit] }
-    }
-    unsafe settings.cellActivation.apply(to: g, count: units)
-    for unit in 0..<units { unsafe c[unit] = f[unit] * c[unit] + i[unit] * g[unit] }
-    if let peepholes = direction.peepholes {
-      for unit in 0..<units { unsafe o[unit] += peepholes[.output][unit] * c[unit] }
-    }
-    unsafe clip(o, count: units)
-    unsafe settings.gateActivation.apply(to: o, count: units)
-    unsafe temporary.update(from: c, count: units)
-    unsafe settings.outputActivation.apply(to: temporary, count: units)
     if let projection = direction.projection {
-      for unit in 0..<units { unsafe temporary[unit] *= o[unit] }
       unsafe projection.apply(
         Rows(start: temporary, stride: units, count: 1), outputs: 0..<outputSize,
         to: MutableRows(start: h, stride: outputSize), accumulate: false)
-    } else {
-      for unit in 0..<units { unsafe h[unit] = o[unit] * temporary[unit] }
     }
     if recording.contains(.gates) {
       for gate in Gate.allCases {
         unsafe statistics.add(
           z + gate.rawValue * units, count: units, gate: gate,
-          activation: gate == .cell ? settings.cellActivation : settings.gateActivation)
+          activation: gate == .cell
+            ? cell.settings.cellActivation : cell.settings.gateActivation)
       }
     }
-  }
-
-  private func clip(_ values: UnsafeMutablePointer<Float>, count: Int) {
-    guard let limit = layer.clip, limit > 0 else { return }
-    for index in 0..<count { unsafe values[index] = min(max(values[index], -limit), limit) }
   }
 
   private func record(
@@ -184,9 +152,4 @@ internal import LSTMCore
       unsafe (cells + offset * units).update(from: c, count: units)
     }
   }
-}
-
-extension Activation {
-  /// Whether each result depends on one number only.
-  fileprivate var isElementwise: Bool { function != .softmax }
 }

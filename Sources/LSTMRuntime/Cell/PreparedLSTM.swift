@@ -33,9 +33,12 @@ public struct PreparedLSTM: Sendable {
   /// - Parameters:
   ///   - layer: How it runs.
   ///   - weights: Its weights, with as many directions.
+  ///   - options: How products are computed.
   /// - Throws: ``DiagnosticError`` with code `notRunnable` for an activation that lstmpack does not
   ///   know.
-  public init(layer: LSTMLayer, weights: LSTMWeights) throws(DiagnosticError) {
+  public init(
+    layer: LSTMLayer, weights: LSTMWeights, options: KernelOptions = KernelOptions()
+  ) throws(DiagnosticError) {
     inputSize = weights.inputSize
     hiddenSize = weights.hiddenSize
     outputSize = weights.outputSize
@@ -52,7 +55,8 @@ public struct PreparedLSTM: Sendable {
       }
     }
     directions = zip(layer.directions, weights.directions).map {
-      PreparedDirection(settings: $0, weights: $1, hiddenSize: weights.hiddenSize)
+      PreparedDirection(
+        settings: $0, weights: $1, hiddenSize: weights.hiddenSize, options: options)
     }
   }
 }
@@ -70,10 +74,13 @@ struct PreparedDirection: Sendable {
   /// `[outputSize, hiddenSize]`.
   let projection: (any LinearMap)?
 
-  init(settings: DirectionSettings, weights: DirectionWeights, hiddenSize: Int) {
+  init(
+    settings: DirectionSettings, weights: DirectionWeights, hiddenSize: Int,
+    options: KernelOptions
+  ) {
     self.settings = settings
-    input = LinearMaps.stack(Gate.allCases.map { weights.inputWeights[$0] })
-    recurrent = LinearMaps.stack(Gate.allCases.map { weights.recurrentWeights[$0] })
+    input = LinearMaps.stack(Gate.allCases.map { weights.inputWeights[$0] }, options)
+    recurrent = LinearMaps.stack(Gate.allCases.map { weights.recurrentWeights[$0] }, options)
     var bias = [Float](repeating: 0, count: 4 * hiddenSize)
     for vectors in [weights.bias, weights.recurrentBias] {
       guard let vectors else { continue }
@@ -83,6 +90,6 @@ struct PreparedDirection: Sendable {
     }
     self.bias = bias
     peepholes = weights.peepholes
-    projection = weights.projection.map(LinearMaps.map)
+    projection = weights.projection.map { LinearMaps.map($0, options) }
   }
 }

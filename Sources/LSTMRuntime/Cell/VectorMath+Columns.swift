@@ -1,4 +1,6 @@
 /// Softmax over columns, a row at a time: for scores whose classes are rows.
+///
+/// The reference that `VectorKernels` is compared with.
 extension VectorMath {
   /// Replaces elements by those of a row, plus a bias, where these are larger.
   ///

@@ -3,7 +3,8 @@ internal import LSTMCore
 /// Exponential, logistic and hyperbolic tangent of eight numbers at a time.
 ///
 /// The relative error is below 4e-7 (`VectorMathTests` compares them with double precision). Not a
-/// number stays not a number.
+/// number stays not a number. Rows of logistic functions and hyperbolic tangents go through the same
+/// operations in C (`VectorKernels`), bit for bit.
 package enum VectorMath {
   package typealias Vector = SIMD8<Float>
 
@@ -65,7 +66,7 @@ package enum VectorMath {
 
   /// Replaces every element by a function of it.
   @inline(__always)
-  static func map(
+  package static func map(
     _ values: UnsafeMutablePointer<Float>, count: Int, _ function: (Vector) -> Vector
   ) {
     let raw = UnsafeMutableRawPointer(values)

@@ -6,10 +6,14 @@ internal import LSTMCore
 /// A graph comes from a file and may name a layer as often as it likes; memory must not grow with
 /// that.
 final class PreparedLayers {
+  /// How their products are computed.
+  let options: KernelOptions
   private var lstms: [Int: PreparedLSTM] = [:]
   private var maps: [Int: any LinearMap] = [:]
   private var tables: [Int: EmbeddingTable] = [:]
   private var tensors: [String: Tensor] = [:]
+
+  init(_ options: KernelOptions) { self.options = options }
 
   /// The LSTM of a layer.
   func lstm(_ index: Int, _ make: () throws -> PreparedLSTM) rethrows -> PreparedLSTM {
@@ -22,7 +26,7 @@ final class PreparedLayers {
   /// The matrix of a dense layer.
   func map(_ index: Int, _ weights: WeightMatrix) -> any LinearMap {
     if let known = maps[index] { return known }
-    let made = LinearMaps.map(weights)
+    let made = LinearMaps.map(weights, options)
     maps[index] = made
     return made
   }

@@ -54,12 +54,13 @@ public struct PreparedModel: Sendable {
   ///     output, if one does, so that logarithms of probabilities are exact.
   ///   - addingDecoderInput: Whether to return, after the outputs, what the dense operation reads
   ///     that makes the first output: the hidden states of a language model.
+  ///   - options: How products are computed.
   /// - Throws: ``DiagnosticError`` with code `notRunnable` when the model has no graph, an output
   ///   does not exist, an operation on the way to one is not supported, or no dense operation makes
   ///   the first output.
   public init(
     _ model: Model, outputs: [String]? = nil, leavingOutSoftmax: Bool = false,
-    addingDecoderInput: Bool = false
+    addingDecoderInput: Bool = false, options: KernelOptions = KernelOptions()
   ) throws(DiagnosticError) {
     guard var graph = model.graph else { throw .noGraph }
     var wanted = try GraphSearch(graph).values(of: outputs)
@@ -87,7 +88,7 @@ public struct PreparedModel: Sendable {
     var steps: [Step] = []
     var initialStateReads: Set<String> = []
     var otherReads: Set<String> = []
-    let preparedLayers = PreparedLayers()
+    let preparedLayers = PreparedLayers(options)
     for index in needed {
       let node = graph.nodes[index]
       do {

@@ -83,7 +83,7 @@ enum Convolution1D {
           rows[filter, position] = weights[position * filters * groups + group * filters + filter]
         }
       }
-      return LinearMaps.map(.dense(rows))
+      return LinearMaps.map(.dense(rows), KernelOptions())
     }
     var y = [Float](repeating: 0, count: batch * windows * filters * groups)
     for row in 0..<batch {

@@ -24,7 +24,7 @@ struct EmbeddingTable: Sendable {
     case .packed(let matrix): storage = .packed(PackedRows(matrix))
     case .product(let left, let right):
       // A row of the product is the row of the left factor times the right factor.
-      let map = LinearMaps.map(.dense(right.dequantized.transposed))
+      let map = LinearMaps.map(.dense(right.dequantized.transposed), KernelOptions())
       if case .packed(let matrix) = left {
         storage = .product(left: PackedRows(matrix), right: map)
       } else {
@@ -41,22 +41,57 @@ struct EmbeddingTable: Sendable {
       throw OperationCall.error(
         "has no token \(bad): the vocabulary has \(count), numbered from 0")
     }
-    var result: [Float] = []
-    result.reserveCapacity(tokens.count * size)
-    for token in tokens {
-      switch storage {
-      case .dense(let matrix): result += matrix.row(token)
-      case .packed(let matrix): result += matrix.row(token)
-      case .product(let left, let right): result += Self.product(left.row(token), right)
-      case .denseProduct(let left, let right):
-        result += Self.product(Array(left.row(token)), right)
+    return unsafe [Float](unsafeUninitializedCapacity: tokens.count * size) { result, count in
+      count = tokens.count * size
+      guard let start = result.baseAddress else { return }
+      for (index, token) in tokens.enumerated() {
+        unsafe copyRow(token, to: start + index * size)
       }
     }
-    return result
   }
 
-  private static func product(_ row: [Float], _ map: any LinearMap) -> [Float] {
-    map.applied(to: row, rows: 1, bias: nil, activation: .linear, threads: 1)
+  /// The bytes of the table in memory.
+  var byteCount: Int {
+    switch storage {
+    case .dense(let matrix): matrix.elements.count * MemoryLayout<Float>.stride
+    case .packed(let rows): rows.byteCount
+    case .product(let left, let right): left.byteCount + right.byteCount
+    case .denseProduct(let left, let right):
+      left.elements.count * MemoryLayout<Float>.stride + right.byteCount
+    }
+  }
+
+  /// Writes the vector of one token.
+  ///
+  /// - Precondition: The token is in the table.
+  func copyRow(_ token: Int, to output: UnsafeMutablePointer<Float>) {
+    switch storage {
+    case .dense(let matrix):
+      unsafe matrix.elements.withUnsafeBufferPointer {
+        guard let start = $0.baseAddress else { return }
+        unsafe output.update(from: start + token * size, count: size)
+      }
+    case .packed(let matrix): unsafe matrix.copyRow(token, to: output)
+    case .product(let left, let right):
+      var row = [Float](repeating: 0, count: right.inputSize)
+      unsafe row.withUnsafeMutableBufferPointer {
+        if let start = $0.baseAddress { unsafe left.copyRow(token, to: start) }
+      }
+      unsafe Self.multiply(row, right, to: output)
+    case .denseProduct(let left, let right):
+      unsafe Self.multiply(Array(left.row(token)), right, to: output)
+    }
+  }
+
+  private static func multiply(
+    _ row: [Float], _ map: any LinearMap, to output: UnsafeMutablePointer<Float>
+  ) {
+    unsafe row.withUnsafeBufferPointer {
+      guard let start = $0.baseAddress else { return }
+      unsafe map.apply(
+        Rows(start: start, stride: map.inputSize, count: 1), outputs: 0..<map.outputSize,
+        to: MutableRows(start: output, stride: map.outputSize), accumulate: false)
+    }
   }
 }
 
@@ -64,28 +99,28 @@ struct EmbeddingTable: Sendable {
 struct PackedRows: Sendable {
   private let matrix: PackedMatrix
   private let kernel: any RowKernel
-  private let factor: Float
+  /// The parameters with the exponent applied.
+  private let parameters: [Float]
 
   init(_ matrix: PackedMatrix) {
     self.matrix = matrix
     kernel = RowKernels.kernel(for: matrix.encoding)
-    factor = Float(sign: .plus, exponent: matrix.scaleExponent, significand: 1)
+    let factor = Float(sign: .plus, exponent: matrix.scaleExponent, significand: 1)
+    parameters = matrix.parameters.map { Float($0) * factor }
   }
 
-  /// One row, unpacked.
-  func row(_ index: Int) -> [Float] {
+  /// The bytes of codes and parameters in memory.
+  var byteCount: Int { matrix.codes.count + parameters.count * MemoryLayout<Float>.stride }
+
+  /// Writes one row, unpacked.
+  func copyRow(_ index: Int, to output: UnsafeMutablePointer<Float>) {
     let rowBytes = matrix.encoding.rowByteCount(columns: matrix.columns)
     let count = matrix.groupsPerRow * matrix.encoding.parametersPerGroup
-    let parameters = matrix.parameters[index * count..<(index + 1) * count]
-      .map { Float($0) * factor }
-    return unsafe [Float](unsafeUninitializedCapacity: matrix.columns) { output, initialized in
-      let rows = unsafe UnsafeMutableBufferPointer(rebasing: output[..<matrix.columns])
-      unsafe kernel.unpack(
-        PackedRow(
-          codes: matrix.codes[index * rowBytes..<(index + 1) * rowBytes],
-          parameters: parameters[...], groupSize: matrix.groupSize, encoding: matrix.encoding),
-        into: rows)
-      initialized = matrix.columns
-    }
+    unsafe kernel.unpack(
+      PackedRow(
+        codes: matrix.codes[index * rowBytes..<(index + 1) * rowBytes],
+        parameters: parameters[index * count..<(index + 1) * count],
+        groupSize: matrix.groupSize, encoding: matrix.encoding),
+      into: UnsafeMutableBufferPointer(start: output, count: matrix.columns))
   }
 }

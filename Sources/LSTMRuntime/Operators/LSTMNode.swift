@@ -20,7 +20,9 @@ struct LSTMNode: Sendable {
     let place = try node.layerIndex()
     self.layer = place
     lstm = try node.prepared.lstm(place) {
-      try PreparedLSTM(layer: layer, weights: node.model.lstmWeights[layer.weights])
+      try PreparedLSTM(
+        layer: layer, weights: node.model.lstmWeights[layer.weights],
+        options: node.prepared.options)
     }
   }
 

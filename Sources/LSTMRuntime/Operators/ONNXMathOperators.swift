@@ -182,7 +182,7 @@ enum ONNXMathOperators {
       let matrix = Matrix(
         rows: inner, columns: columns,
         elements: Array(w[index * inner * columns..<(index + 1) * inner * columns]))
-      y += LinearMaps.map(.dense(matrix.transposed)).applied(
+      y += LinearMaps.map(.dense(matrix.transposed), KernelOptions()).applied(
         to: Array(x[index * rows * inner..<(index + 1) * rows * inner]), rows: rows, bias: nil,
         activation: .linear, threads: call.threads)
     }

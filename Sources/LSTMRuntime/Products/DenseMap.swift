@@ -28,13 +28,21 @@ struct DenseMap: LinearMap {
     self.weights = weights
   }
 
-  func apply(_ x: Rows, outputs: Range<Int>, to y: MutableRows, accumulate: Bool) {
+  /// One row is computed as two.
+  func scratchByteCount(rows: Int) -> Int {
+    rows == 1 ? scratchBytes(2 * (inputSize + outputSize), of: Float.self) : 0
+  }
+
+  func apply(
+    _ x: Rows, outputs: Range<Int>, to y: MutableRows, accumulate: Bool,
+    scratch: UnsafeMutableRawPointer
+  ) {
     unsafe weights.withUnsafeBufferPointer { weights in
       guard let start = weights.baseAddress else { return }
       unsafe FloatProduct.run(
         x: x.start, xStride: x.stride, rows: x.count, inputs: inputSize,
         w: start + outputs.lowerBound, wStride: outputSize, outputs: outputs.count,
-        y: y.start, yStride: y.stride, accumulate: accumulate)
+        y: y.start, yStride: y.stride, accumulate: accumulate, scratch: scratch)
     }
   }
 }

@@ -9,16 +9,23 @@ struct FactoredMap: LinearMap {
   var outputSize: Int { left.outputSize }
   var byteCount: Int { left.byteCount + right.byteCount }
 
-  func apply(_ x: Rows, outputs: Range<Int>, to y: MutableRows, accumulate: Bool) {
+  func scratchByteCount(rows: Int) -> Int {
+    scratchBytes(rows * right.outputSize, of: Float.self)
+      + max(left.scratchByteCount(rows: rows), right.scratchByteCount(rows: rows))
+  }
+
+  func apply(
+    _ x: Rows, outputs: Range<Int>, to y: MutableRows, accumulate: Bool,
+    scratch: UnsafeMutableRawPointer
+  ) {
     let rank = right.outputSize
-    unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, x.count * rank)) {
-      scratch in
-      guard let inner = scratch.baseAddress else { return }
-      unsafe right.apply(
-        x, outputs: 0..<rank, to: MutableRows(start: inner, stride: rank), accumulate: false)
-      unsafe left.apply(
-        Rows(start: inner, stride: rank, count: x.count), outputs: outputs, to: y,
-        accumulate: accumulate)
-    }
+    let inner = unsafe scratch.bindMemory(to: Float.self, capacity: x.count * rank)
+    let rest = unsafe scratch + scratchBytes(x.count * rank, of: Float.self)
+    unsafe right.apply(
+      x, outputs: 0..<rank, to: MutableRows(start: inner, stride: rank), accumulate: false,
+      scratch: rest)
+    unsafe left.apply(
+      Rows(start: inner, stride: rank, count: x.count), outputs: outputs, to: y,
+      accumulate: accumulate, scratch: rest)
   }
 }

@@ -22,10 +22,12 @@ package enum FloatProduct {
   ///   - y: `[rows, outputs]`.
   ///   - yStride: The elements from one row of y to the next.
   ///   - accumulate: Whether to add to what is in y.
+  ///   - scratch: For one row, `2 · (inputs + outputs)` floats; memory of its own without it.
   static func run(
     x: UnsafePointer<Float>, xStride: Int, rows: Int, inputs: Int,
     w: UnsafePointer<Float>, wStride: Int, outputs: Int,
-    y: UnsafeMutablePointer<Float>, yStride: Int, accumulate: Bool
+    y: UnsafeMutablePointer<Float>, yStride: Int, accumulate: Bool,
+    scratch: UnsafeMutableRawPointer? = nil
   ) {
     guard rows > 0, outputs > 0 else { return }
     guard inputs > 0 else {
@@ -41,19 +43,26 @@ package enum FloatProduct {
         outputs: outputs, y: y, yStride: yStride, accumulate: accumulate)
       return
     }
-    unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * (inputs + outputs)) {
-      scratch in
-      guard let pair = scratch.baseAddress else { return }
-      let result = unsafe pair + 2 * inputs
-      for row in 0..<2 { unsafe (pair + row * inputs).update(from: x, count: inputs) }
-      if accumulate {
-        for row in 0..<2 { unsafe (result + row * outputs).update(from: y, count: outputs) }
+    guard let scratch = unsafe scratch else {
+      let byteCount = 2 * (inputs + outputs) * MemoryLayout<Float>.stride
+      unsafe withUnsafeTemporaryAllocation(byteCount: byteCount, alignment: 64) {
+        unsafe run(
+          x: x, xStride: xStride, rows: 1, inputs: inputs, w: w, wStride: wStride,
+          outputs: outputs, y: y, yStride: yStride, accumulate: accumulate,
+          scratch: $0.baseAddress)
       }
-      unsafe multiply(
-        x: pair, xStride: inputs, rows: 2, inputs: inputs, w: w, wStride: wStride,
-        outputs: outputs, y: result, yStride: outputs, accumulate: accumulate)
-      unsafe y.update(from: result, count: outputs)
+      return
     }
+    let pair = unsafe scratch.bindMemory(to: Float.self, capacity: 2 * (inputs + outputs))
+    let result = unsafe pair + 2 * inputs
+    for row in 0..<2 { unsafe (pair + row * inputs).update(from: x, count: inputs) }
+    if accumulate {
+      for row in 0..<2 { unsafe (result + row * outputs).update(from: y, count: outputs) }
+    }
+    unsafe multiply(
+      x: pair, xStride: inputs, rows: 2, inputs: inputs, w: w, wStride: wStride,
+      outputs: outputs, y: result, yStride: outputs, accumulate: accumulate)
+    unsafe y.update(from: result, count: outputs)
   }
 
   /// Computes one block in whatever order oneDNN likes for its shape, for training.

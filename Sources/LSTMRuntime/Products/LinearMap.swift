@@ -27,6 +27,9 @@ protocol LinearMap: Sendable {
   /// The bytes that the weights take in memory.
   var byteCount: Int { get }
 
+  /// The bytes of scratch memory that ``apply(_:outputs:to:accumulate:scratch:)`` needs.
+  func scratchByteCount(rows: Int) -> Int
+
   /// Computes some of the outputs for every row of x.
   ///
   /// - Parameters:
@@ -34,39 +37,76 @@ protocol LinearMap: Sendable {
   ///   - outputs: Which outputs; they are written to columns `0..<outputs.count` of y.
   ///   - y: As many rows as x.
   ///   - accumulate: Whether to add to what is in y.
-  func apply(_ x: Rows, outputs: Range<Int>, to y: MutableRows, accumulate: Bool)
+  ///   - scratch: Memory that begins at a multiple of 64, for this call alone.
+  func apply(
+    _ x: Rows, outputs: Range<Int>, to y: MutableRows, accumulate: Bool,
+    scratch: UnsafeMutableRawPointer)
+}
+
+extension LinearMap {
+  /// Computes some of the outputs with scratch memory of its own.
+  func apply(_ x: Rows, outputs: Range<Int>, to y: MutableRows, accumulate: Bool) {
+    let byteCount = max(1, scratchByteCount(rows: unsafe x.count))
+    unsafe withUnsafeTemporaryAllocation(byteCount: byteCount, alignment: 64) { scratch in
+      guard let scratch = scratch.baseAddress else { return }
+      unsafe apply(x, outputs: outputs, to: y, accumulate: accumulate, scratch: scratch)
+    }
+  }
+}
+
+/// Parts of scratch memory begin at multiples of this.
+let scratchAlignment = 64
+
+/// The bytes of so many elements, rounded up so that another part may follow.
+func scratchBytes<Element>(_ count: Int, of: Element.Type) -> Int {
+  (count * MemoryLayout<Element>.stride + scratchAlignment - 1) / scratchAlignment
+    * scratchAlignment
 }
 
 /// Makes maps of weights as they are stored.
 enum LinearMaps {
   /// A map of one matrix: dense by oneDNN, packed by the kernel of its encoding, factors in turn.
-  static func map(_ matrix: WeightMatrix) -> any LinearMap {
-    switch matrix {
-    case .dense(let dense): DenseMap(stacking: [dense])
-    case .packed(let packed): PackedMap(packed)
-    case .product(let left, let right): FactoredMap(left: map(left), right: map(right))
-    }
+  static func map(_ matrix: WeightMatrix, _ options: KernelOptions) -> any LinearMap {
+    stack([matrix], options)
   }
 
   /// A map whose outputs are those of several matrices, one after the other.
   ///
+  /// Neighbors that one kernel can take together become one map.
+  ///
   /// - Precondition: All have the same number of columns.
-  static func stack(_ matrices: [WeightMatrix]) -> any LinearMap {
+  static func stack(_ matrices: [WeightMatrix], _ options: KernelOptions) -> any LinearMap {
     var parts: [any LinearMap] = []
-    var dense: [Matrix] = []
-    func flush(_ parts: inout [any LinearMap]) {
-      if !dense.isEmpty { parts.append(DenseMap(stacking: dense)) }
-      dense = []
-    }
-    for matrix in matrices {
-      if case .dense(let next) = matrix {
-        dense.append(next)
-      } else {
-        flush(&parts)
-        parts.append(map(matrix))
+    var rest = matrices[...]
+    while let first = rest.first {
+      switch first {
+      case .dense:
+        let dense = rest.prefix { $0.dense != nil }
+        parts.append(DenseMap(stacking: dense.compactMap(\.dense)))
+        rest = rest.dropFirst(dense.count)
+      case .packed(let packed):
+        let alike = rest.map(\.packed).prefix {
+          $0.map { KernelWeights.canStack($0, packed) } ?? false
+        }
+        if options.activations == .int8, let weights = KernelWeights(alike.compactMap { $0 }) {
+          parts.append(Int8Map(weights, options.instructions))
+          rest = rest.dropFirst(alike.count)
+        } else {
+          parts.append(PackedMap(packed))
+          rest = rest.dropFirst()
+        }
+      case .product(let left, let right):
+        parts.append(FactoredMap(left: map(left, options), right: map(right, options)))
+        rest = rest.dropFirst()
       }
     }
-    flush(&parts)
     return parts.count == 1 ? parts[0] : StackedMap(parts: parts)
+  }
+}
+
+extension WeightMatrix {
+  fileprivate var dense: Matrix? { if case .dense(let matrix) = self { matrix } else { nil } }
+  fileprivate var packed: PackedMatrix? {
+    if case .packed(let matrix) = self { matrix } else { nil }
   }
 }

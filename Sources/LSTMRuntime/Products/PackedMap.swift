@@ -26,23 +26,27 @@ struct PackedMap: LinearMap {
     parameters = matrix.parameters.map { Float($0) * factor }
   }
 
-  func apply(_ x: Rows, outputs: Range<Int>, to y: MutableRows, accumulate: Bool) {
+  func scratchByteCount(rows: Int) -> Int { scratchBytes(matrix.columns, of: Float.self) }
+
+  func apply(
+    _ x: Rows, outputs: Range<Int>, to y: MutableRows, accumulate: Bool,
+    scratch: UnsafeMutableRawPointer
+  ) {
     let columns = matrix.columns
     let rowBytes = matrix.encoding.rowByteCount(columns: columns)
     let rowParameters = matrix.groupsPerRow * matrix.encoding.parametersPerGroup
-    unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, columns)) { scratch in
-      for output in outputs {
-        unsafe kernel.unpack(
-          PackedRow(
-            codes: matrix.codes[output * rowBytes..<(output + 1) * rowBytes],
-            parameters: parameters[output * rowParameters..<(output + 1) * rowParameters],
-            groupSize: matrix.groupSize, encoding: matrix.encoding), into: scratch)
-        guard let weights = scratch.baseAddress else { return }
-        for row in unsafe 0..<x.count {
-          let sum = unsafe Self.dot(weights, x.start + row * x.stride, count: columns)
-          let place = unsafe y.start + (row * y.stride + output - outputs.lowerBound)
-          unsafe place.pointee = accumulate ? place.pointee + sum : sum
-        }
+    let weights = unsafe scratch.bindMemory(to: Float.self, capacity: columns)
+    for output in outputs {
+      unsafe kernel.unpack(
+        PackedRow(
+          codes: matrix.codes[output * rowBytes..<(output + 1) * rowBytes],
+          parameters: parameters[output * rowParameters..<(output + 1) * rowParameters],
+          groupSize: matrix.groupSize, encoding: matrix.encoding),
+        into: UnsafeMutableBufferPointer(start: weights, count: columns))
+      for row in unsafe 0..<x.count {
+        let sum = unsafe Self.dot(weights, x.start + row * x.stride, count: columns)
+        let place = unsafe y.start + (row * y.stride + output - outputs.lowerBound)
+        unsafe place.pointee = accumulate ? place.pointee + sum : sum
       }
     }
   }

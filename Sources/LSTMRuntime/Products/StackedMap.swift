@@ -6,7 +6,14 @@ struct StackedMap: LinearMap {
   var outputSize: Int { parts.reduce(0) { $0 + $1.outputSize } }
   var byteCount: Int { parts.reduce(0) { $0 + $1.byteCount } }
 
-  func apply(_ x: Rows, outputs: Range<Int>, to y: MutableRows, accumulate: Bool) {
+  func scratchByteCount(rows: Int) -> Int {
+    parts.reduce(0) { max($0, $1.scratchByteCount(rows: rows)) }
+  }
+
+  func apply(
+    _ x: Rows, outputs: Range<Int>, to y: MutableRows, accumulate: Bool,
+    scratch: UnsafeMutableRawPointer
+  ) {
     var first = 0
     for part in parts {
       let own = (first..<first + part.outputSize).clamped(to: outputs)
@@ -14,7 +21,7 @@ struct StackedMap: LinearMap {
         unsafe part.apply(
           x, outputs: own.lowerBound - first..<own.upperBound - first,
           to: MutableRows(start: y.start + (own.lowerBound - outputs.lowerBound), stride: y.stride),
-          accumulate: accumulate)
+          accumulate: accumulate, scratch: scratch)
       }
       first += part.outputSize
     }

@@ -69,14 +69,14 @@ extension Float: TrainingNumber {
     _ largest: UnsafeMutablePointer<Float>, to row: UnsafePointer<Float>, plus bias: Float,
     count: Int
   ) {
-    unsafe VectorMath.raise(largest, to: row, plus: bias, count: count)
+    unsafe VectorKernels.best.raise(largest, to: row, plus: bias, count: count)
   }
 
   package static func exponentiate(
     _ row: UnsafeMutablePointer<Float>, plus bias: Float, minus largest: UnsafePointer<Float>,
     addingTo sums: UnsafeMutablePointer<Float>, count: Int
   ) {
-    unsafe VectorMath.exponentiate(
+    unsafe VectorKernels.best.exponentiate(
       row, plus: bias, minus: largest, addingTo: sums, count: count)
   }
 

@@ -1,0 +1,34 @@
+// Functions of rows of float32 numbers.
+//
+// Every instruction set does the same operations on each element in the same order, none of them fused, so
+// results are the same bits everywhere, and those of the reference in Swift (`VectorMath`). Any count is allowed.
+#ifndef CPK_VECTOR_MATH_H
+#define CPK_VECTOR_MATH_H
+
+#include <stddef.h>
+
+#include "cpk_isa.h"
+
+/// The functions for one instruction set.
+typedef struct {
+  /// largest[i] = max(largest[i], row[i] + bias).
+  void (*raise)(float *largest, const float *row, float bias, size_t count);
+  /// row[i] = exp(row[i] + bias - largest[i]); sums[i] += row[i].
+  void (*exponentiate)(float *row, float bias, const float *largest, float *sums, size_t count);
+  /// row[i] *= factors[i].
+  void (*scale)(float *row, const float *factors, size_t count);
+  /// row[i] = 1 / (1 + exp(-row[i])); the relative error is below 4e-7.
+  void (*logistic)(float *row, size_t count);
+  /// row[i] = tanh(row[i]); the error is below 3e-7.
+  void (*tanh)(float *row, size_t count);
+  /// The usual LSTM cell from the sums of its gates: c[u] = logistic(f[u]) * c[u] + logistic(i[u]) * tanh(g[u]);
+  /// h[u] = logistic(o[u]) * tanh(c[u]).
+  void (*lstm_cell)(
+      const float *i, const float *f, const float *g, const float *o, float *c, float *h,
+      size_t count);
+} cpk_vector_math;
+
+/// The functions for an instruction set that the machine has.
+const cpk_vector_math *cpk_vector_math_for(cpk_isa isa);
+
+#endif

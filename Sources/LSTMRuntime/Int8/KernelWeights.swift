@@ -1,0 +1,149 @@
+internal import CPackedKernels
+internal import LSTMCore
+
+/// Packed matrices of one encoding and group size, one above the other, in the order of the kernels
+/// for int8 activations.
+///
+/// Ternary codes become two bits, those of 3 bits four; the weight of each code is
+/// `offset + scale × value`. Only for codebooks the value is not exact: `LevelGrid`.
+@safe struct KernelWeights: Sendable {
+  let kind: CodeKind
+  let rows: Int
+  let columns: Int
+  let groupSize: Int
+  let groupCount: Int
+  private let codes: AlignedMemory<UInt8>
+  private let levels: AlignedMemory<UInt32>
+  private let scales: AlignedMemory<Float>
+  private let offsets: AlignedMemory<Float>
+
+  /// What the kernels can take as codes.
+  enum CodeKind: UInt32, Sendable {
+    case one = 0
+    case two = 1
+    case twoWithLevels = 2
+    case four = 3
+    case eight = 4
+
+    /// The kind for an encoding; `nil` when the kernels have none.
+    init?(_ encoding: any WeightEncoding) {
+      switch encoding {
+      case is BinaryEncoding: self = .one
+      case is Ternary2Encoding, is Ternary5In8Encoding: self = .two
+      case is Codebook2Encoding: self = .twoWithLevels
+      case let uniform as UniformEncoding: self = uniform.width == 8 ? .eight : .four
+      default: return nil
+      }
+    }
+
+    var width: Int {
+      switch self {
+      case .one: 1
+      case .two, .twoWithLevels: 2
+      case .four: 4
+      case .eight: 8
+      }
+    }
+
+    var cValue: cpk_codes { cpk_codes(rawValue) }
+  }
+
+  /// Rows in a block of the kernels.
+  static let blockRows = Int(CPK_BLOCK_ROWS)
+
+  /// The bytes that the weights take in memory.
+  var byteCount: Int {
+    codes.byteCount + levels.byteCount + scales.byteCount + offsets.byteCount
+  }
+
+  /// Whether matrices can be put above each other.
+  static func canStack(_ a: PackedMatrix, _ b: PackedMatrix) -> Bool {
+    a.encoding.id == b.encoding.id && a.columns == b.columns && a.groupSize == b.groupSize
+  }
+
+  /// Brings matrices into the kernels' order; `nil` when the kernels do not take them.
+  ///
+  /// - Precondition: All can be stacked.
+  init?(_ matrices: [PackedMatrix]) {
+    // Larger groups could leave the 32 bits of a sum.
+    guard let first = matrices.first, let kind = CodeKind(first.encoding), first.columns > 0,
+      min(first.groupSize, first.columns) <= Int(CPK_GROUP_LIMIT)
+    else { return nil }
+    self.kind = kind
+    rows = matrices.reduce(0) { $0 + $1.rows }
+    columns = first.columns
+    groupSize = min(first.groupSize, columns)
+    groupCount = cpk_group_count(columns, groupSize)
+    let blocks = (rows + Self.blockRows - 1) / Self.blockRows
+    let parameterCount = blocks * groupCount * Self.blockRows
+    codes = AlignedMemory(zeros: cpk_code_byte_count(kind.cValue, rows, columns, groupSize))
+    levels = AlignedMemory(zeros: kind == .twoWithLevels ? parameterCount : 0)
+    scales = AlignedMemory(zeros: parameterCount)
+    offsets = AlignedMemory(zeros: parameterCount)
+    var row = 0
+    for matrix in matrices {
+      fill(matrix, firstRow: row)
+      row += matrix.rows
+    }
+  }
+
+  private func fill(_ matrix: PackedMatrix, firstRow: Int) {
+    let rowBytes = matrix.encoding.rowByteCount(columns: columns)
+    let factor = Float(sign: .plus, exponent: matrix.scaleExponent, significand: 1)
+    let perGroup = matrix.encoding.parametersPerGroup
+    let recoding = CodeRecoding(matrix.encoding, columns: columns)
+    unsafe withUnsafeTemporaryAllocation(
+      of: UInt8.self, capacity: (columns * kind.width + 7) / 8
+    ) { recoded in
+      unsafe matrix.codes.withUnsafeBufferPointer { source in
+        guard let source = source.baseAddress, let recoded = recoded.baseAddress else { return }
+        for row in 0..<matrix.rows {
+          var bytes = unsafe source + row * rowBytes
+          if let recoding {
+            unsafe recoding.recode(bytes, into: recoded)
+            unsafe bytes = UnsafePointer(recoded)
+          }
+          unsafe cpk_place_row(
+            codes.start, kind.cValue, columns, groupSize, firstRow + row, bytes)
+        }
+      }
+    }
+    unsafe matrix.parameters.withUnsafeBufferPointer { parameters in
+      for row in 0..<matrix.rows {
+        let (block, inBlock) = (firstRow + row).quotientAndRemainder(dividingBy: Self.blockRows)
+        for group in 0..<groupCount {
+          let place = (block * groupCount + group) * Self.blockRows + inBlock
+          let from = (row * groupCount + group) * perGroup
+          let first = unsafe Float(parameters[from]) * factor
+          switch kind {
+          case .one:
+            unsafe scales.start[place] = 2 * first
+            unsafe offsets.start[place] = -first
+          case .two:
+            unsafe scales.start[place] = first
+            unsafe offsets.start[place] = -first
+          case .four, .eight:
+            unsafe scales.start[place] = first
+            unsafe offsets.start[place] = Float(parameters[from + 1]) * factor
+          case .twoWithLevels:
+            let grid = unsafe LevelGrid(
+              SIMD4(
+                first, Float(parameters[from + 1]) * factor, Float(parameters[from + 2]) * factor,
+                Float(parameters[from + 3]) * factor))
+            unsafe levels.start[place] = grid.values
+            unsafe scales.start[place] = grid.scale
+            unsafe offsets.start[place] = grid.offset
+          }
+        }
+      }
+    }
+  }
+
+  /// Calls with the matrix as the kernels want it.
+  func withMatrix<Result>(_ body: (UnsafePointer<cpk_matrix>) -> Result) -> Result {
+    var matrix = unsafe cpk_matrix(
+      kind: kind.cValue, rows: rows, columns: columns, group_size: groupSize, codes: codes.start,
+      levels: levels.start, scales: scales.start, offsets: offsets.start)
+    return unsafe body(&matrix)
+  }
+}

@@ -1,0 +1,129 @@
+internal import Foundation
+internal import Synchronization
+
+/// Threads that take the steps of a streamed model together, each with rows of its own.
+///
+/// Between two steps they spin for about as long as a step takes and then sleep, so that a stream that
+/// runs hands over within a microsecond, and one that waits costs nothing.
+final class StepTeam: Sendable {
+  /// Turns of spinning before a thread lets others run; some tens of microseconds.
+  private static let patience = 20_000
+
+  /// The number of workers, the caller's thread among them.
+  let count: Int
+  private let shared: Shared
+
+  /// What the threads see; the team itself may go while they sleep.
+  private final class Shared: Sendable {
+    let count: Int
+    let round = Atomic<Int>(0)
+    let isEnding = Atomic<Bool>(false)
+    let arrived = Atomic<Int>(0)
+    let generation = Atomic<Int>(0)
+    let task = Mutex<(@Sendable (StepWorker) -> Void)?>(nil)
+    let sleeping: [SleepFlag]
+
+    init(_ count: Int) {
+      self.count = count
+      sleeping = (1..<max(1, count)).map { _ in SleepFlag() }
+    }
+  }
+
+  /// Whether a thread sleeps, and what wakes it.
+  private final class SleepFlag: Sendable {
+    let isSet = Atomic<Bool>(false)
+    let signal = DispatchSemaphore(value: 0)
+  }
+
+  /// Starts the threads.
+  init(_ count: Int) {
+    self.count = max(1, count)
+    shared = Shared(self.count)
+    for index in 1..<max(1, count) {
+      let thread = Thread { [shared] in Self.work(shared, index) }
+      thread.start()
+    }
+  }
+
+  deinit {
+    shared.isEnding.store(true, ordering: .sequentiallyConsistent)
+    Self.wake(shared)
+  }
+
+  /// Runs a task on every worker; returns when all are done.
+  func run(_ body: @escaping @Sendable (StepWorker) -> Void) {
+    guard count > 1 else { return body(StepWorker(index: 0, count: 1, wait: {})) }
+    shared.task.withLock { $0 = body }
+    Self.wake(shared)
+    body(Self.worker(shared, 0))
+    Self.barrier(shared)
+  }
+
+  private static func worker(_ shared: Shared, _ index: Int) -> StepWorker {
+    StepWorker(index: index, count: shared.count) { barrier(shared) }
+  }
+
+  private static func wake(_ shared: Shared) {
+    shared.round.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    for flag in shared.sleeping
+    where flag.isSet.exchange(false, ordering: .sequentiallyConsistent) {
+      flag.signal.signal()
+    }
+  }
+
+  private static func work(_ shared: Shared, _ index: Int) {
+    var last = 0
+    let flag = shared.sleeping[index - 1]
+    let worker = worker(shared, index)
+    while true {
+      var turns = 0
+      while shared.round.load(ordering: .sequentiallyConsistent) == last {
+        turns += 1
+        guard turns > patience else { continue }
+        flag.isSet.store(true, ordering: .sequentiallyConsistent)
+        if shared.round.load(ordering: .sequentiallyConsistent) == last
+          || !flag.isSet.exchange(false, ordering: .sequentiallyConsistent)
+        {
+          // Either nothing has come yet, or whoever woke us has signaled.
+          flag.signal.wait()
+        }
+        turns = 0
+      }
+      last += 1
+      if shared.isEnding.load(ordering: .sequentiallyConsistent) { return }
+      shared.task.withLock { $0 }?(worker)
+      barrier(shared)
+    }
+  }
+
+  private static func barrier(_ shared: Shared) {
+    let current = shared.generation.load(ordering: .acquiring)
+    if shared.arrived.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue == shared.count {
+      shared.arrived.store(0, ordering: .relaxed)
+      shared.generation.wrappingAdd(1, ordering: .acquiringAndReleasing)
+      return
+    }
+    var turns = 0
+    while shared.generation.load(ordering: .acquiring) == current {
+      turns += 1
+      if turns > patience { sched_yield() }
+    }
+  }
+}
+
+/// One of the threads of a step.
+struct StepWorker: Sendable {
+  /// Which one, from 0.
+  let index: Int
+  /// How many there are.
+  let count: Int
+  /// Waits until every worker is here; what they wrote before can be read after.
+  let wait: @Sendable () -> Void
+
+  /// This worker's part of `total` things, in whole groups of 16.
+  func part(of total: Int) -> Range<Int> {
+    let groups = (total + 15) / 16
+    let (first, end) = (groups * index / count * 16, groups * (index + 1) / count * 16)
+    return min(first, total)..<min(end, total)
+  }
+}

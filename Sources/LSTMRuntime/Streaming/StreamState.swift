@@ -1,0 +1,267 @@
+public import Diagnostics
+
+/// One stream through a streamed model.
+///
+/// It holds the states of the layers and the memory of a step, all allocated at the beginning. Not for several threads at once; it may have threads of its own.
+///
+/// Results do not depend on the number of threads, nor on how steps are put together to calls.
+@safe public final class StreamState {
+  /// Multiplications of a step from which on a second thread pays.
+  private static let productsPerThread = 250_000
+  /// The most steps that go through a layer together.
+  private static let stepsPerBlock = 64
+
+  /// The model.
+  public let model: StreamedModel
+  /// How many threads a step takes.
+  public let threads: Int
+
+  private let team: StepTeam
+  /// States first, then what a block of steps needs.
+  private let memory: AlignedMemory<Float>
+  private let stateCount: Int
+  /// Where the states, and then the results, of each stage lie.
+  private let places: [Place]
+  private let scratch: AlignedMemory<UInt8>
+  private let scratchStride: Int
+  private let blockSteps: Int
+  private let tokens: AlignedMemory<Int>
+  private let input: AlignedMemory<Float>
+
+  private struct Place {
+    /// h and c of an LSTM.
+    var h = 0
+    var c = 0
+    /// The sums of its gates, `[steps, 4 · units]`, and its outputs before a projection.
+    var gates = 0
+    var temporary = 0
+    /// The results of a block, `[steps, size]`.
+    var results = 0
+  }
+
+  /// Begins a stream.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - threads: How many threads may take a step; fewer do when it is small.
+  ///   - stepsAtOnce: How many steps one call may take together; longer runs are cut.
+  public init(_ model: StreamedModel, threads: Int = 1, stepsAtOnce: Int = 1) {
+    self.model = model
+    self.threads = max(1, min(threads, model.productCount / Self.productsPerThread))
+    let steps = max(1, min(stepsAtOnce, Self.stepsPerBlock))
+    blockSteps = steps
+    team = StepTeam(self.threads)
+    var count = 0
+    func take(_ floats: Int) -> Int {
+      defer { count += (floats + 15) / 16 * 16 }
+      return count
+    }
+    var places = [Place](repeating: Place(), count: model.stages.count)
+    for (index, stage) in model.stages.enumerated() {
+      guard case .lstm(let lstm) = stage else { continue }
+      places[index].h = take(lstm.outputSize)
+      places[index].c = take(lstm.units)
+    }
+    stateCount = count
+    var scratchCount = 0
+    var last = 0
+    for (index, stage) in model.stages.enumerated() {
+      switch stage {
+      case .lstm(let lstm):
+        places[index].gates = take(4 * lstm.units * steps)
+        places[index].temporary = take(lstm.units)
+        scratchCount = max(
+          scratchCount, lstm.input.scratchByteCount(rows: steps),
+          lstm.recurrent.scratchByteCount(rows: 1),
+          lstm.projection?.scratchByteCount(rows: 1) ?? 0)
+      case .dense(let map): scratchCount = max(scratchCount, map.scratchByteCount(rows: steps))
+      case .embedding, .bias, .activation: break
+      }
+      if let size = stage.size { last = take(size * steps) }
+      places[index].results = last
+    }
+    self.places = places
+    memory = AlignedMemory(zeros: count)
+    scratchStride = (scratchCount + 127) / 128 * 128
+    scratch = AlignedMemory(zeros: scratchStride * self.threads)
+    tokens = AlignedMemory(zeros: model.tokenCount == nil ? 0 : steps)
+    input = AlignedMemory(zeros: model.tokenCount == nil ? model.inputSize * steps : 0)
+  }
+
+  /// A stream that goes on from the same state.
+  public func clone() -> StreamState {
+    let copy = StreamState(model, threads: threads, stepsAtOnce: blockSteps)
+    unsafe copy.memory.start.update(from: memory.start, count: stateCount)
+    return copy
+  }
+
+  /// Begins again.
+  public func reset() { unsafe memory.start.update(repeating: 0, count: stateCount) }
+
+  /// The states of the LSTM layers, h then c of each.
+  public var states: [Float] { (0..<stateCount).map { unsafe memory.start[$0] } }
+
+  /// Takes steps of tokens.
+  ///
+  /// - Parameters:
+  ///   - tokens: The tokens.
+  ///   - body: Takes the results of some of the steps in turn, `[steps, outputSize]`.
+  /// - Throws: ``DiagnosticError`` with code `badData` for a token that the model does not have, before
+  ///   any step is taken.
+  public func run(
+    tokens: UnsafeBufferPointer<Int>, _ body: (UnsafeBufferPointer<Float>) -> Void
+  ) throws(DiagnosticError) {
+    guard let tokenCount = model.tokenCount else {
+      throw DiagnosticError(.badData, "takes vectors of \(model.inputSize) numbers, not tokens")
+    }
+    for index in tokens.indices {
+      let token = unsafe tokens[index]
+      guard (0..<tokenCount).contains(token) else {
+        throw DiagnosticError(
+          .badData, "has no token \(token): the vocabulary has \(tokenCount), numbered from 0")
+      }
+    }
+    for first in stride(from: 0, to: tokens.count, by: blockSteps) {
+      let steps = min(blockSteps, tokens.count - first)
+      for index in 0..<steps { unsafe self.tokens.start[index] = tokens[first + index] }
+      unsafe body(runBlock(steps))
+    }
+  }
+
+  /// Takes steps of vectors.
+  ///
+  /// - Parameters:
+  ///   - x: `[steps, inputSize]`.
+  ///   - body: Takes the results of some of the steps in turn, `[steps, outputSize]`.
+  /// - Throws: ``DiagnosticError`` with code `badData` when x is not whole steps, or the model takes
+  ///   tokens.
+  public func run(
+    x: UnsafeBufferPointer<Float>, _ body: (UnsafeBufferPointer<Float>) -> Void
+  ) throws(DiagnosticError) {
+    guard model.tokenCount == nil else { throw DiagnosticError(.badData, "takes tokens") }
+    let size = model.inputSize
+    guard x.count % size == 0 else {
+      throw DiagnosticError(
+        .badData, "needs \(size) numbers for each step, found \(x.count)")
+    }
+    for first in stride(from: 0, to: x.count / size, by: blockSteps) {
+      let steps = min(blockSteps, x.count / size - first)
+      guard let start = x.baseAddress else { return }
+      unsafe input.start.update(from: start + first * size, count: steps * size)
+      unsafe body(runBlock(steps))
+    }
+  }
+
+  private func runBlock(_ steps: Int) -> UnsafeBufferPointer<Float> {
+    if threads == 1 {
+      run(steps, StepWorker(index: 0, count: 1, wait: {}))
+    } else {
+      let stream = unsafe Unchecked(self)
+      team.run { worker in unsafe stream.state.run(steps, worker) }
+    }
+    let results = unsafe memory.start + (places.last?.results ?? 0)
+    return unsafe UnsafeBufferPointer(start: results, count: steps * model.outputSize)
+  }
+
+  /// A worker's share of a block of steps.
+  private func run(_ steps: Int, _ worker: StepWorker) {
+    let own = unsafe UnsafeMutableRawPointer(scratch.start + worker.index * scratchStride)
+    let floats = unsafe memory.start
+    var x = unsafe UnsafePointer(input.start)
+    var size = model.inputSize
+    for (index, stage) in model.stages.enumerated() {
+      let place = places[index]
+      let y = unsafe floats + place.results
+      switch stage {
+      case .embedding(let table):
+        if worker.index == 0 {
+          for step in 0..<steps {
+            unsafe table.copyRow(tokens.start[step], to: y + step * table.size)
+          }
+        }
+        worker.wait()
+      case .lstm(let lstm):
+        unsafe run(lstm, place, steps, x: x, xSize: size, y: y, worker, scratch: own)
+      case .dense(let map):
+        let part = worker.part(of: map.outputSize)
+        unsafe map.apply(
+          Rows(start: x, stride: size, count: steps), outputs: part,
+          to: MutableRows(start: y + part.lowerBound, stride: map.outputSize), accumulate: false,
+          scratch: own)
+        worker.wait()
+      case .bias(let vector):
+        if worker.index == 0 {
+          for step in 0..<steps {
+            for element in 0..<vector.count {
+              unsafe y[step * vector.count + element] += vector[element]
+            }
+          }
+        }
+        worker.wait()
+      case .activation(let activation):
+        if worker.index == 0 {
+          for step in 0..<steps { unsafe activation.apply(to: y + step * size, count: size) }
+        }
+        worker.wait()
+      }
+      unsafe x = UnsafePointer(y)
+      size = stage.size ?? size
+    }
+  }
+
+  private func run(
+    _ lstm: StreamedLSTM, _ place: Place, _ steps: Int, x: UnsafePointer<Float>, xSize: Int,
+    y: UnsafeMutablePointer<Float>, _ worker: StepWorker, scratch: UnsafeMutableRawPointer
+  ) {
+    let (h, c) = unsafe (memory.start + place.h, memory.start + place.c)
+    let (gates, temporary) = unsafe (memory.start + place.gates, memory.start + place.temporary)
+    let gateCount = 4 * lstm.units
+    let part = worker.part(of: gateCount)
+    unsafe lstm.bias.withUnsafeBufferPointer { bias in
+      guard let bias = bias.baseAddress else { return }
+      for step in 0..<steps {
+        unsafe (gates + step * gateCount + part.lowerBound).update(
+          from: bias + part.lowerBound, count: part.count)
+      }
+    }
+    unsafe lstm.input.apply(
+      Rows(start: x, stride: xSize, count: steps), outputs: part,
+      to: MutableRows(start: gates + part.lowerBound, stride: gateCount), accumulate: true,
+      scratch: scratch)
+    for step in 0..<steps {
+      let z = unsafe gates + step * gateCount
+      unsafe lstm.recurrent.apply(
+        Rows(start: h, stride: lstm.outputSize, count: 1), outputs: part,
+        to: MutableRows(start: z + part.lowerBound, stride: gateCount), accumulate: true,
+        scratch: scratch)
+      worker.wait()
+      let output = unsafe lstm.projection == nil ? h : temporary
+      if lstm.cell.isUsual {
+        unsafe VectorKernels.best.cell(
+          z: z, units: lstm.units, part: worker.part(of: lstm.units), c: c, h: output)
+      } else if worker.index == 0 {
+        unsafe lstm.cell.apply(z: z, c: c, output: output)
+      }
+      worker.wait()
+      if let projection = lstm.projection {
+        let rows = worker.part(of: lstm.outputSize)
+        unsafe projection.apply(
+          Rows(start: temporary, stride: lstm.units, count: 1), outputs: rows,
+          to: MutableRows(start: h + rows.lowerBound, stride: lstm.outputSize), accumulate: false,
+          scratch: scratch)
+        worker.wait()
+      }
+      let rows = worker.part(of: lstm.outputSize)
+      unsafe (y + step * lstm.outputSize + rows.lowerBound).update(
+        from: h + rows.lowerBound, count: rows.count)
+    }
+    worker.wait()
+  }
+}
+
+/// Hands a stream to its own threads, which work on parts of it that do not overlap.
+@unsafe private struct Unchecked: @unchecked Sendable {
+  let state: StreamState
+
+  init(_ state: StreamState) { unsafe self.state = state }
+}

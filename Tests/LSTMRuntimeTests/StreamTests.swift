@@ -1,0 +1,185 @@
+import LSTMCore
+import LSTMRuntime
+import TestSupport
+import Testing
+
+/// Streams against whole runs, and against each other.
+@Suite struct StreamTests {
+  /// A language model: an embedding, two LSTMs, a dense layer with a softmax.
+  private static func languageModel(_ bits: String, units: Int = 24) throws -> Model {
+    var numbers = SeededNumbers(seed: 21)
+    func matrix(_ rows: Int, _ columns: Int) throws -> WeightMatrix {
+      switch bits {
+      case "float":
+        .dense(
+          Matrix(
+            rows: rows, columns: columns,
+            elements: (0..<rows * columns).map { _ in
+              Float.random(in: -0.5...0.5, using: &numbers)
+            }))
+      case "product":
+        .product(left: try packed("uniform8", rows, 5), right: try packed("binary", 5, columns))
+      default: try packed(bits, rows, columns)
+      }
+    }
+    func packed(_ name: String, _ rows: Int, _ columns: Int) throws -> WeightMatrix {
+      .packed(
+        try Int8MapTests.matrix(
+          name, rows: rows, columns: columns, groupSize: min(32, columns), &numbers))
+    }
+    func vector(_ count: Int) -> [Float] {
+      (0..<count).map { _ in Float.random(in: -0.5...0.5, using: &numbers) }
+    }
+    let weights = try [10, units].map { inputs in
+      LSTMWeights(
+        inputSize: inputs, hiddenSize: units, outputSize: units,
+        directions: [
+          DirectionWeights(
+            inputWeights: try PerGate { _ in try matrix(units, inputs) },
+            recurrentWeights: try PerGate { _ in try matrix(units, units) },
+            bias: PerGate { _ in vector(units) }, recurrentBias: nil, peepholes: nil,
+            projection: nil)
+        ])
+    }
+    let layers: [Layer] =
+      [
+        Layer(
+          name: "embedding", sourceClass: "Embedding",
+          kind: .embedding(EmbeddingLayer(weights: try matrix(11, 10))))
+      ]
+      + [0, 1].map { index in
+        Layer(
+          name: "lstm\(index)", sourceClass: "LSTM",
+          kind: .lstm(
+            LSTMLayer(
+              weights: index,
+              directions: [
+                DirectionSettings(
+                  direction: .forward, gateActivation: Activation(.sigmoid),
+                  cellActivation: Activation(.tanh), outputActivation: Activation(.tanh))
+              ], merge: nil, clip: nil, sourceGateOrder: "i f c o")))
+      }
+      + [
+        Layer(
+          name: "dense", sourceClass: "Dense",
+          kind: .dense(
+            DenseLayer(
+              weights: try matrix(11, units), bias: vector(11), activation: Activation(.softmax))))
+      ]
+    let graph = ModelGraph(
+      inputs: [GraphInput(name: "tokens", shape: [nil, nil], isInteger: true)],
+      nodes: [
+        GraphNode(
+          name: "embedding", operation: "keras.Embedding", layer: 0, inputs: ["tokens"],
+          outputs: ["e"]),
+        GraphNode(
+          name: "lstm0", operation: "keras.LSTM", layer: 1,
+          attributes: ["returnSequences": GraphAttribute(true)], inputs: ["e"], outputs: ["a"]),
+        GraphNode(
+          name: "lstm1", operation: "keras.LSTM", layer: 2,
+          attributes: ["returnSequences": GraphAttribute(true)], inputs: ["a"], outputs: ["b"]),
+        GraphNode(
+          name: "dense", operation: "keras.Dense", layer: 3, inputs: ["b"], outputs: ["y"]),
+      ], outputs: [GraphOutput(name: "y", value: "y")])
+    return Model(
+      source: ModelSource(format: "test", writer: "test", byteCount: 0, sha256: ""), layers: layers,
+      lstmWeights: weights, graph: graph)
+  }
+
+  private static let storages =
+    ["float", "product"]
+    + WeightEncodings.all.filter { $0.parametersPerGroup > 0 }.map(\.name)
+  private static let tokens = (0..<70).map { $0 * 7 % 11 }
+
+  private static func results(_ stream: StreamState, _ tokens: [Int]) throws -> [Float] {
+    var results: [Float] = []
+    var failure: (any Error)?
+    unsafe tokens.withUnsafeBufferPointer { tokens in
+      do {
+        try unsafe stream.run(tokens: tokens) { part in
+          for index in 0..<part.count { unsafe results.append(part[index]) }
+        }
+      } catch { failure = error }
+    }
+    if let failure { throw failure }
+    return results
+  }
+
+  @Test(arguments: storages, Activations.allCases)
+  func aStreamIsAWholeRun(storage: String, activations: Activations) throws {
+    let model = try Self.languageModel(storage)
+    let options = KernelOptions(activations: activations)
+    let prepared = try PreparedModel(model, options: options)
+    var session = RunSession()
+    let whole = try prepared.run(
+      [
+        "tokens": Tensor(
+          dims: [1, Self.tokens.count], elements: .integers(Self.tokens.map { Int64($0) }))
+      ], session: &session)[0]
+    let streamed = try StreamedModel(model, options: options)
+    #expect(streamed.tokenCount == 11 && streamed.outputSize == 11)
+    for stepsAtOnce in [1, 3, 64] {
+      let stream = StreamState(streamed, stepsAtOnce: stepsAtOnce)
+      #expect(try Self.results(stream, Self.tokens) == whole.floats, "\(stepsAtOnce) at once")
+    }
+  }
+
+  @Test func instructionSetsDoNotChangeResults() throws {
+    let model = try Self.languageModel("codebook2")
+    let all = try InstructionSet.available.map { instructions in
+      try Self.results(
+        StreamState(
+          try StreamedModel(
+            model, options: KernelOptions(activations: .int8, instructions: instructions))),
+        Self.tokens)
+    }
+    for results in all { #expect(results == all[0]) }
+  }
+
+  @Test(arguments: ["codebook2", "uniform8", "float", "product"])
+  func threadsDoNotChangeResults(storage: String) throws {
+    // Large enough for threads.
+    let streamed = try StreamedModel(try Self.languageModel(storage, units: 300))
+    let single = StreamState(streamed)
+    let team = StreamState(streamed, threads: 3)
+    #expect(single.threads == 1 && team.threads == 3)
+    for _ in 0..<4 {
+      #expect(try Self.results(team, Self.tokens) == Self.results(single, Self.tokens))
+    }
+    #expect(team.states == single.states)
+  }
+
+  @Test func smallModelsTakeOneThread() throws {
+    let streamed = try StreamedModel(try Self.languageModel("binary"))
+    #expect(StreamState(streamed, threads: 8).threads == 1)
+  }
+
+  @Test func aCloneGoesOnAndAResetBeginsAgain() throws {
+    let streamed = try StreamedModel(try Self.languageModel("ternary2"))
+    let stream = StreamState(streamed)
+    let begin = try Self.results(stream, Self.tokens)
+    let clone = stream.clone()
+    let next = try Self.results(stream, Self.tokens)
+    #expect(next != begin)
+    #expect(try Self.results(clone, Self.tokens) == next)
+    stream.reset()
+    #expect(try Self.results(stream, Self.tokens) == begin)
+  }
+
+  @Test func anUnknownTokenIsRefusedBeforeAnyStep() throws {
+    let stream = StreamState(try StreamedModel(try Self.languageModel("uniform4")))
+    let states = stream.states
+    for bad in [[1, 11], [-1], [0, 3, Int.max]] {
+      #expect(throws: (any Error).self) { try Self.results(stream, bad) }
+    }
+    #expect(stream.states == states)
+  }
+
+  @Test func aModelThatIsNoChainIsRefused() throws {
+    var model = try Self.languageModel("uniform4")
+    model.graph?.nodes[1].operation = "keras.GlobalMaxPooling1D"
+    #expect(throws: (any Error).self) { try StreamedModel(model) }
+    model.graph = nil
+    #expect(throws: (any Error).self) { try StreamedModel(model) }
+  }
+}
