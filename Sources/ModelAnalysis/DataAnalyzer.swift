@@ -87,12 +87,24 @@ public struct DataAnalyzer: Sendable {
       jobs: hook == nil ? threads : jobs, threads: threads
     ).measure(runs: runs) { progress("candidates", $0, $1) }
     analysis.direct = direct
-    if let data, !runs.isEmpty, model.obstacleToRunning == nil {
+    if !runs.isEmpty, let divergence = try divergence(from: model, data, layers) {
       analysis.firstOrder = try FirstOrderAnalyzer(threads: threads)
-        .rank(table, on: data, runs: runs)
+        .rank(table, runs: runs, divergence: divergence)
     }
     analysis.suggestion = try suggestion(table, direct, scorer)
     return analysis
+  }
+
+  /// How far models are from the original by their outputs, or those of their layers alone; `nil` when
+  /// neither is known.
+  private func divergence(
+    from model: Model, _ data: EvaluationData?, _ layers: LayersAlone?
+  ) throws(DiagnosticError) -> FirstOrderAnalyzer.Divergence? {
+    if let layers {
+      return { (model) throws(DiagnosticError) in try layers.evaluate(model).divergence ?? 0 }
+    }
+    guard let data, model.obstacleToRunning == nil else { return nil }
+    return try FirstOrderAnalyzer.divergence(from: model, on: data)
   }
 
   /// What scores models: the hook, or the data as far as they are needed.

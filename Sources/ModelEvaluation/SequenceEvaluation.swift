@@ -37,7 +37,7 @@ struct SequenceEvaluation {
     var scorer: SequenceScorer?
     var first = 0
     try batches.forEach { inputs, steps in
-      let count = min(data.count - first, DataBatches.sequencesPerBatch)
+      let count = min(data.count - first, batches.sequencesPerBatch)
       let output = try batches.sequencesFirst(
         try candidate.run(inputs, steps: steps, threads: evaluator.threads)[0], count: count)
       saving?.add(output)

@@ -76,7 +76,12 @@ case $model in
     schedule="--epochs ${epochs:-10} --lr-decay 1.7 --lr-decay-from 8 --plateau-decay 4" ;;
   1x300)
     sizes='--embedding 300 --hidden 300 --layers 1 --dropout 0.5 --lr 20 --clip 0.25 --batch 20 --bptt 30'
-    schedule="--epochs ${epochs:-80} --plateau-decay 1.2" ;;
+    # With --epochs the rate falls to a thirtieth in the last ten, or the second half.
+    schedule="--epochs ${epochs:-80} --plateau-decay 1.2"
+    if [ "$epochs" ]; then
+      from=$((epochs > 20 ? epochs - 10 : (epochs + 1) / 2))
+      schedule="$schedule --lr-decay 1.4 --lr-decay-from $from"
+    fi ;;
   quick)
     sizes='--embedding 72 --hidden 72 --layers 2 --dropout 0.1 --lr 10 --clip 0.25 --batch 10 --bptt 20'
     schedule="--epochs ${epochs:-8} --plateau-decay 2" ;;

@@ -24,7 +24,7 @@ struct ONNXNodeLowering {
   private static let plain: Set<String> = [
     "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Concat", "Split",
     "Gather", "Shape", "Expand", "Add", "Sub", "Mul", "Div", "Pow", "Sqrt", "Sum", "Max", "Min",
-    "ReduceMean", "MatMul",
+    "ReduceMean", "MatMul", "Pad",
     "Gemm", "BatchNormalization", "LayerNormalization", "Conv", "MaxPool", "AveragePool",
     "GlobalMaxPool", "GlobalAveragePool",
   ]
@@ -71,12 +71,14 @@ struct ONNXNodeLowering {
     case ("Cast", _): return cast(node)
     case ("ConstantOfShape", _): return constantOfShape(node)
     case ("Conv", _), ("MaxPool", _), ("AveragePool", _):
+      let limit = node.opType == "Conv" ? 2 : 1
       let axes = ["kernel_shape", "strides", "dilations"].compactMap {
         scope.attribute($0, of: node)?.intsValue?.count
       }
-      if let count = axes.first(where: { $0 != 1 }) {
+      if let count = axes.first(where: { !(1...limit).contains($0) }) {
         return .opaque(
-          reason: "it has windows over \(count) axes; lstmpack runs those over one")
+          reason: "it has windows over \(count) axes; lstmpack runs those over "
+            + (limit == 2 ? "one or two" : "one"))
       }
     default: break
     }

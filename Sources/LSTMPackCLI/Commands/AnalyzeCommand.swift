@@ -142,7 +142,26 @@ struct AnalyzeCommand: ParsableCommand {
   ) throws -> (DataText.Origin, EvaluationData?, LayersAlone?) {
     do throws(DiagnosticError) {
       if let (read, name) = try data.read(labels: task.labels, for: model) {
-        return (DataText.Origin(source: "file", name: name, description: name), read, nil)
+        guard model.graph == nil, !hasHook else {
+          return (DataText.Origin(source: "file", name: name, description: name), read, nil)
+        }
+        // What the file does not say, the sizes may.
+        guard task.labels == nil else {
+          throw DiagnosticError(
+            .badOption,
+            "--labels need the model's output, and the file does not say how the layers "
+              + "are connected", hint: "give the full model instead of its weights")
+        }
+        do throws(DiagnosticError) {
+          let layers = try LayersAlone(model, on: read, seed: seed, threads: threads.count)
+          return (
+            DataText.Origin(
+              source: "layers", name: name,
+              description:
+                "\(name), each LSTM layer by itself, since the file does not say how the "
+                + "layers are connected: \(layers.description)"), nil, layers
+          )
+        } catch { throw DataOptions.located(error, model: source.name, data: name) }
       }
     } catch { throw error.inFile(source.name) }
     let obstacle: DiagnosticError
@@ -159,7 +178,7 @@ struct AnalyzeCommand: ParsableCommand {
       return (
         DataText.Origin(
           source: "layers", name: nil,
-          description: "made-up normal numbers, seed \(seed), each LSTM layer by itself, since the "
+          description: "\(layers.description), each LSTM layer by itself, since the "
             + "model cannot be run as a whole (\(reason))"), nil, layers
       )
     } catch {

@@ -129,16 +129,23 @@ struct RunCommand: ParsableCommand {
     var lastStates: [(name: String, tensor: Tensor)] = []
     var done = 0
     try batches.forEach { inputs, steps in
-      results.append(try prepared.run(inputs, session: &session, threads: threads.count))
+      let found = try prepared.run(inputs, session: &session, threads: threads.count)
+      // Sequences that go through one by one get the axis of sequences that the model has not.
+      results.append(
+        batches.isOneSequence ? try found.map { try batches.sequencesFirst($0, count: 1) } : found)
       if states { try add(session, to: &lastStates, carries: batches.carriesState) }
       done += steps
       progress.update(done, done)
     }
-    // Batches follow each other along the sequences, or along time when a text goes on.
-    let axis = batches.carriesState == batches.isTimeMajor ? 0 : 1
     var outputs: [(name: String, tensor: Tensor)] = []
     for (index, name) in prepared.outputNames.enumerated() {
       let parts = results.map { $0[index] }
+      // Batches follow each other along the sequences, or along time when a text goes on.
+      let axis =
+        batches.carriesState
+        ? (batches.isTimeMajor ? 0 : 1)
+        : parts.count > 1
+          ? try batches.sequenceAxis(of: parts[0], count: batches.sequencesPerBatch) : 0
       outputs.append(
         (
           name,

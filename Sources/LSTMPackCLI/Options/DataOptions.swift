@@ -100,10 +100,7 @@ struct SeedOptions: ParsableArguments {
 
   /// Made-up data for a model.
   func data(for model: Model, output: String?) throws(DiagnosticError) -> EvaluationData {
-    EvaluationData(
-      content: .sequences(
-        try SeededInputs.make(
-          for: model, outputs: output.map { [$0] }, sequences: sequences, steps: steps, seed: seed)),
-      isSeeded: true)
+    try SeededInputs.data(
+      for: model, outputs: output.map { [$0] }, sequences: sequences, steps: steps, seed: seed)
   }
 }

@@ -23,21 +23,21 @@ enum KerasConvolutionOperators {
         .padded(padding, length: x.dims[1])
       return [
         GraphValue(
-          try Convolution1D.convolve(
+          try Convolution.convolve(
             x, kernel: kernel, bias: call.optional(2)?.tensor.floats, window: window,
             groups: groups, threads: call.threads))
       ]
     }
   }
 
-  private static func pool(_ node: NodeContext, _ pool: Convolution1D.Pool) throws -> Operation {
+  private static func pool(_ node: NodeContext, _ pool: Convolution.Pool) throws -> Operation {
     let size = try node.size("size")
     let stride = try node.size("stride", default: size)
     let padding = node.text("padding")
     return { call in
       let x = try call.floats(0, rank: 3)
       let window = try Window1D(size: size, stride: stride).padded(padding, length: x.dims[1])
-      return [GraphValue(try Convolution1D.pool(x, pool, window: window))]
+      return [GraphValue(try Convolution.pool(x, pool, window: window))]
     }
   }
 

@@ -1,7 +1,7 @@
 internal import Diagnostics
 internal import LSTMCore
 
-/// ONNX' convolutions and pools over one axis, channels first.
+/// ONNX' convolutions over one or two axes and pools over one, channels first.
 enum ONNXConvolutionOperators {
   static let table: [String: Operators.Prepare] = [
     "onnx.Conv": convolution,
@@ -15,17 +15,33 @@ enum ONNXConvolutionOperators {
     let groups = try node.size("group", default: 1)
     let settings = try WindowSettings(node)
     return { call in
-      let x = try channelsLast(call)
+      let x = try call.tensor(0)
       let kernel = try call.tensor(1)
-      guard kernel.dims.count == 3 else {
+      let axes = x.dims.count - 2
+      guard axes == 1 || axes == 2, kernel.dims.count == x.dims.count else {
         throw OperationCall.error(
-          "has a kernel of shape \(kernel.dims); lstmpack runs convolutions over one axis")
+          "has an input of shape \(x.dims) and a kernel of shape \(kernel.dims); lstmpack runs "
+            + "convolutions over one axis or two")
       }
-      let window = try settings.window(size: kernel.dims[2], length: x.dims[1])
-      let y = try Convolution1D.convolve(
-        x, kernel: try kernel.transposed([2, 1, 0]), bias: call.optional(2)?.tensor.floats,
-        window: window, groups: groups, threads: call.threads)
-      return [GraphValue(try y.transposed([0, 2, 1]))]
+      let moved = try x.transposed([0] + (2..<axes + 2) + [1])
+      guard let values = moved.floats else {
+        throw OperationCall.error("needs floating-point numbers, found integers")
+      }
+      let windows = try (0..<axes).map { axis in
+        try settings.window(
+          axis, of: axes, size: kernel.dims[axis + 2], length: moved.dims[axis + 1])
+      }
+      let filters = try kernel.transposed(Array(2..<axes + 2) + [1, 0])
+      let bias = call.optional(2)?.tensor.floats
+      let y =
+        axes == 1
+        ? try Convolution.convolve(
+          (moved.dims, values), kernel: filters, bias: bias, window: windows[0], groups: groups,
+          threads: call.threads)
+        : try Convolution.convolve(
+          (moved.dims, values), kernel: filters, bias: bias, windows: (windows[0], windows[1]),
+          groups: groups, threads: call.threads)
+      return [GraphValue(try y.transposed([0, axes + 1] + (1..<axes + 1)))]
     }
   }
 
@@ -38,9 +54,9 @@ enum ONNXConvolutionOperators {
     let countsPadding = try node.flag("count_include_pad")
     return { call in
       let x = try channelsLast(call)
-      var window = try settings.window(size: sizes[0], length: x.dims[1])
+      var window = try settings.window(0, of: 1, size: sizes[0], length: x.dims[1])
       window.roundsUp = roundsUp
-      let y = try Convolution1D.pool(
+      let y = try Convolution.pool(
         x, !isAverage ? .maximum : countsPadding ? .averageWithPadding : .average,
         window: window)
       return [GraphValue(try y.transposed([0, 2, 1]))]
@@ -50,7 +66,7 @@ enum ONNXConvolutionOperators {
   private static func globalPool(_ call: OperationCall, isAverage: Bool) throws -> GraphValue {
     let x = try channelsLast(call)
     let window = Window1D(size: max(1, x.dims[1]))
-    let y = try Convolution1D.pool(x, isAverage ? .average : .maximum, window: window)
+    let y = try Convolution.pool(x, isAverage ? .average : .maximum, window: window)
     return GraphValue(try y.transposed([0, 2, 1]))
   }
 
@@ -66,27 +82,37 @@ enum ONNXConvolutionOperators {
     return (moved.dims, moved.floats ?? [])
   }
 
+  /// How windows slide; what is not given is 1, and 0 for pads.
   private struct WindowSettings: Sendable {
-    var stride: Int
-    var dilation: Int
-    var pads: [Int]
+    var strides: [Int]?
+    var dilations: [Int]?
+    /// Those before the axes, then those after them.
+    var pads: [Int]?
     var automatic: String
 
     init(_ node: NodeContext) throws {
-      stride = try node.integers("strides")?.first ?? 1
-      dilation = try node.integers("dilations")?.first ?? 1
-      pads = try node.integers("pads") ?? [0, 0]
+      strides = try node.integers("strides")
+      dilations = try node.integers("dilations")
+      pads = try node.integers("pads")
       automatic = node.text("auto_pad") ?? "NOTSET"
-      guard (1...1 << 24).contains(stride), (1...1 << 24).contains(dilation), pads.count == 2,
-        pads.allSatisfy({ (0...1 << 24).contains($0) })
-      else { throw node.error("has strides, dilations or pads for more than one axis") }
+      let range = 0...1 << 24
+      guard ((strides ?? []) + (dilations ?? [])).allSatisfy({ $0 > 0 && range.contains($0) }),
+        (pads ?? []).allSatisfy(range.contains)
+      else { throw node.error("has strides, dilations or pads that lstmpack does not run") }
     }
 
-    func window(size: Int, length: Int) throws -> Window1D {
+    /// The window along one of so many axes.
+    func window(_ axis: Int, of axes: Int, size: Int, length: Int) throws -> Window1D {
       guard size >= 1 else { throw OperationCall.error("has an empty kernel") }
-      var window = Window1D(size: size, stride: stride, dilation: dilation)
+      guard strides?.count ?? axes == axes, dilations?.count ?? axes == axes,
+        pads?.count ?? (2 * axes) == 2 * axes
+      else {
+        throw OperationCall.error("has strides, dilations or pads for another number of axes")
+      }
+      var window = Window1D(
+        size: size, stride: strides?[axis] ?? 1, dilation: dilations?[axis] ?? 1)
       switch automatic {
-      case "NOTSET": window.padding = (pads[0], pads[1])
+      case "NOTSET": window.padding = (pads?[axis] ?? 0, pads?[axis + axes] ?? 0)
       case "VALID": break
       case "SAME_UPPER": window = try window.padded("same", length: length)
       case "SAME_LOWER":

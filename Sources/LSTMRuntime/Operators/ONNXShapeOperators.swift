@@ -102,6 +102,35 @@ enum ONNXShapeOperators {
         return [GraphValue(x.broadcast(to: dims))]
       }
     },
+    "onnx.Pad": { node in
+      guard let padding = Tensor.Padding(rawValue: node.text("mode") ?? "constant") else {
+        throw node.error("does not know the mode '\(node.text("mode") ?? "")'")
+      }
+      let pads = try node.integers("pads")
+      let value = try node.float("value", default: 0)
+      return { call in
+        let x = try call.tensor(0)
+        let pads = try pads ?? call.integers(1)
+        let axes = try call.optionalIntegers(3) ?? Array(x.dims.indices)
+        guard pads.count == 2 * axes.count else {
+          throw OperationCall.error("has \(pads.count) pads for \(axes.count) axes")
+        }
+        var (before, after) = ([Int](repeating: 0, count: x.dims.count), x.dims.map { _ in 0 })
+        for (index, given) in axes.enumerated() {
+          let axis = try Tensor.axis(given, rank: x.dims.count)
+          (before[axis], after[axis]) = (pads[index], pads[index + axes.count])
+        }
+        let filler = call.optional(2)?.tensor
+        return [
+          GraphValue(
+            try x.padded(
+              padding,
+              value: filler?.floats?.first ?? filler?.integers?.first.map { Float($0) } ?? value,
+              before: before,
+              after: after, allow: OperationCall.allow))
+        ]
+      }
+    },
     "onnx.ConstantOfShape": { node in
       let float = try node.float("float", default: 0)
       let integer = node.node.attributes["integer"]?.integer

@@ -1,5 +1,5 @@
 public import Diagnostics
-import LSTMCore
+public import LSTMCore
 public import LSTMRuntime
 import ModelCompression
 public import ModelEvaluation
@@ -35,23 +35,25 @@ public struct FirstOrderAnalyzer: Sendable {
   /// - Parameter threads: How many probes may run at once; results do not depend on it.
   public init(threads: Int) { self.threads = max(1, threads) }
 
+  /// Tells how far a model is from the original.
+  public typealias Divergence = @Sendable (Model) throws(DiagnosticError) -> Double
+
   /// Ranks.
   ///
   /// - Parameters:
   ///   - table: The matrices under their treatments.
-  ///   - data: What the probes are run on.
   ///   - runs: What the LSTM layers were given in the original model, and what they made of it.
+  ///   - divergence: Run on two probes for each matrix.
   /// - Returns: An expectation for each treatment of each matrix of a layer that was run.
-  /// - Throws: ``DiagnosticError`` when the model cannot be run on the data.
+  /// - Throws: ``DiagnosticError`` when a probe has no divergence.
   public func rank(
-    _ table: TreatmentTable, on data: EvaluationData, runs: [RunSession.LSTMRun]
+    _ table: TreatmentTable, runs: [RunSession.LSTMRun], divergence: @escaping Divergence
   ) throws(DiagnosticError) -> FirstOrderRanking {
-    let original = try Outputs(of: table.model, on: data)
     let results = Mutex<[Int: Result<[FirstOrderRanking.Candidate], DiagnosticError>]>([:])
     forEachTask(table.rows.count, threads: threads) { index in
       let done: Result<[FirstOrderRanking.Candidate], DiagnosticError>
       do throws(DiagnosticError) {
-        done = .success(try candidates(table, index, data, runs, original))
+        done = .success(try candidates(table, index, runs, divergence))
       } catch { done = .failure(error.atObject(table.rows[index].path.description)) }
       results.withLock { $0[index] = done }
     }
@@ -61,13 +63,28 @@ public struct FirstOrderAnalyzer: Sendable {
     return ranking
   }
 
+  /// The divergence of what models make of the beginning of data from what the original makes.
+  ///
+  /// - Parameters:
+  ///   - original: The original.
+  ///   - data: What models are run on.
+  /// - Throws: ``DiagnosticError`` when the original cannot be run on the data.
+  public static func divergence(
+    from original: Model, on data: EvaluationData
+  ) throws(DiagnosticError) -> Divergence {
+    let outputs = try Outputs(of: original, on: data)
+    return { (model) throws(DiagnosticError) in
+      try Outputs(of: model, on: data).divergence(from: outputs)
+    }
+  }
+
   private func candidates(
-    _ table: TreatmentTable, _ index: Int, _ data: EvaluationData,
-    _ runs: [RunSession.LSTMRun], _ original: Outputs
+    _ table: TreatmentTable, _ index: Int, _ runs: [RunSession.LSTMRun],
+    _ divergence: Divergence
   ) throws(DiagnosticError) -> [FirstOrderRanking.Candidate] {
     let row = table.rows[index]
     guard let inputs = Self.inputs(of: row.path, table.model, runs) else { return [] }
-    var divergence = 0.0
+    var measured = 0.0
     var scale = 0.0
     for probe in 0..<Self.probes {
       let noise = Self.noise(like: row.original, seed: UInt64(index * Self.probes + probe))
@@ -79,7 +96,7 @@ public struct FirstOrderAnalyzer: Sendable {
             rows: noise.rows, columns: noise.columns,
             elements: zip(row.original.elements, noise.elements).map(+)))
       }
-      divergence += try Outputs(of: model, on: data).divergence(from: original)
+      measured += try divergence(model)
       scale += Self.energy(noise, inputs)
     }
     guard scale > 0 else { return [] }
@@ -90,7 +107,7 @@ public struct FirstOrderAnalyzer: Sendable {
         elements: zip(treated.elements, row.original.elements).map(-))
       return FirstOrderRanking.Candidate(
         path: row.path, treatment: cell.treatment,
-        predicted: divergence * Self.energy(change, inputs) / scale)
+        predicted: measured * Self.energy(change, inputs) / scale)
     }
   }
 
@@ -149,7 +166,7 @@ public struct FirstOrderAnalyzer: Sendable {
   }
 
   /// What a model makes of the beginning of the data.
-  private struct Outputs {
+  private struct Outputs: Sendable {
     let values: [Float]
     let classes: Int
     /// Whether rows are logits, or probabilities.

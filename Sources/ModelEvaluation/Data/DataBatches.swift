@@ -6,22 +6,29 @@ public import LSTMRuntime
 public struct DataBatches: Sendable {
   /// About so many steps go through a model at once; results do not depend on it.
   private static let stepsPerBatch = 128
-  static let sequencesPerBatch = 256
+  private static let sequencesAtOnce = 256
 
   private let data: EvaluationData
+  private let model: PreparedModel
   private let text: TextAxes?
   private let inputs: [String: Tensor]
   private let readsBackwards: Bool
   /// Whether the model has time before the sequences.
   public let isTimeMajor: Bool
+  /// Whether the model has no axis of sequences: each goes through it by itself, `[steps, features]`.
+  public let isOneSequence: Bool
   /// The sequences that the model takes at once, when it takes no other number.
   private let fixedCount: Int?
+
+  /// The sequences of a batch; the last one may have fewer.
+  public var sequencesPerBatch: Int { isOneSequence ? 1 : Self.sequencesAtOnce }
 
   /// Fits data to a model.
   ///
   /// - Throws: ``DiagnosticError`` when the data do not have the model's inputs.
   public init(_ data: EvaluationData, for model: PreparedModel) throws(DiagnosticError) {
     self.data = data
+    self.model = model
     readsBackwards = model.readsBackwards
     fixedCount = model.inputs.first { !model.stateInputs.contains($0.name) }.flatMap { input in
       input.shape.count < 2 || model.isTimeMajor(input) ? nil : input.shape[0]
@@ -33,10 +40,21 @@ public struct DataBatches: Sendable {
         text = axes
         inputs = [:]
         isTimeMajor = axes.isTimeMajor
+        isOneSequence = false
       case .sequences(let given):
         text = nil
-        isTimeMajor = model.inputs.first.map { model.isTimeMajor($0) } ?? false
-        inputs = try Self.named(given, model)
+        let inputs = try Self.named(given, model)
+        let asked = model.inputs.first { !model.stateInputs.contains($0.name) }
+        isOneSequence = asked.map { model.isOneSequence($0) } ?? false
+        isTimeMajor = !isOneSequence && (asked.map { model.isTimeMajor($0) } ?? false)
+        if isOneSequence, let (name, array) = inputs.first, array.dims.count != 3 {
+          throw DiagnosticError(
+            .badEvaluationData, object: name,
+            "expected [sequences, steps, features], found \(array.dims); the model reads the steps "
+              + "of one sequence at a time",
+            hint: "give one sequence a first axis of 1, or a table (CSV) with a step a line")
+        }
+        self.inputs = inputs
       }
     } catch { throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)") }
   }
@@ -57,7 +75,8 @@ public struct DataBatches: Sendable {
           tokens, text, streams: min(streams, sequences), length: length, from: 0,
           count: min(steps, length))
       }
-      return try part(0..<min(max(sequences, fixedCount ?? 0), data.count))
+      let count = isOneSequence ? 1 : max(sequences, fixedCount ?? 0)
+      return try part(0..<min(count, data.count))
     } catch { throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)") }
   }
 
@@ -79,8 +98,8 @@ public struct DataBatches: Sendable {
           count * streams)
       }
     case .sequences:
-      for start in stride(from: 0, to: data.count, by: Self.sequencesPerBatch) {
-        let range = start..<min(data.count, start + Self.sequencesPerBatch)
+      for start in stride(from: 0, to: data.count, by: sequencesPerBatch) {
+        let range = start..<min(data.count, start + sequencesPerBatch)
         let steps = inputs.first?.value.dims.dropFirst().first ?? 1
         try body(try part(range), range.count * steps)
       }
@@ -99,6 +118,7 @@ public struct DataBatches: Sendable {
     try inputs.mapValues {
       let part = try $0.sliced(
         starts: [range.lowerBound], ends: [range.upperBound], axes: [0], steps: nil)
+      if isOneSequence { return try part.squeezed([0]) }
       guard isTimeMajor, part.dims.count >= 2 else { return part }
       return try part.transposed([1, 0] + Array(2..<part.dims.count))
     }
@@ -122,9 +142,32 @@ public struct DataBatches: Sendable {
     return inputs.filter { item in model.inputs.contains { $0.name == item.key } }
   }
 
+  /// The axis of an output along which the sequences are: the second one when time comes first.
+  ///
+  /// - Parameters:
+  ///   - output: What the model makes of a batch.
+  ///   - count: The sequences of the batch.
+  /// - Throws: ``DiagnosticError`` when sizes do not tell and one sequence alone cannot be run.
+  public func sequenceAxis(of output: Tensor, count: Int) throws -> Int {
+    guard output.dims.count >= 2, output.dims[1] == count else { return 0 }
+    if isTimeMajor { return output.dims.count >= 3 ? 1 : 0 }
+    guard text == nil, output.dims.count >= 3 else { return 0 }
+    guard output.dims[0] == count else { return 1 }
+    guard count > 1, fixedCount == nil else { return 0 }
+    var session = RunSession()
+    let alone = try model.run(try part(0..<1), session: &session).first
+    return alone?.dims.first == 1 ? 0 : 1
+  }
+
   /// An output with the sequences first again.
-  func sequencesFirst(_ output: Tensor, count: Int) throws -> Tensor {
-    guard isTimeMajor, output.dims.count >= 3, output.dims[1] == count else { return output }
+  ///
+  /// - Parameters:
+  ///   - output: What the model makes of a batch.
+  ///   - count: The sequences of the batch.
+  /// - Throws: ``DiagnosticError`` when the output cannot be turned.
+  public func sequencesFirst(_ output: Tensor, count: Int) throws -> Tensor {
+    if isOneSequence { return try output.unsqueezed([0]) }
+    guard try sequenceAxis(of: output, count: count) == 1 else { return output }
     return try output.transposed([1, 0] + Array(2..<output.dims.count))
   }
 }

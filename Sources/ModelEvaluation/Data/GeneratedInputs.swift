@@ -48,9 +48,12 @@ public struct GeneratedInputs: Sendable {
         description = "text that the model wrote itself, seed \(seed)"
         return
       }
-      let inputs = try SeededInputs.make(
+      let inputs = try SeededInputs.sequences(
         for: prepared, of: model, sequences: Self.sequences, steps: Self.steps, seed: seed)
-      let recorded = try RecordedStatistics.scaled(inputs, for: model, threads: threads)
+      // Statistics are looked for where the model reads the sequences as they are.
+      let recorded =
+        prepared.inputs.contains { prepared.isTimeMajor($0) || prepared.isOneSequence($0) }
+        ? nil : try RecordedStatistics.scaled(inputs, for: model, threads: threads)
       data = EvaluationData(content: .sequences(recorded ?? inputs), isSeeded: true)
       source = recorded == nil ? .seeded : .statistics
       let isOfTokens = inputs.values.allSatisfy { $0.integers != nil }

@@ -22,7 +22,48 @@ public enum SeededInputs {
       steps: steps, seed: seed)
   }
 
-  /// Makes inputs for a model that is prepared already.
+  /// Makes data for a model: inputs with the sequences along the first axis.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - outputs: The outputs that are wanted; the model's own when `nil`.
+  ///   - sequences: How many sequences; one for a model that reads one at a time.
+  ///   - steps: How long a sequence is where the model leaves it open.
+  ///   - seed: The seed.
+  /// - Throws: ``DiagnosticError`` with code `notRunnable` for a model that cannot be run.
+  public static func data(
+    for model: Model, outputs: [String]? = nil, sequences: Int, steps: Int, seed: UInt64
+  ) throws(DiagnosticError) -> EvaluationData {
+    EvaluationData(
+      content: .sequences(
+        try Self.sequences(
+          for: try PreparedModel(model, outputs: outputs), of: model, sequences: sequences,
+          steps: steps, seed: seed)), isSeeded: true)
+  }
+
+  /// Makes inputs with the sequences along the first axis, for a model that is prepared already.
+  static func sequences(
+    for prepared: PreparedModel, of model: Model, sequences: Int, steps: Int, seed: UInt64
+  ) throws(DiagnosticError) -> [String: Tensor] {
+    var inputs: [String: Tensor] = [:]
+    for input in prepared.inputs where !prepared.stateInputs.contains(input.name) {
+      let isOne = prepared.isOneSequence(input)
+      // The open axis of such an input is that of steps.
+      let made = try make(
+        for: prepared, of: model, sequences: isOne ? steps : sequences, steps: steps, seed: seed)
+      guard let tensor = made[input.name] else { continue }
+      if isOne {
+        inputs[input.name] = try tensor.unsqueezed([0])
+      } else if prepared.isTimeMajor(input), tensor.dims.count >= 2 {
+        inputs[input.name] = try tensor.transposed([1, 0] + Array(2..<tensor.dims.count))
+      } else {
+        inputs[input.name] = tensor
+      }
+    }
+    return inputs
+  }
+
+  /// Makes inputs for a model that is prepared already, in the shapes that it reads.
   static func make(
     for prepared: PreparedModel, of model: Model, sequences: Int, steps: Int, seed: UInt64
   ) throws(DiagnosticError) -> [String: Tensor] {

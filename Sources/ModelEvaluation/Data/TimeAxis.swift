@@ -44,4 +44,28 @@ extension PreparedModel {
     // Only the last step comes out: one row for each sequence.
     return before.dims[0] == 2
   }
+
+  /// Whether an input `[any, features]` holds the steps of one sequence, without an axis of sequences,
+  /// found out by trying: a change of the first row changes what comes of the last one.
+  func isOneSequence(_ input: GraphInput) -> Bool {
+    let known = inputs.filter { !stateInputs.contains($0.name) }
+    guard known.count == 1, known[0].name == input.name, !input.isInteger,
+      input.shape.count == 2, input.shape[0] == nil, let features = input.shape[1]
+    else { return false }
+    func lastRow(changing changed: Bool) -> ArraySlice<Float>? {
+      let values = (0..<3 * features).map {
+        changed && $0 < features ? 1 : Float($0 % 3) * 0.1
+      }
+      var session = RunSession()
+      guard
+        let output = try? run([input.name: Tensor([3, features], values)], session: &session).first,
+        output.dims.first == 3, let found = output.floats
+      else { return nil }
+      return found.suffix(found.count / 3)
+    }
+    guard let before = lastRow(changing: false), let after = lastRow(changing: true) else {
+      return false
+    }
+    return before != after
+  }
 }

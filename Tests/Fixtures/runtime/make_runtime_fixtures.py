@@ -375,6 +375,68 @@ def convolutions():
     g.write()
 
 
+def convolutions_over_two_axes():
+    """Pictures over time, as in spectrograms: two axes are convolved until one is left."""
+    g = Graph("graph_convolutions_2d", 18)
+    x = g.data(2, 3, 9, 14)
+    x = g.op("Conv", x, g.weights(6, 3, 3, 5), g.weights(6), kernel_shape=[3, 5],
+             pads=[1, 0, 0, 2], strides=[2, 1])
+    g.output(g.op("Relu", x), "first", 4)
+    x = g.op("Conv", "first", g.weights(8, 3, 2, 3), kernel_shape=[2, 3], dilations=[1, 2],
+             group=2, pads=[1, 1, 0, 3])
+    x = g.op("Conv", x, g.weights(8, 8, 2, 2), auto_pad="SAME_LOWER")
+    g.output(x, "second", 4)
+    x = g.op("Conv", "second", g.weights(5, 8, 4, 1), g.weights(5), kernel_shape=[4, 1])
+    y, _, _ = g.lstm(g.op("Transpose", g.op("Squeeze", x, g.ints(2)), perm=[2, 0, 1]), 5, 4)
+    g.output(y, "Y", 4)
+    g.write()
+
+
+def padding():
+    """Each mode, sizes that shrink, axes named; attributes as before operator set 11."""
+    g = Graph("graph_padding", 18)
+    x = g.data(2, 5, 3)
+    values = {"constant": [0, 2, 1, 1, 0, 0], "reflect": [0, 4, 2, 0, 3, 1],
+              "edge": [0, 3, 0, 1, 2, 2]}
+    for mode, pads in values.items():
+        names = [x, g.ints(*pads)]
+        if mode == "constant":
+            names.append(g.scalar(1.5))
+        g.output(g.op("Pad", *names, mode=mode), mode, 3)
+    # Without the name "constant" there is no value either.
+    g.output(g.op("Pad", x, g.ints(-1, 2), "", g.ints(-2), mode="constant"), "axes", 3)
+    y, _, _ = g.lstm(g.op("Transpose", "reflect", perm=[1, 0, 2]), 6, 4)
+    g.output(y, "Y", 4)
+    g.write()
+
+    g = Graph("graph_padding_10", 10)
+    x = g.data(2, 4, 3)
+    g.output(g.op("Pad", x, pads=[0, 1, 0, 0, 2, 0], mode="constant", value=0.5), "padded", 3)
+    y, _, _ = g.lstm(g.op("Transpose", "padded", perm=[1, 0, 2]), 3, 4)
+    g.output(y, "Y", 4)
+    g.write()
+
+
+def one_sequence():
+    """A model of one sequence at a time, `[steps, features]`, as those of speech are exported."""
+    g = Graph("graph_one_sequence", 17)
+    x = g.data(6, 3, dims=["steps", 3])
+    y, _, _ = g.lstm(g.op("Unsqueeze", x, g.ints(1)), 3, 4)
+    y = g.op("Reshape", y, g.ints(-1, 4))
+    g.output(g.op("Sigmoid", g.op("MatMul", y, g.weights(4, 1))), "chance", 2)
+    g.write()
+
+
+def time_first_output():
+    """Sequences come in first, time comes out first."""
+    g = Graph("graph_time_first_output", 17)
+    x = g.data(2, 3, 5, dims=["batch", 3, "time"])
+    y, _, _ = g.lstm(g.op("Transpose", x, perm=[2, 0, 1]), 3, 4)
+    y = g.op("Squeeze", y, g.ints(1))
+    g.output(g.op("Softmax", g.op("MatMul", y, g.weights(4, 3)), axis=-1), "probs", 3)
+    g.write()
+
+
 def batch_normalization():
     g = Graph("graph_batch_normalization", 15)
     x = g.data(2, 4, 8)
@@ -497,6 +559,10 @@ def onnx_graphs():
     pytorch_bidirectional(True)
     tf2onnx_last_step()
     convolutions()
+    convolutions_over_two_axes()
+    padding()
+    one_sequence()
+    time_first_output()
     batch_normalization()
     layer_normalization()
     pieces(11)

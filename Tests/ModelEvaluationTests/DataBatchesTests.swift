@@ -1,0 +1,91 @@
+import Checkpoints
+import Diagnostics
+import FileSupport
+import Foundation
+import LSTMCore
+import LSTMRuntime
+import ModelEvaluation
+import TestSupport
+import Testing
+
+/// Data of models that do not have their sequences along the first axis.
+@Suite struct DataBatchesTests {
+  private func model(_ name: String) throws -> Model {
+    try CheckpointFormats.importModel(
+      from: try ByteSource(path: fixture("runtime/\(name).onnx").path)
+    ).model
+  }
+
+  private func numbers(_ dims: [Int]) -> Tensor {
+    var generator = SeededGenerator(seed: 3)
+    return Tensor(dims, (0..<dims.reduce(1, *)).map { _ in generator.normal() })
+  }
+
+  private func outputs(_ model: Model, _ data: EvaluationData) throws -> [Tensor] {
+    let prepared = try PreparedModel(model)
+    let batches = try DataBatches(data, for: prepared)
+    var found: [Tensor] = []
+    try batches.forEach { inputs, _ in
+      var session = RunSession()
+      let output = try prepared.run(inputs, session: &session)[0]
+      found.append(
+        try batches.sequencesFirst(output, count: batches.isOneSequence ? 1 : data.count))
+    }
+    return found
+  }
+
+  @Test func sequencesGoOneByOneThroughAModelOfOne() throws {
+    let model = try model("graph_one_sequence")
+    let x = numbers([3, 7, 3])
+    let found = try outputs(model, EvaluationData(content: .sequences(["x": x])))
+    #expect(found.map(\.dims) == [[1, 7, 1], [1, 7, 1], [1, 7, 1]])
+    // The last sequence alone gives the same: no state came from those before.
+    let last = try x.sliced(starts: [2], ends: [3], axes: [0], steps: nil)
+    let alone = try outputs(model, EvaluationData(content: .sequences(["x": last])))
+    #expect(alone[0] == found[2])
+    #expect(found[0] != found[1])
+    let report = try Evaluator(candidate: model, reference: .model(model)).evaluate(
+      EvaluationData(
+        content: .sequences(["x": x]),
+        labels: Tensor(
+          dims: [3, 7], elements: .integers((0..<21).map { Int64($0 % 2) }))))
+    #expect(report.items == 21)
+    #expect(report.task == .binary)
+  }
+
+  @Test func stepsAloneAreNoSequences() throws {
+    let model = try model("graph_one_sequence")
+    let data = EvaluationData(content: .sequences(["x": numbers([7, 3])]))
+    #expect { try DataBatches(data, for: try PreparedModel(model)) } throws: {
+      ($0 as? DiagnosticError)?.problem
+        == "expected [sequences, steps, features], found [7, 3]; the model reads the steps of one "
+        + "sequence at a time"
+    }
+  }
+
+  @Test func madeUpDataForAModelOfOneAreOneSequence() throws {
+    let made = try GeneratedInputs(for: try model("graph_one_sequence"), seed: 1, threads: 1)
+    guard case .sequences(let inputs) = made.data.content else { return }
+    #expect(inputs.values.map(\.dims) == [[1, 200, 3]])
+  }
+
+  /// As many steps as sequences: sizes do not tell which axis is which.
+  @Test(arguments: [4, 5]) func timeFirstOutputsAreTurned(sequences: Int) throws {
+    let model = try model("graph_time_first_output")
+    let x = numbers([sequences, 3, 5])
+    let found = try outputs(model, EvaluationData(content: .sequences(["x": x])))[0]
+    #expect(found.dims == [sequences, 5, 3])
+    let last = try x.sliced(
+      starts: [sequences - 1], ends: [sequences], axes: [0], steps: nil)
+    let alone = try outputs(model, EvaluationData(content: .sequences(["x": last])))[0]
+    let row = try found.sliced(
+      starts: [sequences - 1], ends: [sequences], axes: [0], steps: nil)
+    #expect(
+      zip(alone.floats ?? [], row.floats ?? []).allSatisfy { abs($0 - $1) < 1e-6 }
+        && alone.dims == row.dims)
+    // Scores need rows of sequences in both models' outputs.
+    let report = try Evaluator(candidate: model, reference: .model(model))
+      .evaluate(EvaluationData(content: .sequences(["x": x])))
+    #expect(report.items == sequences * 5)
+  }
+}
