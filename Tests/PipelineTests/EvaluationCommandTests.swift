@@ -257,6 +257,32 @@ import Testing
     }
   }
 
+  /// A file of weights alone: the widths of the layers tell the way of the text.
+  @Test func weightsAloneAreAnalyzedOnAText() throws {
+    try withFolder { folder in
+      let export = try CommandRun(
+        ["export", Self.model, "--to", "safetensors", "--out", "w.safetensors"], in: folder)
+      #expect(export.exitCode == 0, "\(export.errors)")
+      let report = try json(
+        ["analyze", "w.safetensors", "--json"] + Self.textArguments, in: folder)
+      let data = try #require(report["data"])
+      #expect(data["source"] == "layers")
+      #expect(
+        data["description"]?.stringValue?.hasSuffix(
+          "lstm_1.l0 on the text through embedding, lstm_2.l0 on what lstm_1.l0 makes of it")
+          == true
+      )
+      #expect((data["firstOrder"]?["rankCorrelation"]?.doubleValue ?? 0) > 0.8)
+      try Data("0\n1\n0\n1\n".utf8).write(to: folder.appending(path: "y.csv"))
+      let labels = try CommandRun(
+        ["analyze", "w.safetensors", "--labels", "y.csv"] + Self.textArguments, in: folder)
+      #expect(
+        labels.errors.contains(
+          "--labels need the model's output, and the file does not say how the layers are connected"
+        ))
+    }
+  }
+
   @Test func verifyRunsTheSelfTests() throws {
     try withFolder { folder in
       let good = try CommandRun(["verify", "m.bvq", "--run"], in: folder)

@@ -109,6 +109,36 @@ import Testing
     }
   }
 
+  /// The program takes its hooks with it, and what it made for them, even when it is killed.
+  @Test func noHookOutlivesTheProgram() throws {
+    try withTemporaryFolder { folder in
+      let hook = "echo {model} > file; echo $$ > p; mv p pid; sleep 60; echo 1"
+      let killer = """
+        p=$$; (for i in $(seq 600); do sleep 0.05; [ -f pid ] && break; done; \
+        kill -KILL $p) & true
+        """
+      let run = try CommandRun(
+        [
+          "quantize", Self.model, "--bits", "2", "--out", "m.bvq", "--hook", hook, "--hook-format",
+          "bvq",
+        ], in: folder, limitedTo: killer)
+      #expect(run.exitCode == -9)
+      func text(_ name: String) throws -> String {
+        try String(contentsOf: folder.appending(path: name), encoding: .utf8)
+          .trimmingCharacters(in: .whitespacesAndNewlines)
+      }
+      let pid = try #require(Int32(try text("pid")))
+      let model = try text("file")
+      #expect(model.contains("lstmpack-hook-"))
+      var isThere = true
+      for _ in 0..<200 where isThere {
+        usleep(50_000)
+        isThere = kill(pid, 0) == 0 || FileManager.default.fileExists(atPath: model)
+      }
+      #expect(!isThere, "the hook or its file is still there")
+    }
+  }
+
   @Test func wrongUseIsToldApart() throws {
     try withTemporaryFolder { folder in
       let cases = [

@@ -68,6 +68,7 @@ public struct FirstOrderAnalyzer: Sendable {
   /// - Parameters:
   ///   - original: The original.
   ///   - data: What models are run on.
+  /// - Returns: What tells the divergence of a model.
   /// - Throws: ``DiagnosticError`` when the original cannot be run on the data.
   public static func divergence(
     from original: Model, on data: EvaluationData

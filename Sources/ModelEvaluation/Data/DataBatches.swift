@@ -147,6 +147,7 @@ public struct DataBatches: Sendable {
   /// - Parameters:
   ///   - output: What the model makes of a batch.
   ///   - count: The sequences of the batch.
+  /// - Returns: 0 or 1.
   /// - Throws: ``DiagnosticError`` when sizes do not tell and one sequence alone cannot be run.
   public func sequenceAxis(of output: Tensor, count: Int) throws -> Int {
     guard output.dims.count >= 2, output.dims[1] == count else { return 0 }
@@ -164,6 +165,7 @@ public struct DataBatches: Sendable {
   /// - Parameters:
   ///   - output: What the model makes of a batch.
   ///   - count: The sequences of the batch.
+  /// - Returns: `[sequences, …]`.
   /// - Throws: ``DiagnosticError`` when the output cannot be turned.
   public func sequencesFirst(_ output: Tensor, count: Int) throws -> Tensor {
     if isOneSequence { return try output.unsqueezed([0]) }

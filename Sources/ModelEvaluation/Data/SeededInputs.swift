@@ -30,6 +30,7 @@ public enum SeededInputs {
   ///   - sequences: How many sequences; one for a model that reads one at a time.
   ///   - steps: How long a sequence is where the model leaves it open.
   ///   - seed: The seed.
+  /// - Returns: The data, said to be made up.
   /// - Throws: ``DiagnosticError`` with code `notRunnable` for a model that cannot be run.
   public static func data(
     for model: Model, outputs: [String]? = nil, sequences: Int, steps: Int, seed: UInt64

@@ -4,8 +4,14 @@ import Foundation
 
 /// Runs a command of the user's in a shell, with a time limit.
 ///
-/// The command and all that it starts are a group of processes of their own, which is ended as one.
+/// The command and all that it starts are a group of processes of their own, which is ended as one: also
+/// when this process is interrupted or killed, since a watcher in the group then finds the end of a pipe.
 enum HookProcess {
+  /// $1 is the command, $2 the folder, file descriptor 3 what ends with this process.
+  private static let watched = """
+    (read -r _ <&3; rm -rf "$2"; kill -KILL 0) & exec /bin/sh -c "$1" 3<&-
+    """
+
   /// The end of what a program said, in bytes, that is read.
   private static let readLimit = 1 << 16
 
@@ -23,7 +29,7 @@ enum HookProcess {
   ///
   /// - Parameters:
   ///   - command: For `/bin/sh -c`.
-  ///   - folder: Where its output is kept meanwhile.
+  ///   - folder: Where its output is kept meanwhile; removed when this process is killed.
   ///   - seconds: The time after which it is ended.
   /// - Returns: What it said, and how it ended.
   /// - Throws: ``DiagnosticError`` with code `hookFailed` when it cannot be started.
@@ -31,7 +37,10 @@ enum HookProcess {
     _ command: String, in folder: URL, seconds: Double
   ) throws(DiagnosticError) -> Outcome {
     let (output, errors) = (folder.appending(path: "out"), folder.appending(path: "err"))
-    let process = try start(command, output: output.path, errors: errors.path)
+    let life = Pipe()
+    defer { try? life.fileHandleForWriting.close() }
+    let process = try start(
+      command, folder: folder.path, output: output.path, errors: errors.path, life: life)
     let end = ContinuousClock.now + .seconds(seconds)
     var status: Int32 = 0
     var isLate = false
@@ -56,7 +65,7 @@ enum HookProcess {
   }
 
   private static func start(
-    _ command: String, output: String, errors: String
+    _ command: String, folder: String, output: String, errors: String, life: Pipe
   ) throws(DiagnosticError) -> pid_t {
     var actions = unsafe posix_spawn_file_actions_t()
     unsafe posix_spawn_file_actions_init(&actions)
@@ -66,12 +75,22 @@ enum HookProcess {
       unsafe posix_spawn_file_actions_addopen(
         &actions, descriptor, path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
     }
+    // Nobody but this process holds the end that is written to, other hooks neither.
+    for handle in [life.fileHandleForReading, life.fileHandleForWriting] {
+      _ = unsafe fcntl(handle.fileDescriptor, F_SETFD, FD_CLOEXEC)
+    }
+    unsafe posix_spawn_file_actions_adddup2(&actions, life.fileHandleForReading.fileDescriptor, 3)
     var attributes = posix_spawnattr_t()
     unsafe posix_spawnattr_init(&attributes)
     defer { unsafe posix_spawnattr_destroy(&attributes) }
     unsafe posix_spawnattr_setpgroup(&attributes, 0)
-    unsafe posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETPGROUP))
-    let words = ["/bin/sh", "-c", command]
+    // Threads that work in parallel block signals; the command should not.
+    var none = sigset_t()
+    unsafe sigemptyset(&none)
+    unsafe posix_spawnattr_setsigmask(&attributes, &none)
+    unsafe posix_spawnattr_setflags(
+      &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
+    let words = ["/bin/sh", "-c", watched, "hook", command, folder]
     var arguments: [UnsafeMutablePointer<CChar>?] =
       unsafe words.map { unsafe strdup($0) }
     unsafe arguments.append(nil)
