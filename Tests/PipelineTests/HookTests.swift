@@ -120,7 +120,7 @@ import Testing
       let run = try CommandRun(
         [
           "quantize", Self.model, "--bits", "2", "--out", "m.bvq", "--hook", hook, "--hook-format",
-          "bvq",
+          "bvq", "--no-hook-cache",
         ], in: folder, limitedTo: killer)
       #expect(run.exitCode == -9)
       func text(_ name: String) throws -> String {
