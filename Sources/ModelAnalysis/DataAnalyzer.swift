@@ -149,8 +149,12 @@ public struct DataAnalyzer: Sendable {
   /// As many steps as the work limit allows, by the weights that each step reads.
   private func steps(for table: TreatmentTable) -> Int {
     let evaluations = table.rows.reduce(8) { $0 + 2 * $1.cells.count }
-    let weights = table.model.matrices.reduce(1) { sum, item in
+    var weights = table.model.matrices.reduce(1) { sum, item in
       item.path.role == .embedding ? sum : sum + item.matrix.rows * item.matrix.columns
+    }
+    // Convolutions and the like run for each candidate, too.
+    for case .opaque(let layer) in table.model.layers.map(\.kind) {
+      weights += layer.tensors.reduce(0) { $0 + $1.bytes.count / MemoryLayout<Float>.size }
     }
     let steps = Self.workLimit / (Double(evaluations) * Double(weights))
     return min(max(Int(steps), Self.stepRange.lowerBound), Self.stepRange.upperBound)

@@ -28,9 +28,9 @@ struct DenseMap: LinearMap {
     self.weights = weights
   }
 
-  /// One row is computed as two.
+  /// The last few rows are computed as four.
   func scratchByteCount(rows: Int) -> Int {
-    rows == 1 ? scratchBytes(2 * (inputSize + outputSize), of: Float.self) : 0
+    scratchBytes(FloatProduct.paddedRows * (inputSize + outputSize), of: Float.self)
   }
 
   func apply(

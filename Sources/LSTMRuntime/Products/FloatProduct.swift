@@ -6,8 +6,8 @@ internal import Foundation
 /// Each call runs on the thread that makes it; callers cut large products into blocks whose sizes do
 /// not depend on the number of threads. With `w` laid out `[inputs, outputs]`, oneDNN sums every
 /// element of y in one order whatever the number of rows is, but for one row, for which it has
-/// another routine; so one row is computed as two. Carried state and batches rest on this
-/// (`StateTests`).
+/// another routine, and with AVX2 for the last rows when one, two or three are left of groups of six;
+/// so these are computed as four. Carried state and batches rest on this (`StateTests`).
 package enum FloatProduct {
   /// Computes one block.
   ///
@@ -22,7 +22,8 @@ package enum FloatProduct {
   ///   - y: `[rows, outputs]`.
   ///   - yStride: The elements from one row of y to the next.
   ///   - accumulate: Whether to add to what is in y.
-  ///   - scratch: For one row, `2 · (inputs + outputs)` floats; memory of its own without it.
+  ///   - scratch: For rows that are computed as four, `4 · (inputs + outputs)` floats; memory of its own
+  ///     without it.
   static func run(
     x: UnsafePointer<Float>, xStride: Int, rows: Int, inputs: Int,
     w: UnsafePointer<Float>, wStride: Int, outputs: Int,
@@ -37,33 +38,58 @@ package enum FloatProduct {
       }
       return
     }
-    guard rows == 1 else {
-      unsafe multiply(
-        x: x, xStride: xStride, rows: rows, inputs: inputs, w: w, wStride: wStride,
-        outputs: outputs, y: y, yStride: yStride, accumulate: accumulate)
-      return
-    }
-    guard let scratch = unsafe scratch else {
-      let byteCount = 2 * (inputs + outputs) * MemoryLayout<Float>.stride
-      unsafe withUnsafeTemporaryAllocation(byteCount: byteCount, alignment: 64) {
+    guard rows <= rowLimit else {
+      for first in stride(from: 0, to: rows, by: rowLimit) {
         unsafe run(
-          x: x, xStride: xStride, rows: 1, inputs: inputs, w: w, wStride: wStride,
-          outputs: outputs, y: y, yStride: yStride, accumulate: accumulate,
-          scratch: $0.baseAddress)
+          x: x + first * xStride, xStride: xStride, rows: min(rowLimit, rows - first),
+          inputs: inputs, w: w, wStride: wStride, outputs: outputs, y: y + first * yStride,
+          yStride: yStride, accumulate: accumulate, scratch: scratch)
       }
       return
     }
-    let pair = unsafe scratch.bindMemory(to: Float.self, capacity: 2 * (inputs + outputs))
-    let result = unsafe pair + 2 * inputs
-    for row in 0..<2 { unsafe (pair + row * inputs).update(from: x, count: inputs) }
-    if accumulate {
-      for row in 0..<2 { unsafe (result + row * outputs).update(from: y, count: outputs) }
+    let rest = rows % groupRows
+    let whole = rest < paddedRows ? rows - rest : rows
+    if whole > 0 {
+      unsafe multiply(
+        x: x, xStride: xStride, rows: whole, inputs: inputs, w: w, wStride: wStride,
+        outputs: outputs, y: y, yStride: yStride, accumulate: accumulate)
+    }
+    guard whole < rows else { return }
+    guard let scratch = unsafe scratch else {
+      let byteCount = paddedRows * (inputs + outputs) * MemoryLayout<Float>.stride
+      unsafe withUnsafeTemporaryAllocation(byteCount: byteCount, alignment: 64) {
+        unsafe run(
+          x: x + whole * xStride, xStride: xStride, rows: rest, inputs: inputs, w: w,
+          wStride: wStride, outputs: outputs, y: y + whole * yStride, yStride: yStride,
+          accumulate: accumulate, scratch: $0.baseAddress)
+      }
+      return
+    }
+    let padded = unsafe scratch.bindMemory(
+      to: Float.self, capacity: paddedRows * (inputs + outputs))
+    let result = unsafe padded + paddedRows * inputs
+    // The last row stands for those that are not there.
+    for row in 0..<paddedRows {
+      let from = whole + min(row, rest - 1)
+      unsafe (padded + row * inputs).update(from: x + from * xStride, count: inputs)
+      if accumulate {
+        unsafe (result + row * outputs).update(from: y + from * yStride, count: outputs)
+      }
     }
     unsafe multiply(
-      x: pair, xStride: inputs, rows: 2, inputs: inputs, w: w, wStride: wStride,
+      x: padded, xStride: inputs, rows: paddedRows, inputs: inputs, w: w, wStride: wStride,
       outputs: outputs, y: result, yStride: outputs, accumulate: accumulate)
-    unsafe y.update(from: result, count: outputs)
+    for row in 0..<rest {
+      unsafe (y + (whole + row) * yStride).update(from: result + row * outputs, count: outputs)
+    }
   }
+
+  /// The rows that oneDNN computes together.
+  private static let groupRows = 6
+  /// With more rows it changes the order again.
+  private static let rowLimit = 60
+  /// As many rows are computed in its usual order.
+  static let paddedRows = 4
 
   /// Computes one block in whatever order oneDNN likes for its shape, for training.
   ///
