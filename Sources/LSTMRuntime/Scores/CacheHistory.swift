@@ -65,9 +65,10 @@ struct CacheHistory: Sendable {
     of hidden: Rows, back: Int, theta: Float, _ body: (_ step: Int, _ share: Double?) -> Void
   ) {
     let begin = next.count - back
-    let first = max(0, begin - window)
+    // Whole groups of 16 columns: with AVX2 oneDNN sums the last few in another order.
+    let first = max(0, begin - window) / 16 * 16
     let steps = unsafe hidden.count
-    let width = begin + steps - 1 - first
+    let width = min(capacity - first, (begin + steps - 1 - first + 15) / 16 * 16)
     unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, steps * width)) {
       guard let products = $0.baseAddress else { return }
       unsafe columns.withUnsafeBufferPointer {
