@@ -25,7 +25,7 @@ struct CacheHistory: Sendable {
 
   /// The columns that are allotted: half of them free, so that moving costs little for each step.
   static func capacity(window: Int, stepsPerCall: Int) -> Int {
-    window + max(window, stepsPerCall)
+    (window + max(window, stepsPerCall) + 15) / 16 * 16
   }
 
   /// Adds steps, and forgets those that no later one looks back at.
