@@ -27,6 +27,7 @@ import Testing
     for (padding, before, after, text) in [
       (Tensor.Padding.reflect, 3, 0, "mirrors more elements than an axis of 3 has beside its edge"),
       (.constant, -2, -2, "pads shape [3] by [-2] and [-2]"),
+      (.edge, .min, 0, "pads shape [3] by [-9223372036854775808] and [0]"),
       (.constant, .max, 0, "pads shape [3] by [9223372036854775807] and [0]"),
     ] {
       #expect { try padded(row, padding, before, after) } throws: {

@@ -29,7 +29,7 @@ extension Tensor {
     _ padding: Padding, value: Float = 0, before: [Int], after: [Int], allow: Allowance
   ) throws -> Tensor {
     guard before.count == dims.count, after.count == dims.count,
-      (before + after).allSatisfy({ abs($0) <= Self.elementLimit })
+      (before + after).allSatisfy((-Self.elementLimit...Self.elementLimit).contains)
     else { throw Self.error("pads shape \(dims) by \(before) and \(after)") }
     let sizes = dims.indices.map { before[$0] + dims[$0] + after[$0] }
     guard sizes.allSatisfy({ $0 >= 0 }) else {

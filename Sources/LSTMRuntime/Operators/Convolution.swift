@@ -113,6 +113,7 @@ enum Convolution {
     let count = down * across
     // Blocks depend on the shapes alone.
     let block = min(max(1, count), max(64, patchLimit / max(1, size)))
+    try OperationCall.allow([block, size])
     for row in 0..<batch {
       for first in stride(from: 0, to: count, by: block) {
         let places = first..<min(count, first + block)
