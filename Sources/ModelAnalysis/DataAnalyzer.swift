@@ -12,7 +12,7 @@ public struct DataAnalyzer: Sendable {
   /// The change up to which a plan is suggested: one per cent.
   public static let suggestedChange = 0.01
   /// The multiplications that the direct measure may take in all, about: half a minute on two cores.
-  private static let workLimit = 6e11
+  private static let workLimit = 4e11
   /// How many times as many steps the suggested plan is scored on.
   private static let sureFactor = 10
   private static let stepRange = 200...20_000

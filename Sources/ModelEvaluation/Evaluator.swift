@@ -22,6 +22,7 @@ public struct Evaluator: Sendable {
   let cache: CachePointer.Settings?
   let threads: Int
   let kernels: KernelOptions
+  let prefix: SharedPrefix?
 
   /// Creates an evaluator.
   ///
@@ -33,11 +34,14 @@ public struct Evaluator: Sendable {
   ///   - cache: The cache with which a text is read a second time, if any.
   ///   - threads: How many threads may work.
   ///   - kernels: How products are computed, those of the reference, too.
+  ///   - prefix: What candidates with the same graph share when they are evaluated on the same
+  ///     sequences, if any.
   public init(
     candidate: Model, reference: Reference? = nil, task: EvaluationReport.Task? = nil,
     output: String? = nil, cache: CachePointer.Settings? = nil, threads: Int = 1,
-    kernels: KernelOptions = KernelOptions()
+    kernels: KernelOptions = KernelOptions(), prefix: SharedPrefix? = nil
   ) {
+    self.prefix = prefix
     self.candidate = candidate
     self.reference = reference
     self.task = task
@@ -87,12 +91,12 @@ struct EvaluationSubject {
 
   init(
     _ model: Model, outputs: [String]?, carriesState: Bool, addingDecoderInput: Bool = false,
-    kernels: KernelOptions
+    kernels: KernelOptions, prefix: SharedPrefix? = nil
   ) throws {
     prepared = try PreparedModel(
       model, outputs: outputs, leavingOutSoftmax: true, addingDecoderInput: addingDecoderInput,
       options: kernels)
-    session = RunSession(carriesState: carriesState)
+    session = RunSession(carriesState: carriesState, prefix: prefix)
     report.weightByteCount = prepared.weightByteCount
   }
 

@@ -16,7 +16,7 @@ struct SequenceEvaluation {
   ) throws -> EvaluationReport {
     var candidate = try EvaluationSubject(
       evaluator.candidate, outputs: evaluator.outputs, carriesState: false,
-      kernels: evaluator.kernels)
+      kernels: evaluator.kernels, prefix: evaluator.prefix)
     var base: EvaluationSubject?
     if case .model(let model)? = evaluator.reference {
       base = try EvaluationSubject(

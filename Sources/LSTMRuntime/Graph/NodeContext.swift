@@ -10,6 +10,13 @@ struct NodeContext {
   /// The layers that other nodes have prepared.
   let prepared: PreparedLayers
 
+  /// Whether the node's layer has weights that compression changes.
+  var hasCompressibleWeights: Bool {
+    guard let layer = node.layer else { return false }
+    if case .opaque = model.layers[layer].kind { return false }
+    return true
+  }
+
   /// An integer setting.
   func integer(_ name: String, default standard: Int? = nil) throws -> Int {
     guard let attribute = node.attributes[name] else {

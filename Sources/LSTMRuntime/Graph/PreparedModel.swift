@@ -11,6 +11,8 @@ public struct PreparedModel: Sendable {
     let outputs: [Int?]
     /// Whether the first two axes are folded into one meanwhile (Keras `TimeDistributed`).
     let foldsTime: Bool
+    /// Whether neither this nor what it reads depends on the weights that compression changes.
+    let isPrefix: Bool
   }
 
   /// What the model is given.
@@ -40,6 +42,8 @@ public struct PreparedModel: Sendable {
   private let outputSlots: [Int]
   /// The values whose last reader is a step, to free them after it.
   private let lastReads: [[Int]]
+  /// The values that the prefix makes for the steps after it.
+  private let prefixSlots: Set<Int>
 
   /// Prepares a model.
   ///
@@ -89,6 +93,7 @@ public struct PreparedModel: Sendable {
     var initialStateReads: Set<String> = []
     var otherReads: Set<String> = []
     let preparedLayers = PreparedLayers(options)
+    var prefix = Set(slots.values)
     for index in needed {
       let node = graph.nodes[index]
       do {
@@ -119,10 +124,13 @@ public struct PreparedModel: Sendable {
           slots[name] = slot
           return slot
         }
+        let isPrefix =
+          inputs.allSatisfy { $0.map(prefix.contains) ?? true } && !context.hasCompressibleWeights
+        if isPrefix { prefix.formUnion(outputs.compactMap { $0 }) }
         steps.append(
           Step(
             name: node.name, operation: operation, inputs: inputs, outputs: outputs,
-            foldsTime: try context.flag("timeDistributed")))
+            foldsTime: try context.flag("timeDistributed"), isPrefix: isPrefix))
       } catch { throw DiagnosticError.of(error).atObject(node.name) }
     }
     let read = initialStateReads.union(otherReads).union(wanted.map(\.value))
@@ -147,6 +155,9 @@ public struct PreparedModel: Sendable {
     for (slot, step) in lastReader { lastReads[step].append(slot) }
     self.lastReads = lastReads
     self.steps = steps
+    let made = Set(steps.filter(\.isPrefix).flatMap(\.outputs).compactMap { $0 })
+    prefixSlots = made.intersection(
+      steps.filter { !$0.isPrefix }.flatMap(\.inputs).compactMap { $0 } + outputSlots)
     slotCount = slots.count
     readsBackwards = needed.contains { index in
       guard let layer = graph.nodes[index].layer, case .lstm(let lstm) = model.layers[layer].kind
@@ -180,8 +191,17 @@ public struct PreparedModel: Sendable {
       values[slot] = GraphValue(try input.checked(tensor))
     }
     session.runs = []
+    let batch = session.batch
+    session.batch += 1
+    let shared = prefixSlots.isEmpty ? nil : session.prefix
+    let known = shared?.values(ofBatch: batch)
+    var prefix: [Int: GraphValue] = [:]
     var live = 0
-    for (index, step) in steps.enumerated() {
+    for (slot, value) in known ?? [:] {
+      values[slot] = value
+      live += value.tensor.count
+    }
+    for (index, step) in steps.enumerated() where !(step.isPrefix && known != nil) {
       do {
         var call = OperationCall(
           inputs: step.inputs.map { $0.flatMap { values[$0] } }, threads: threads,
@@ -193,6 +213,7 @@ public struct PreparedModel: Sendable {
           guard let slot else { continue }
           values[slot] = result
           live += result.tensor.count
+          if shared != nil, known == nil, prefixSlots.contains(slot) { prefix[slot] = result }
         }
         guard live <= Self.liveElementLimit else {
           throw DiagnosticError(
@@ -206,6 +227,7 @@ public struct PreparedModel: Sendable {
         values[slot] = nil
       }
     }
+    if known == nil { shared?.keep(prefix, ofBatch: batch) }
     var outputs: [Tensor] = []
     for (name, slot) in zip(outputNames, outputSlots) {
       guard let value = values[slot] else {

@@ -10,6 +10,10 @@ public struct RunSession: Sendable {
   public internal(set) var runs: [LSTMRun] = []
   /// The states, by the place of the node in the graph.
   var states: [Int: LSTMState] = [:]
+  /// What other models made of the same batches before their first layer with other weights.
+  let prefix: SharedPrefix?
+  /// The number of calls so far.
+  var batch = 0
 
   /// The run of one LSTM layer.
   public struct LSTMRun: Sendable {
@@ -37,9 +41,18 @@ public struct RunSession: Sendable {
   }
 
   /// Creates a session that has not begun.
+  ///
+  /// - Parameters:
+  ///   - carriesState: Whether each call goes on from the state in which the last one ended.
+  ///   - recording: What the LSTM layers record.
+  ///   - recordsInputs: Whether to keep what the LSTM layers are given.
+  ///   - prefix: What sessions of other models with the same graph share, on the same batches from
+  ///     the first one on.
   public init(
-    carriesState: Bool = false, recording: LSTMRecording = [], recordsInputs: Bool = false
+    carriesState: Bool = false, recording: LSTMRecording = [], recordsInputs: Bool = false,
+    prefix: SharedPrefix? = nil
   ) {
+    self.prefix = prefix
     self.carriesState = carriesState
     self.recording = recording
     self.recordsInputs = recordsInputs

@@ -1,6 +1,7 @@
 public import Diagnostics
 internal import FileSupport
 public import LSTMCore
+internal import LSTMRuntime
 
 /// The evaluation on data that lstmpack itself does, as a hook.
 ///
@@ -14,6 +15,7 @@ public struct DataEvaluation: EvaluationHook {
   private let task: EvaluationReport.Task?
   private let output: String?
   private let threads: Int
+  private let prefix = SharedPrefix()
   /// What the original scores.
   public let original: HookScore
   /// How many outputs are scored.
@@ -37,7 +39,7 @@ public struct DataEvaluation: EvaluationHook {
     self.threads = threads
     let recorder = SavedOutputs.Recorder()
     let report = try Evaluator(
-      candidate: original, task: task, output: output, threads: threads
+      candidate: original, task: task, output: output, threads: threads, prefix: prefix
     ).evaluate(data, saving: recorder)
     self.task = report.task
     items = report.items
@@ -52,10 +54,11 @@ public struct DataEvaluation: EvaluationHook {
     }
   }
 
-  /// Scores a model on the data.
+  /// Scores a model on the data: the original with other weights of LSTM, embedding or dense layers.
   public func evaluate(_ model: Model) throws(DiagnosticError) -> HookScore {
     let report = try Evaluator(
-      candidate: model, reference: reference, task: task, output: output, threads: threads
+      candidate: model, reference: reference, task: task, output: output, threads: threads,
+      prefix: prefix
     ).evaluate(data)
     guard
       let metric = (report.candidate.metrics + report.similarity)
