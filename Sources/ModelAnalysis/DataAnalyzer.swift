@@ -152,7 +152,7 @@ public struct DataAnalyzer: Sendable {
     var weights = table.model.matrices.reduce(1) { sum, item in
       item.path.role == .embedding ? sum : sum + item.matrix.rows * item.matrix.columns
     }
-    // Convolutions and the like run for each candidate, too.
+    // Convolutions and the like count as if they ran for each candidate: behind an LSTM they do.
     for case .opaque(let layer) in table.model.layers.map(\.kind) {
       weights += layer.tensors.reduce(0) { $0 + $1.bytes.count / MemoryLayout<Float>.size }
     }

@@ -25,7 +25,14 @@ struct CacheHistory: Sendable {
 
   /// The columns that are allotted: half of them free, so that moving costs little for each step.
   static func capacity(window: Int, stepsPerCall: Int) -> Int {
-    (window + max(window, stepsPerCall) + 15) / 16 * 16
+    wholeGroups(window + max(window, stepsPerCall))
+  }
+
+  /// Products are made of whole groups of columns: with AVX2 oneDNN sums the last few in another order.
+  private static let groupColumns = 16
+
+  private static func wholeGroups(_ columns: Int) -> Int {
+    (columns + groupColumns - 1) / groupColumns * groupColumns
   }
 
   /// Adds steps, and forgets those that no later one looks back at.
@@ -65,10 +72,9 @@ struct CacheHistory: Sendable {
     of hidden: Rows, back: Int, theta: Float, _ body: (_ step: Int, _ share: Double?) -> Void
   ) {
     let begin = next.count - back
-    // Whole groups of 16 columns: with AVX2 oneDNN sums the last few in another order.
-    let first = max(0, begin - window) / 16 * 16
+    let first = max(0, begin - window) / Self.groupColumns * Self.groupColumns
     let steps = unsafe hidden.count
-    let width = min(capacity - first, (begin + steps - 1 - first + 15) / 16 * 16)
+    let width = min(capacity - first, Self.wholeGroups(begin + steps - 1 - first))
     unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: max(1, steps * width)) {
       guard let products = $0.baseAddress else { return }
       unsafe columns.withUnsafeBufferPointer {
