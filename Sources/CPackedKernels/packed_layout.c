@@ -6,15 +6,17 @@ size_t cpk_group_count(size_t columns, size_t group_size) {
   return (columns + group_size - 1) / group_size;
 }
 
-size_t cpk_code_byte_count(cpk_codes kind, size_t rows, size_t columns, size_t group_size) {
+size_t cpk_code_byte_count(
+    cpk_layout layout, cpk_codes kind, size_t rows, size_t columns, size_t group_size) {
   const size_t blocks = (rows + CPK_BLOCK_ROWS - 1) / CPK_BLOCK_ROWS;
-  return blocks * cpk_row_chunk_count(kind, columns, group_size) * CPK_CHUNK_BYTES;
+  if (layout == CPK_LAYOUT_PLANES) return blocks * cpk_plane_block_bytes(kind, columns, group_size);
+  return blocks * 2 * cpk_row_chunk_count(kind, columns, group_size) * CPK_CHUNK_BYTES;
 }
 
-size_t cpk_activation_byte_count(cpk_codes kind, size_t columns, size_t group_size) {
-  (void)kind;  // chunks differ, slices do not
+size_t cpk_activation_byte_count(cpk_layout layout, size_t columns, size_t group_size) {
   const size_t whole = columns / group_size;
-  return 16 * (whole * cpk_slice_count(group_size) + cpk_slice_count(columns % group_size));
+  const size_t slices = whole * cpk_slice_count(group_size) + cpk_slice_count(columns % group_size);
+  return slices * (layout == CPK_LAYOUT_PLANES ? CPK_SLICE_TABLE_BYTES : 16);
 }
 
 static unsigned code_at(const uint8_t *row, size_t column, size_t width) {
@@ -22,17 +24,14 @@ static unsigned code_at(const uint8_t *row, size_t column, size_t width) {
   return (unsigned)row[bit / 8] >> (bit % 8) & ((1u << width) - 1);
 }
 
-void cpk_place_row(
-    uint8_t *codes, cpk_codes kind, size_t columns, size_t group_size, size_t row_index,
-    const uint8_t *row) {
+static void place_in_chunks(
+    uint8_t *codes, cpk_layout layout, cpk_codes kind, size_t columns, size_t group_size,
+    size_t half, size_t row_in_half, const uint8_t *row) {
   const size_t width = cpk_width(kind), per_byte = 8 / width;
   const size_t chunk_columns = cpk_chunk_columns(kind);
-  const size_t in_block = row_index % CPK_BLOCK_ROWS;
-  const size_t place = in_block / 4 + in_block % 4 * 4;
+  const size_t place = row_in_half / 4 + row_in_half % 4 * 4;
   uint8_t *chunk = codes
-      + row_index / CPK_BLOCK_ROWS * cpk_row_chunk_count(kind, columns, group_size)
-          * CPK_CHUNK_BYTES
-      + 16 * place;
+      + half * cpk_row_chunk_count(kind, columns, group_size) * CPK_CHUNK_BYTES + 16 * place;
   for (size_t first = 0; first < columns; first += group_size) {
     const size_t count = cpk_group_columns(columns, group_size, first / group_size);
     for (size_t start = 0; start < count; start += chunk_columns, chunk += CPK_CHUNK_BYTES) {
@@ -49,6 +48,70 @@ void cpk_place_row(
               (uint8_t)(code_at(row, column + i, width) << (i % per_byte * width));
         }
       }
+      if (layout == CPK_LAYOUT_SIGNED_CHUNKS) {
+        for (size_t i = 0; i < 16; i++) chunk[i] ^= 0x80;
+      }
     }
+  }
+}
+
+/// Every second bit of 16, from the lowest on.
+static uint8_t even_bits(unsigned bits) {
+  bits &= 0x5555;
+  bits = (bits | bits >> 1) & 0x3333;
+  bits = (bits | bits >> 2) & 0x0F0F;
+  return (uint8_t)(bits | bits >> 4);
+}
+
+/// The codes of up to 8 columns as a number.
+static unsigned codes_from(const uint8_t *row, size_t column, size_t count, size_t width) {
+  if (count == 8 && column % 8 == 0) {
+    const uint8_t *bytes = row + column / 8 * width;
+    return width == 1 ? bytes[0] : bytes[0] | (unsigned)bytes[1] << 8;
+  }
+  unsigned bits = 0;
+  for (size_t i = 0; i < count; i++) bits |= code_at(row, column + i, width) << (i * width);
+  return bits;
+}
+
+static void place_in_planes(
+    uint8_t *block, cpk_codes kind, size_t columns, size_t group_size,
+    const uint8_t *const rows[CPK_BLOCK_ROWS]) {
+  const size_t width = cpk_width(kind);
+  for (size_t first = 0; first < columns; first += group_size) {
+    const size_t count = cpk_group_columns(columns, group_size, first / group_size);
+    for (size_t start = 0; start < count; start += 8) {
+      const size_t wanted = count - start < 8 ? count - start : 8;
+      uint8_t *at = block + start / 8 * width * CPK_BLOCK_ROWS;
+      for (size_t r = 0; r < CPK_BLOCK_ROWS; r++) {
+        if (!rows[r]) continue;
+        const unsigned bits = codes_from(rows[r], first + start, wanted, width);
+        const size_t place = cpk_plane_place(r);
+        if (width == 1) {
+          at[place] = (uint8_t)bits;
+        } else {
+          at[place] = even_bits(bits);
+          at[CPK_BLOCK_ROWS + place] = even_bits(bits >> 1);
+        }
+      }
+    }
+    block += cpk_plane_group_bytes(kind, count);
+  }
+}
+
+void cpk_place_block(
+    uint8_t *codes, cpk_layout layout, cpk_codes kind, size_t columns, size_t group_size,
+    size_t block, const uint8_t *const rows[CPK_BLOCK_ROWS]) {
+  if (layout == CPK_LAYOUT_PLANES) {
+    place_in_planes(
+        codes + block * cpk_plane_block_bytes(kind, columns, group_size), kind, columns,
+        group_size, rows);
+    return;
+  }
+  for (size_t r = 0; r < CPK_BLOCK_ROWS; r++) {
+    if (!rows[r]) continue;
+    place_in_chunks(
+        codes, layout, kind, columns, group_size, 2 * block + r / CPK_HALF_ROWS, r % CPK_HALF_ROWS,
+        rows[r]);
   }
 }

@@ -36,7 +36,31 @@ CPK_INLINE size_t cpk_row_chunk_count(cpk_codes kind, size_t columns, size_t gro
   return whole * cpk_chunk_count(kind, group_size) + cpk_chunk_count(kind, columns % group_size);
 }
 
-/// The bytes of a chunk of 16 rows.
-enum { CPK_CHUNK_BYTES = 256 };
+enum {
+  /// The rows of chunks.
+  CPK_HALF_ROWS = 16,
+  /// The bytes of a chunk of all its rows.
+  CPK_CHUNK_BYTES = 256,
+  /// The bytes of the four tables for 16 columns.
+  CPK_SLICE_TABLE_BYTES = 128,
+};
+
+/// The bytes of a group's planes, for the rows of a block.
+CPK_INLINE size_t cpk_plane_group_bytes(cpk_codes kind, size_t columns) {
+  return cpk_slice_count(columns) * 2 * cpk_width(kind) * CPK_BLOCK_ROWS;
+}
+
+/// The bytes of a block's planes.
+CPK_INLINE size_t cpk_plane_block_bytes(cpk_codes kind, size_t columns, size_t group_size) {
+  return columns / group_size * cpk_plane_group_bytes(kind, group_size)
+      + cpk_plane_group_bytes(kind, columns % group_size);
+}
+
+/// The place of a row: bytes of even places are widened first, those of a 128-bit lane stay in it, and each of the four
+/// resulting registers then has 8 rows in order.
+CPK_INLINE size_t cpk_plane_place(size_t row) {
+  const size_t odd = row / 16, high = row / 8 % 2, lane = row / 4 % 2;
+  return lane * 16 + (high * 4 + row % 4) * 2 + odd;
+}
 
 #endif

@@ -15,17 +15,18 @@ internal import CPackedKernels
   var outputSize: Int { weights.rows }
   var byteCount: Int { weights.byteCount }
 
+  /// - Precondition: The weights are for these instructions.
   init(_ weights: KernelWeights, _ instructions: InstructionSet) {
     self.weights = weights
     unsafe kernels = cpk_packed_kernels_for(instructions.cValue)
     stride = scratchBytes(
-      cpk_activation_byte_count(weights.kind.cValue, weights.columns, weights.groupSize),
+      cpk_activation_byte_count(weights.layout, weights.columns, weights.groupSize),
       of: Int8.self)
   }
 
   func scratchByteCount(rows: Int) -> Int {
     scratchBytes(weights.columns, of: Int8.self) + rows * stride
-      + scratchBytes(rows * weights.groupCount, of: Int32.self)
+      + 2 * scratchBytes(rows * weights.groupCount, of: Int32.self)
       + scratchBytes(rows, of: Float.self)
       + scratchBytes(rows * KernelWeights.blockRows, of: Float.self)
   }
@@ -44,6 +45,7 @@ internal import CPackedKernels
     let quantized = unsafe take(weights.columns, of: Int8.self)
     let values = unsafe take(count * stride, of: Int8.self)
     let sums = unsafe take(count * weights.groupCount, of: Int32.self)
+    let lows = unsafe take(count * weights.groupCount, of: Int32.self)
     let scales = unsafe take(count, of: Float.self)
     let edge = unsafe take(count * KernelWeights.blockRows, of: Float.self)
     for row in 0..<count {
@@ -51,13 +53,13 @@ internal import CPackedKernels
         x.start + row * x.stride, quantized, weights.columns)
       unsafe kernels.pointee.arrange(
         quantized, weights.kind.cValue, weights.columns, weights.groupSize, values + row * stride,
-        sums + row * weights.groupCount)
+        sums + row * weights.groupCount, lows + row * weights.groupCount)
       if !accumulate {
         unsafe (y.start + row * y.stride).update(repeating: 0, count: outputs.count)
       }
     }
     var activations = unsafe cpk_activations(
-      values: values, stride: stride, count: count, sums: sums, scales: scales)
+      values: values, stride: stride, count: count, sums: sums, lows: lows, scales: scales)
     unsafe weights.withMatrix { matrix in
       unsafe multiply(
         matrix, &activations, outputs: outputs, to: y, edge: edge, count: count)

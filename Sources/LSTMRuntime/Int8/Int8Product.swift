@@ -9,7 +9,7 @@ package struct Int8Product: Sendable {
   /// - Precondition: All have one encoding, group size and number of columns, and the machine has the
   ///   instruction set.
   package init?(_ matrices: [PackedMatrix], _ instructions: InstructionSet) {
-    guard let weights = KernelWeights(matrices) else { return nil }
+    guard let weights = KernelWeights(matrices, instructions) else { return nil }
     map = Int8Map(weights, instructions)
   }
 

@@ -1,13 +1,14 @@
 internal import CPackedKernels
 internal import LSTMCore
 
-/// Packed matrices of one encoding and group size, one above the other, in the order of the kernels
-/// for int8 activations.
+/// Packed matrices of one encoding and group size, one above the other, in the order that the kernels of
+/// an instruction set want for int8 activations.
 ///
 /// Ternary codes become two bits, those of 3 bits four; the weight of each code is
 /// `offset + scale × value`. Only for codebooks the value is not exact: `LevelGrid`.
 @safe struct KernelWeights: Sendable {
   let kind: CodeKind
+  let layout: cpk_layout
   let rows: Int
   let columns: Int
   let groupSize: Int
@@ -63,51 +64,80 @@ internal import LSTMCore
 
   /// Brings matrices into the kernels' order; `nil` when the kernels do not take them.
   ///
-  /// - Precondition: All can be stacked.
-  init?(_ matrices: [PackedMatrix]) {
+  /// - Precondition: All can be stacked, and the machine has the instruction set.
+  init?(_ matrices: [PackedMatrix], _ instructions: InstructionSet) {
     // Larger groups could leave the 32 bits of a sum.
     guard let first = matrices.first, let kind = CodeKind(first.encoding), first.columns > 0,
       min(first.groupSize, first.columns) <= Int(CPK_GROUP_LIMIT)
     else { return nil }
     self.kind = kind
+    layout = unsafe Self.layout(kind, cpk_packed_kernels_for(instructions.cValue))
     rows = matrices.reduce(0) { $0 + $1.rows }
     columns = first.columns
     groupSize = min(first.groupSize, columns)
     groupCount = cpk_group_count(columns, groupSize)
     let blocks = (rows + Self.blockRows - 1) / Self.blockRows
     let parameterCount = blocks * groupCount * Self.blockRows
-    codes = AlignedMemory(zeros: cpk_code_byte_count(kind.cValue, rows, columns, groupSize))
+    codes = AlignedMemory(zeros: cpk_code_byte_count(layout, kind.cValue, rows, columns, groupSize))
     levels = AlignedMemory(zeros: kind == .twoWithLevels ? parameterCount : 0)
     scales = AlignedMemory(zeros: parameterCount)
     offsets = AlignedMemory(zeros: parameterCount)
+    fillCodes(matrices)
     var row = 0
     for matrix in matrices {
-      fill(matrix, firstRow: row)
+      fillParameters(matrix, firstRow: row)
       row += matrix.rows
     }
   }
 
-  private func fill(_ matrix: PackedMatrix, firstRow: Int) {
-    let rowBytes = matrix.encoding.rowByteCount(columns: columns)
-    let factor = Float(sign: .plus, exponent: matrix.scaleExponent, significand: 1)
-    let perGroup = matrix.encoding.parametersPerGroup
-    let recoding = CodeRecoding(matrix.encoding, columns: columns)
-    unsafe withUnsafeTemporaryAllocation(
-      of: UInt8.self, capacity: (columns * kind.width + 7) / 8
-    ) { recoded in
+  /// How codes of a kind must lie.
+  private static func layout(
+    _ kind: CodeKind, _ kernels: UnsafePointer<cpk_packed_kernels>
+  ) -> cpk_layout {
+    unsafe withUnsafeBytes(of: kernels.pointee.layout) {
+      unsafe $0.load(
+        fromByteOffset: Int(kind.rawValue) * MemoryLayout<cpk_layout>.stride, as: cpk_layout.self)
+    }
+  }
+
+  /// Places the rows block by block; a block may have rows of two matrices.
+  private func fillCodes(_ matrices: [PackedMatrix]) {
+    let bytesPerRow = (columns * kind.width + 7) / 8
+    let recoded = AlignedMemory<UInt8>(zeros: Self.blockRows * bytesPerRow)
+    let pointers = AlignedMemory<UnsafePointer<UInt8>?>(zeros: Self.blockRows)
+    func place(_ block: Int) {
+      unsafe cpk_place_block(
+        codes.start, layout, kind.cValue, columns, groupSize, block, pointers.start)
+    }
+    var row = 0
+    for matrix in matrices {
+      let rowBytes = matrix.encoding.rowByteCount(columns: columns)
+      let recoding = CodeRecoding(matrix.encoding, columns: columns)
       unsafe matrix.codes.withUnsafeBufferPointer { source in
-        guard let source = source.baseAddress, let recoded = recoded.baseAddress else { return }
-        for row in 0..<matrix.rows {
-          var bytes = unsafe source + row * rowBytes
+        guard let source = source.baseAddress else { return }
+        for own in 0..<matrix.rows {
+          let inBlock = row % Self.blockRows
+          let bytes = unsafe recoded.start + inBlock * bytesPerRow
           if let recoding {
-            unsafe recoding.recode(bytes, into: recoded)
-            unsafe bytes = UnsafePointer(recoded)
+            unsafe recoding.recode(source + own * rowBytes, into: bytes)
+          } else {
+            unsafe bytes.update(from: source + own * rowBytes, count: rowBytes)
           }
-          unsafe cpk_place_row(
-            codes.start, kind.cValue, columns, groupSize, firstRow + row, bytes)
+          unsafe pointers.start[inBlock] = UnsafePointer(bytes)
+          row += 1
+          if row % Self.blockRows == 0 { place(row / Self.blockRows - 1) }
         }
       }
     }
+    let rest = row % Self.blockRows
+    guard rest > 0 else { return }
+    for inBlock in rest..<Self.blockRows { unsafe pointers.start[inBlock] = nil }
+    place(row / Self.blockRows)
+  }
+
+  private func fillParameters(_ matrix: PackedMatrix, firstRow: Int) {
+    let factor = Float(sign: .plus, exponent: matrix.scaleExponent, significand: 1)
+    let perGroup = matrix.encoding.parametersPerGroup
     unsafe matrix.parameters.withUnsafeBufferPointer { parameters in
       for row in 0..<matrix.rows {
         let (block, inBlock) = (firstRow + row).quotientAndRemainder(dividingBy: Self.blockRows)

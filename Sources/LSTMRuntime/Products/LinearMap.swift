@@ -88,7 +88,9 @@ enum LinearMaps {
         let alike = rest.map(\.packed).prefix {
           $0.map { KernelWeights.canStack($0, packed) } ?? false
         }
-        if options.activations == .int8, let weights = KernelWeights(alike.compactMap { $0 }) {
+        if options.activations == .int8,
+          let weights = KernelWeights(alike.compactMap { $0 }, options.instructions)
+        {
           parts.append(Int8Map(weights, options.instructions))
           rest = rest.dropFirst(alike.count)
         } else {

@@ -120,10 +120,11 @@ struct StepWorker: Sendable {
   /// Waits until every worker is here; what they wrote before can be read after.
   let wait: @Sendable () -> Void
 
-  /// This worker's part of `total` things, in whole groups of 16.
+  /// This worker's part of `total` rows, in whole blocks of the kernels.
   func part(of total: Int) -> Range<Int> {
-    let groups = (total + 15) / 16
-    let (first, end) = (groups * index / count * 16, groups * (index + 1) / count * 16)
+    let size = KernelWeights.blockRows
+    let blocks = (total + size - 1) / size
+    let (first, end) = (blocks * index / count * size, blocks * (index + 1) / count * size)
     return min(first, total)..<min(end, total)
   }
 }

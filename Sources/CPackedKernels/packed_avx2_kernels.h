@@ -1,0 +1,18 @@
+// The functions that the AVX2 files make their table of.
+#ifndef PACKED_AVX2_KERNELS_H
+#define PACKED_AVX2_KERNELS_H
+
+#include "cpk_packed.h"
+
+/// Makes the tables of a quantized vector and sums each group.
+void cpk_avx2_arrange_tables(
+    const int8_t *q, size_t columns, size_t group_size, int8_t *values, int32_t *sums,
+    int32_t *lows);
+
+cpk_multiply_function cpk_avx2_multiply_planes1;
+cpk_multiply_function cpk_avx2_multiply_planes2;
+cpk_multiply_function cpk_avx2_multiply_levels2;
+cpk_multiply_function cpk_avx2_multiply_codes4;
+cpk_multiply_function cpk_avx2_multiply_codes8;
+
+#endif
