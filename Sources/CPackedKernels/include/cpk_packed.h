@@ -2,8 +2,8 @@
 //
 // Weights are codes of 1, 2, 4 or 8 bits. A row is cut into groups of columns, and in a group the weight of a code is
 // `offset + scale * value(code)`, where the value is the code itself or, for 2 bits with levels, a byte that the group
-// has for each code. Activations x are int8 with one float scale for each vector. The sums of `value * x` are exact
-// integers; then each row and vector is
+// has for each code. Activations x are int8 from -127 to 127 with one float scale for each vector. The sums of
+// `value * x` are exact integers; then each row and vector is
 //
 //     y += activation scale * sum over groups g of (scale[g] * float(dot[g]) + offset[g] * float(sum of x in g))
 //
