@@ -15,21 +15,56 @@ PEERS = ["ort_fp32", "ort_int8", "torch_int8"]
 CASES = [("stream", 1), ("seq", 1), ("seq", 32)]
 
 
-def make_model(path, units):
-    """One LSTM layer, weights uniform in +-1/sqrt(units), the state an input and an output."""
-    rng = np.random.default_rng(1)
+def uniform(rng, units, *shape):
     bound = 1 / np.sqrt(units)
-    uniform = lambda *shape: rng.uniform(-bound, bound, shape).astype(np.float32)
-    weights = {"W": uniform(1, 4 * units, units), "R": uniform(1, 4 * units, units), "B": uniform(1, 8 * units)}
+    return rng.uniform(-bound, bound, shape).astype(np.float32)
+
+
+def lstm_layer(rng, number, units, x, states):
+    """A node and its weights, uniform in +-1/sqrt(units)."""
+    names = [f"{kind}{number}" for kind in "WRB"]
+    shapes = [(1, 4 * units, units), (1, 4 * units, units), (1, 8 * units)]
     node = helper.make_node(
-        "LSTM", ["x", "W", "R", "B", "", "h0", "c0"], ["y", "h1", "c1"], name="lstm", hidden_size=units)
-    value = lambda name, shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-    graph = helper.make_graph(
-        [node], "lstm",
-        [value("x", ["T", "B", units]), value("h0", [1, "B", units]), value("c0", [1, "B", units])],
-        [value("y", ["T", 1, "B", units]), value("h1", [1, "B", units]), value("c1", [1, "B", units])],
-        [numpy_helper.from_array(array, name) for name, array in weights.items()])
+        "LSTM", [x, *names, "", *states[:2]], [f"y{number}", *states[2:]], name=f"lstm{number}", hidden_size=units)
+    return node, [numpy_helper.from_array(uniform(rng, units, *shape), name) for name, shape in zip(names, shapes)]
+
+
+def save_model(path, nodes, weights, x, y, units, layers):
+    """States are inputs and outputs."""
+    value = lambda name: helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, "B", units])
+    before, after = ([value(f"{kind}{n}{end}") for n in range(layers) for kind in "hc"] for end in ("", "_out"))
+    graph = helper.make_graph(nodes, "model", [x, *before], [y, *after], weights)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+
+
+def states(number):
+    return [f"h{number}", f"c{number}", f"h{number}_out", f"c{number}_out"]
+
+
+def make_layer(path, units):
+    """One LSTM layer."""
+    value = lambda name, shape: helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+    node, weights = lstm_layer(np.random.default_rng(1), 0, units, "x", states(0))
+    save_model(path, [node], weights, value("x", ["T", "B", units]), value("y0", ["T", 1, "B", units]), units, 1)
+
+
+def make_language_model(path, layers, units, tokens=10000):
+    """An embedding, LSTM layers and logits."""
+    rng = np.random.default_rng(1)
+    value = lambda name, kind, shape: helper.make_tensor_value_info(name, kind, shape)
+    arrays = {"embedding": uniform(rng, units, tokens, units), "dense": uniform(rng, units, units, tokens),
+              "bias": uniform(rng, units, tokens), "axis": np.array([1])}
+    weights = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
+    nodes, x = [helper.make_node("Gather", ["embedding", "ids"], ["embedded"])], "embedded"
+    for number in range(layers):
+        node, own = lstm_layer(rng, number, units, x, states(number))
+        x = f"x{number}"
+        nodes += [node, helper.make_node("Squeeze", [f"y{number}", "axis"], [x])]
+        weights += own
+    nodes += [helper.make_node("MatMul", [x, "dense"], ["products"]),
+              helper.make_node("Add", ["products", "bias"], ["logits"])]
+    save_model(path, nodes, weights, value("ids", TensorProto.INT64, ["T", "B"]),
+               value("logits", TensorProto.FLOAT, ["T", "B", tokens]), units, layers)
 
 
 class Runtime:
@@ -60,7 +95,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--bin", default=".build/release")
     parser.add_argument("--work", default=".build/bench")
-    parser.add_argument("--sizes", default="256,650,1024,1500,2048")
+    parser.add_argument(
+        "--sizes", default="256,650,1024,1500,2048", help="units of one layer; 2x1500 is a language model of two")
     parser.add_argument("--bits", default="1,ternary,2,4,8")
     parser.add_argument("--peers", default=",".join(PEERS))
     parser.add_argument("--threads", type=int, default=1)
@@ -73,21 +109,27 @@ def main():
     available = sorted(os.sched_getaffinity(0))
     processors = set(available[-options.threads:])
     report = []
-    for units in map(int, options.sizes.split(",")):
-        path = os.path.join(options.work, f"lstm_{units}")
-        make_model(path + ".onnx", units)
+    for size in options.sizes.split(","):
+        path = os.path.join(options.work, f"lstm_{size}")
+        layers, is_whole, units = size.rpartition("x")
+        if is_whole:
+            make_language_model(path + ".onnx", int(layers), int(units))
+        else:
+            make_layer(path + ".onnx", int(units))
         from onnxruntime.quantization import QuantType, quantize_dynamic
         quantize_dynamic(path + ".onnx", path + ".int8.onnx", weight_type=QuantType.QInt8, per_channel=True)
         runtimes = []
         for peer in options.peers.split(","):
+            if is_whole and peer == "torch_int8":
+                continue
             model = path + (".int8.onnx" if peer == "ort_int8" else ".onnx")
             command = [sys.executable, os.path.join(os.path.dirname(__file__), "peer.py"), peer, model]
-            runtimes.append(Runtime(peer, command + [str(units), str(options.threads)], processors))
+            runtimes.append(Runtime(peer, command + [units, str(options.threads)], processors))
         for bits in options.bits.split(","):
             packed = f"{path}.{bits}.bvq"
             subprocess.run(
                 [os.path.join(options.bin, "lstmpack"), "quantize", path + ".onnx", "--bits", bits, "--out", packed,
-                 "--force"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                 "--force", *(["--others", bits] if is_whole else [])], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             command = [os.path.join(options.bin, "lstmpack-bench"), "worker", packed]
             runtimes.append(
                 Runtime(f"lstmpack_{bits}", command + ["--threads", str(options.threads)], processors))
@@ -105,16 +147,18 @@ def main():
             int8 = [name for name in medians if name.endswith("_int8")]
             peer = min((medians[name] for name in int8), default=None)
             best_peer = min((best[name] for name in int8), default=None)
-            for name, median in medians.items():
-                entry = {"units": units, "mode": mode, "batch": batch, "runtime": name,
-                         "medianMicroseconds": median * 1e6, "bestMicroseconds": best[name] * 1e6}
+            for runtime in runtimes:
+                name, median = runtime.name, medians[runtime.name]
+                entry = {"size": size, "mode": mode, "batch": batch, "runtime": name,
+                         "medianMicroseconds": median * 1e6, "bestMicroseconds": best[name] * 1e6,
+                         "rounds": times[name], "start": runtime.ready}
                 if peer:
                     entry["int8PeerOverThis"] = peer / median
                     entry["bestInt8PeerOverBest"] = best_peer / best[name]
                 if "ort_fp32" in medians:
                     entry["float32OverThis"] = medians["ort_fp32"] / median
                 report.append(entry)
-                print(f"{units:5} {mode:6} batch {batch:2} {name:18} {median * 1e6:9.2f} us  best {best[name] * 1e6:9.2f} us"
+                print(f"{size:>6} {mode:6} batch {batch:2} {name:18} {median * 1e6:9.2f} us  best {best[name] * 1e6:9.2f} us"
                       f"  x int8 {entry.get('int8PeerOverThis', 0):5.2f} (best {entry.get('bestInt8PeerOverBest', 0):5.2f})"
                       f"  x float32 {entry.get('float32OverThis', 0):6.2f}", file=sys.stderr)
         for runtime in runtimes:

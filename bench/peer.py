@@ -1,5 +1,6 @@
 """One peer behind the line protocol of `lstmpack-bench worker`: peer.py ort_fp32|ort_int8|torch_int8 MODEL.onnx UNITS THREADS"""
 import json
+import resource
 import sys
 import time
 
@@ -9,7 +10,8 @@ name, path, units, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys
 
 
 class ONNXRuntime:
-    """State in two sets of buffers that take turns; input and output bound, so nothing is copied."""
+    """A model whose first input and output are data and whose others are states, in two sets of buffers that take
+    turns; all bound, so nothing is copied."""
 
     def __init__(self):
         import onnxruntime as ort
@@ -18,24 +20,32 @@ class ONNXRuntime:
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
-        self.value = lambda *shape: ort.OrtValue.ortvalue_from_numpy(
-            np.random.default_rng(3).uniform(-1, 1, shape).astype(np.float32))
+        self.make = ort.OrtValue.ortvalue_from_numpy
         self.session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
 
-    def binding(self, x, before, y, after):
-        binding = self.session.io_binding()
-        binding.bind_ortvalue_input("x", x)
-        for name, value in zip(("h0", "c0"), before):
-            binding.bind_ortvalue_input(name, value)
-        binding.bind_ortvalue_output("y", y)
-        for name, value in zip(("h1", "c1"), after):
-            binding.bind_ortvalue_output(name, value)
-        return binding
+    def value(self, place, steps, batch):
+        shape = [{"T": steps, "B": batch}.get(size, size) for size in place.shape]
+        random = np.random.default_rng(3)
+        return self.make(
+            random.integers(0, 1000, shape) if "int" in place.type
+            else random.uniform(-1, 1, shape).astype(np.float32))
+
+    def bindings(self, steps, batch, count):
+        """Bindings of which each reads the states that the one before wrote."""
+        inputs, outputs = self.session.get_inputs(), self.session.get_outputs()
+        x, y = self.value(inputs[0], steps, batch), self.value(outputs[0], steps, batch)
+        states = [[self.value(place, steps, batch) for place in inputs[1:]] for _ in range(2)]
+        for k in range(count):
+            binding = self.session.io_binding()
+            binding.bind_ortvalue_input(inputs[0].name, x)
+            binding.bind_ortvalue_output(outputs[0].name, y)
+            for before, after, now, then in zip(inputs[1:], outputs[1:], states[k], states[1 - k]):
+                binding.bind_ortvalue_input(before.name, now)
+                binding.bind_ortvalue_output(after.name, then)
+            yield binding
 
     def stream(self, steps):
-        state = [[self.value(1, 1, units) for _ in "hc"] for _ in range(2)]
-        x, y = self.value(1, 1, units), self.value(1, 1, 1, units)
-        bindings = [self.binding(x, state[k], y, state[1 - k]) for k in range(2)]
+        bindings = list(self.bindings(1, 1, 2))
 
         def run():
             for step in range(steps):
@@ -43,9 +53,7 @@ class ONNXRuntime:
         return run
 
     def sequence(self, batch, steps):
-        before, after = ([self.value(1, batch, units) for _ in "hc"] for _ in range(2))
-        x, y = self.value(steps, batch, units), self.value(steps, 1, batch, units)
-        binding = self.binding(x, before, y, after)
+        [binding] = self.bindings(steps, batch, 1)
         return lambda: self.session.run_with_iobinding(binding)
 
 
@@ -93,8 +101,10 @@ class PyTorch:
         return run
 
 
+started = time.perf_counter()
 peer = PyTorch() if name == "torch_int8" else ONNXRuntime()
-print(json.dumps({"ready": True}), flush=True)
+print(json.dumps({"ready": True, "load_s": time.perf_counter() - started,
+                  "rss_first_peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6}), flush=True)
 prepared = {}
 for line in sys.stdin:
     request = json.loads(line)

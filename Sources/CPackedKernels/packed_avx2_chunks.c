@@ -40,7 +40,7 @@ CPK_INLINE void add_chunks_4(
   }
   for (size_t slice = 0; slice < slices; slice += 2) {
     UNROLL for (int c = 0; c < 2; c++) {
-      if (slice + (size_t)c == slices) break;
+      if (slice + (size_t)c >= slices) continue;
       __m256i xs[2];
       UNROLL for (int b = 0; b < shape.vectors; b++) {
         xs[b] = load_twice(x + (size_t)b * x_stride + 16 * c);

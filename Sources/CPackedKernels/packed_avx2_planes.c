@@ -4,6 +4,7 @@
 
 #include "packed_avx2_kernels.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "packed_avx2.h"
@@ -147,11 +148,11 @@ CPK_INLINE __m256i level(__m256i levels, int code) {
   return _mm256_and_si256(_mm256_srli_epi32(levels, 8 * code), _mm256_set1_epi32(0xFF));
 }
 
-/// The sums of value * x of a group, 4 registers of 8 rows.
+/// The sums of value * x of a group, 4 registers of 8 rows; of levels with a product of planes unless they are even.
 CPK_INLINE void dot_group(
-    cpk_codes kind, const uint8_t *codes, const uint8_t *tables, size_t columns, int32_t x_sum,
-    int32_t x_low, const uint32_t *levels, __m256i dots[4]) {
-  const int planes = kind == CPK_CODES_1 ? 1 : 2, count = kind == CPK_CODES_2_LEVELS ? 3 : planes;
+    cpk_codes kind, bool is_even, const uint8_t *codes, const uint8_t *tables, size_t columns,
+    int32_t x_sum, int32_t x_low, const uint32_t *levels, __m256i dots[4]) {
+  const int planes = kind == CPK_CODES_1 ? 1 : 2, count = is_even ? planes : 3;
   __m256i sums[3][4];
   UNROLL for (int k = 0; k < count; k++) {
     UNROLL for (int i = 0; i < 4; i++) sums[k][i] = _mm256_set1_epi32(x_low);
@@ -171,19 +172,19 @@ CPK_INLINE void dot_group(
       const __m256i values = _mm256_loadu_si256((const __m256i *)levels + i);
       const __m256i v0 = level(values, 0), v1 = level(values, 1), v2 = level(values, 2);
       const __m256i a = _mm256_sub_epi32(v1, v0), b = _mm256_sub_epi32(v2, v0);
-      const __m256i c = _mm256_sub_epi32(_mm256_sub_epi32(level(values, 3), v2), a);
       dots[i] = _mm256_add_epi32(
-          _mm256_add_epi32(
-              _mm256_mullo_epi32(v0, _mm256_set1_epi32(x_sum)),
-              _mm256_mullo_epi32(a, sums[0][i])),
-          _mm256_add_epi32(_mm256_mullo_epi32(b, sums[1][i]), _mm256_mullo_epi32(c, sums[2][i])));
+          _mm256_mullo_epi32(v0, _mm256_set1_epi32(x_sum)),
+          _mm256_add_epi32(_mm256_mullo_epi32(a, sums[0][i]), _mm256_mullo_epi32(b, sums[1][i])));
+      if (is_even) continue;
+      const __m256i c = _mm256_sub_epi32(_mm256_sub_epi32(level(values, 3), v2), a);
+      dots[i] = _mm256_add_epi32(dots[i], _mm256_mullo_epi32(c, sums[2][i]));
     }
   }
 }
 
 /// One vector times the rows of a block.
 CPK_INLINE void multiply_block(
-    cpk_codes kind, const cpk_matrix *matrix, const cpk_activations *x, size_t vector,
+    cpk_codes kind, bool is_even, const cpk_matrix *matrix, const cpk_activations *x, size_t vector,
     size_t block, float *y) {
   const size_t groups = cpk_group_count(matrix->columns, matrix->group_size);
   const size_t group_codes = cpk_plane_group_bytes(kind, matrix->group_size);
@@ -198,7 +199,7 @@ CPK_INLINE void multiply_block(
     const int32_t x_sum = x->sums[vector * groups + group];
     __m256i dots[4];
     dot_group(
-        kind, codes + group * group_codes, tables + group * group_tables,
+        kind, is_even, codes + group * group_codes, tables + group * group_tables,
         cpk_group_columns(matrix->columns, matrix->group_size, group), x_sum,
         x->lows[vector * groups + group],
         kind == CPK_CODES_2_LEVELS ? matrix->levels + place : 0, dots);
@@ -220,10 +221,15 @@ CPK_INLINE void multiply_kind(
   for (size_t first = 0; first < x->count; first += VECTORS_AT_ONCE) {
     const size_t end = x->count - first < VECTORS_AT_ONCE ? x->count : first + VECTORS_AT_ONCE;
     for (size_t block = first_block; block < last_block; block++) {
-      for (size_t vector = first; vector < end; vector++) {
-        multiply_block(
-            kind, matrix, x, vector, block,
-            y + vector * y_stride + (block - first_block) * CPK_BLOCK_ROWS);
+      float *rows = y + (block - first_block) * CPK_BLOCK_ROWS;
+      if (kind == CPK_CODES_2_LEVELS && matrix->uneven[block]) {
+        for (size_t vector = first; vector < end; vector++) {
+          multiply_block(kind, false, matrix, x, vector, block, rows + vector * y_stride);
+        }
+      } else {
+        for (size_t vector = first; vector < end; vector++) {
+          multiply_block(kind, true, matrix, x, vector, block, rows + vector * y_stride);
+        }
       }
     }
   }

@@ -116,10 +116,11 @@ struct WorkerCommand: ParsableCommand {
   }
 
   /// The peak of resident memory of this process so far, in 10⁶ bytes.
+  ///
+  /// `getrusage` would say what the process was forked from had.
   private static func peakMegabytes() -> Double {
-    var usage = rusage()
-    // 0 is RUSAGE_SELF, an enumeration on Linux and a number on macOS.
-    unsafe getrusage(0, &usage)
-    return Double(usage.ru_maxrss) * 1024 / 1e6
+    let status = (try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+    return (line?.split(separator: " ").compactMap { Double($0) }.first ?? .nan) * 1024 / 1e6
   }
 }

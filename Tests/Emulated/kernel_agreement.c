@@ -100,6 +100,7 @@ static void plain_arrange(const cpk_matrix *m, const int8_t *q, int8_t *values, 
 
 static uint8_t row_codes[ROWS][LIMIT];
 static uint32_t levels[PLACES];
+static uint8_t uneven[BLOCKS];
 static float scales[PLACES], offsets[PLACES];
 
 static float plain_product(const cpk_matrix *m, size_t row, const int8_t *q, const int32_t *sums) {
@@ -136,8 +137,16 @@ static void fill(const cpk_matrix *m, cpk_layout layout, uint8_t *codes) {
     }
     cpk_place_block(codes, layout, m->kind, m->columns, m->group_size, block, rows);
   }
-  for EACH(i, BLOCKS * CPK_BLOCK_ROWS * cpk_group_count(m->columns, m->group_size)) {
-    levels[i] = random_bits() | (random_bits() % 2 ? 0xFF0000FF : 0);
+  memset(uneven, 0, sizeof uneven);
+  const size_t groups = cpk_group_count(m->columns, m->group_size);
+  const bool all_even = random_bits() % 2 == 0;
+  for EACH(i, BLOCKS * CPK_BLOCK_ROWS * groups) {
+    // Two levels above the lowest, then one as far above or any.
+    const unsigned any = random_bits(), v0 = any & 7, v1 = v0 + (any >> 3 & 127);
+    const unsigned v2 = v1 + (any >> 10 & 63);
+    const unsigned v3 = all_even ? v1 + v2 - v0 : random_bits() % 2 ? 255 : any >> 20 & 255;
+    levels[i] = v0 | v1 << 8 | v2 << 16 | (v3 & 255) << 24;
+    if (v0 + (v3 & 255) != v1 + v2) uneven[i / (CPK_BLOCK_ROWS * groups)] = 1;
     scales[i] = random_float(0.1f), offsets[i] = random_float(1);
   }
 }
@@ -196,7 +205,7 @@ int main(void) {
         uint8_t *codes = calloc(cpk_code_byte_count(layout, (cpk_codes)kind, ROWS, n, size), 1);
         const cpk_matrix matrix = {
             (cpk_codes)kind, ROWS, n, size, codes, kind == CPK_CODES_2_LEVELS ? levels : NULL,
-            scales, offsets};
+            uneven, scales, offsets};
         snprintf(place, sizeof place, "kind %d, %zu in groups of %zu", kind, n, size);
         fill(&matrix, layout, codes);
         check_packed(kernels, &matrix, shifts[s]);

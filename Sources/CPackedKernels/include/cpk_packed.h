@@ -29,8 +29,8 @@
 // A byte has one row's bits for 8 columns, the first one lowest, so each half of it is an index: for 4 columns there is
 // a table of the 16 sums that 4 activations can have, and a look-up finds the sums of 32 rows (Wei et al. 2024, T-MAC,
 // arXiv:2407.00088, there with rounded sums). The sums less the smallest one are below 512; a table has their low 6 bits
-// in 16 bytes, then their high 3. Two planes b0, b1 of a code make four values: v0 + A b0 + B b1 + C b0 b1. A group's
-// columns are filled up with zeros to 16.
+// in 16 bytes, then their high 3. Two planes b0, b1 of a code make four values: v0 + A b0 + B b1 + C b0 b1, where C is 0
+// for even ones. A group's columns are filled up with zeros to 16.
 #ifndef CPK_PACKED_H
 #define CPK_PACKED_H
 
@@ -79,6 +79,8 @@ typedef struct {
   const uint8_t *codes;
   /// `[row block][group][32]`: the values of codes 0 to 3, lowest byte first; for levels only.
   const uint32_t *levels;
+  /// `[row block]`: not 0 where some values have v0 + v3 unlike v1 + v2; for levels only.
+  const uint8_t *uneven;
   /// `[row block][group][32]`.
   const float *scales;
   /// `[row block][group][32]`.

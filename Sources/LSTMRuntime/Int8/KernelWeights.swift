@@ -15,6 +15,7 @@ internal import LSTMCore
   let groupCount: Int
   private let codes: AlignedMemory<UInt8>
   private let levels: AlignedMemory<UInt32>
+  private let uneven: AlignedMemory<UInt8>
   private let scales: AlignedMemory<Float>
   private let offsets: AlignedMemory<Float>
 
@@ -54,7 +55,7 @@ internal import LSTMCore
 
   /// The bytes that the weights take in memory.
   var byteCount: Int {
-    codes.byteCount + levels.byteCount + scales.byteCount + offsets.byteCount
+    codes.byteCount + levels.byteCount + uneven.byteCount + scales.byteCount + offsets.byteCount
   }
 
   /// Whether matrices can be put above each other.
@@ -80,6 +81,7 @@ internal import LSTMCore
     let parameterCount = blocks * groupCount * Self.blockRows
     codes = AlignedMemory(zeros: cpk_code_byte_count(layout, kind.cValue, rows, columns, groupSize))
     levels = AlignedMemory(zeros: kind == .twoWithLevels ? parameterCount : 0)
+    uneven = AlignedMemory(zeros: kind == .twoWithLevels ? blocks : 0)
     scales = AlignedMemory(zeros: parameterCount)
     offsets = AlignedMemory(zeros: parameterCount)
     fillCodes(matrices)
@@ -104,7 +106,7 @@ internal import LSTMCore
   private func fillCodes(_ matrices: [PackedMatrix]) {
     let bytesPerRow = (columns * kind.width + 7) / 8
     let recoded = AlignedMemory<UInt8>(zeros: Self.blockRows * bytesPerRow)
-    let pointers = AlignedMemory<UnsafePointer<UInt8>?>(zeros: Self.blockRows)
+    let pointers = unsafe AlignedMemory<UnsafePointer<UInt8>?>(zeros: Self.blockRows)
     func place(_ block: Int) {
       unsafe cpk_place_block(
         codes.start, layout, kind.cValue, columns, groupSize, block, pointers.start)
@@ -161,6 +163,7 @@ internal import LSTMCore
                 first, Float(parameters[from + 1]) * factor, Float(parameters[from + 2]) * factor,
                 Float(parameters[from + 3]) * factor))
             unsafe levels.start[place] = grid.values
+            if !grid.isEven { unsafe uneven.start[block] = 1 }
             unsafe scales.start[place] = grid.scale
             unsafe offsets.start[place] = grid.offset
           }
@@ -173,7 +176,7 @@ internal import LSTMCore
   func withMatrix<Result>(_ body: (UnsafePointer<cpk_matrix>) -> Result) -> Result {
     var matrix = unsafe cpk_matrix(
       kind: kind.cValue, rows: rows, columns: columns, group_size: groupSize, codes: codes.start,
-      levels: levels.start, scales: scales.start, offsets: offsets.start)
+      levels: levels.start, uneven: uneven.start, scales: scales.start, offsets: offsets.start)
     return unsafe body(&matrix)
   }
 }

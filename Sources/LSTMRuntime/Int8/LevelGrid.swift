@@ -12,6 +12,9 @@ package struct LevelGrid: Equatable {
   /// The lowest level.
   package let offset: Float
 
+  /// Whether the lower two levels are as far apart as the upper two, which some kernels gain by.
+  package var isEven: Bool { values >> 8 & 0xFF + values >> 16 & 0xFF == values >> 24 }
+
   /// Fits a grid.
   ///
   /// - Parameter levels: In ascending order.

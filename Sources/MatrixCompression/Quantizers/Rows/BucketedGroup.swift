@@ -60,6 +60,15 @@
     }
   }
 
+  /// The sum of the squares of all values.
+  var sumOfSquares: Double {
+    let ordered = unsafe ordered.base
+    return (0..<count).reduce(0) { sum, index in
+      let value = unsafe Double(ordered[index])
+      return sum + value * value
+    }
+  }
+
   /// The cut above all values.
   var all: Cut { unsafe Cut(rank: count, sum: sums.base[count]) }
 
