@@ -74,9 +74,9 @@ class PyTorch:
             return torch.from_numpy(np.ascontiguousarray(np.concatenate([i, f, c, o])))
 
         lstm = torch.nn.LSTM(units, units)
-        bias, recurrent_bias = np.split(arrays["B"], 2)
+        bias, recurrent_bias = np.split(arrays["B0"], 2)
         with torch.no_grad():
-            for target, source in (("weight_ih_l0", arrays["W"]), ("weight_hh_l0", arrays["R"]),
+            for target, source in (("weight_ih_l0", arrays["W0"]), ("weight_hh_l0", arrays["R0"]),
                                    ("bias_ih_l0", bias), ("bias_hh_l0", recurrent_bias)):
                 getattr(lstm, target).copy_(gates(source))
         self.model = torch.ao.quantization.quantize_dynamic(

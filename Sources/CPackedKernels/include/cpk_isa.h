@@ -26,4 +26,13 @@ enum { CPK_ISA_COUNT = 6 };
 /// Whether this machine, with its operating system, has an instruction set.
 bool cpk_isa_is_available(cpk_isa isa);
 
+/// Tells the processor that a loop only waits, so that a thread on the same core gets on.
+static inline void cpk_relax(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
 #endif

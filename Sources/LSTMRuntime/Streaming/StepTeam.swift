@@ -1,3 +1,4 @@
+internal import CPackedKernels
 internal import Foundation
 internal import Synchronization
 
@@ -6,8 +7,9 @@ internal import Synchronization
 /// Between two steps they spin for about as long as a step takes and then sleep, so that a stream that
 /// runs hands over within a microsecond, and one that waits costs nothing.
 final class StepTeam: Sendable {
-  /// Turns of spinning before a thread lets others run; some tens of microseconds.
-  private static let patience = 20_000
+  /// Turns of spinning before a thread lets others run; 50 to 300 microseconds, as long as the
+  /// processor takes for `cpk_relax`.
+  private static let patience = 5_000
 
   /// The number of workers, the caller's thread among them.
   let count: Int
@@ -16,10 +18,10 @@ final class StepTeam: Sendable {
   /// What the threads see; the team itself may go while they sleep.
   private final class Shared: Sendable {
     let count: Int
-    let round = Atomic<Int>(0)
+    let round = Counter()
     let isEnding = Atomic<Bool>(false)
-    let arrived = Atomic<Int>(0)
-    let generation = Atomic<Int>(0)
+    let arrived = Counter()
+    let generation = Counter()
     let task = Mutex<(@Sendable (StepWorker) -> Void)?>(nil)
     let sleeping: [SleepFlag]
 
@@ -27,6 +29,13 @@ final class StepTeam: Sendable {
       self.count = count
       sleeping = (1..<max(1, count)).map { _ in SleepFlag() }
     }
+  }
+
+  /// A number on a cache line of its own, so that whoever waits for it is not slowed by others.
+  private final class Counter: Sendable {
+    private let before = SIMD16<Int>()
+    let value = Atomic<Int>(0)
+    private let after = SIMD16<Int>()
   }
 
   /// Whether a thread sleeps, and what wakes it.
@@ -64,7 +73,7 @@ final class StepTeam: Sendable {
   }
 
   private static func wake(_ shared: Shared) {
-    shared.round.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    shared.round.value.wrappingAdd(1, ordering: .sequentiallyConsistent)
     for flag in shared.sleeping
     where flag.isSet.exchange(false, ordering: .sequentiallyConsistent) {
       flag.signal.signal()
@@ -77,11 +86,14 @@ final class StepTeam: Sendable {
     let worker = worker(shared, index)
     while true {
       var turns = 0
-      while shared.round.load(ordering: .sequentiallyConsistent) == last {
+      while shared.round.value.load(ordering: .sequentiallyConsistent) == last {
         turns += 1
-        guard turns > patience else { continue }
+        guard turns > patience else {
+          cpk_relax()
+          continue
+        }
         flag.isSet.store(true, ordering: .sequentiallyConsistent)
-        if shared.round.load(ordering: .sequentiallyConsistent) == last
+        if shared.round.value.load(ordering: .sequentiallyConsistent) == last
           || !flag.isSet.exchange(false, ordering: .sequentiallyConsistent)
         {
           // Either nothing has come yet, or whoever woke us has signaled.
@@ -97,15 +109,16 @@ final class StepTeam: Sendable {
   }
 
   private static func barrier(_ shared: Shared) {
-    let current = shared.generation.load(ordering: .acquiring)
-    if shared.arrived.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue == shared.count {
-      shared.arrived.store(0, ordering: .relaxed)
-      shared.generation.wrappingAdd(1, ordering: .acquiringAndReleasing)
+    let current = shared.generation.value.load(ordering: .acquiring)
+    if shared.arrived.value.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue == shared.count {
+      shared.arrived.value.store(0, ordering: .relaxed)
+      shared.generation.value.wrappingAdd(1, ordering: .acquiringAndReleasing)
       return
     }
     var turns = 0
-    while shared.generation.load(ordering: .acquiring) == current {
+    while shared.generation.value.load(ordering: .acquiring) == current {
       turns += 1
+      cpk_relax()
       if turns > patience { sched_yield() }
     }
   }
