@@ -12,6 +12,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 PEERS = ["ort_fp32", "ort_int8", "torch_int8"]
+NBITS = ["ort_nbits4", "ort_nbits2"]
 CASES = [("stream", 1), ("seq", 1), ("seq", 32)]
 
 
@@ -67,6 +68,27 @@ def make_language_model(path, layers, units, tokens=10000):
                value("logits", TensorProto.FLOAT, ["T", "B", tokens]), units, layers)
 
 
+def make_dense(path, units):
+    """A matrix with four times as many rows as columns."""
+    value = lambda name, size: helper.make_tensor_value_info(name, TensorProto.FLOAT, ["T", "B", size])
+    weights = [numpy_helper.from_array(uniform(np.random.default_rng(1), units, units, 4 * units), "dense")]
+    node = helper.make_node("MatMul", ["x", "dense"], ["y"], name="dense")
+    save_model(path, [node], weights, value("x", units), value("y", 4 * units), units, 0)
+
+
+def make_peers_files(path, peers):
+    """What the peers run, beside the model."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    quantize_dynamic(path + ".onnx", path + ".int8.onnx", weight_type=QuantType.QInt8, per_channel=True)
+    for peer in peers:
+        if peer.startswith("ort_nbits"):
+            from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
+            quantizer = MatMulNBitsQuantizer(
+                onnx.load(path + ".onnx"), bits=int(peer[-1]), block_size=128, is_symmetric=True, accuracy_level=4)
+            quantizer.process()
+            quantizer.model.save_model_to_file(f"{path}.nbits{peer[-1]}.onnx", False)
+
+
 class Runtime:
     """A process behind the line protocol, on one processor."""
 
@@ -96,9 +118,10 @@ def main():
     parser.add_argument("--bin", default=".build/release")
     parser.add_argument("--work", default=".build/bench")
     parser.add_argument(
-        "--sizes", default="256,650,1024,1500,2048", help="units of one layer; 2x1500 is a language model of two")
-    parser.add_argument("--bits", default="1,ternary,2,4,8")
-    parser.add_argument("--peers", default=",".join(PEERS))
+        "--sizes", default="256,650,1024,1500,2048",
+        help="units of one layer; 2x1500 is a language model of two, dense1024 a matrix of 4096 x 1024")
+    parser.add_argument("--bits", default="1,ternary,2,4,8", help="of quantize; f32 is the model as it is")
+    parser.add_argument("--peers", default=",".join(PEERS + NBITS))
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.15, help="of each runtime in each round")
@@ -111,26 +134,34 @@ def main():
     report = []
     for size in options.sizes.split(","):
         path = os.path.join(options.work, f"lstm_{size}")
-        layers, is_whole, units = size.rpartition("x")
-        if is_whole:
+        layers, is_language_model, units = size.removeprefix("dense").rpartition("x")
+        is_dense = size.startswith("dense")
+        if is_dense:
+            make_dense(path + ".onnx", int(units))
+        elif is_language_model:
             make_language_model(path + ".onnx", int(layers), int(units))
         else:
             make_layer(path + ".onnx", int(units))
-        from onnxruntime.quantization import QuantType, quantize_dynamic
-        quantize_dynamic(path + ".onnx", path + ".int8.onnx", weight_type=QuantType.QInt8, per_channel=True)
+        peers = [*PEERS[:2], *NBITS] if is_dense else PEERS[:2] if is_language_model else PEERS
+        peers = [peer for peer in peers if peer in options.peers.split(",")]
+        make_peers_files(path, peers)
         runtimes = []
-        for peer in options.peers.split(","):
-            if is_whole and peer == "torch_int8":
-                continue
-            model = path + (".int8.onnx" if peer == "ort_int8" else ".onnx")
-            command = [sys.executable, os.path.join(os.path.dirname(__file__), "peer.py"), peer, model]
+        for peer in peers:
+            suffix = {"ort_int8": ".int8", "ort_nbits4": ".nbits4", "ort_nbits2": ".nbits2"}.get(peer, "")
+            command = [sys.executable, os.path.join(os.path.dirname(__file__), "peer.py"), peer, path + suffix + ".onnx"]
             runtimes.append(Runtime(peer, command + [units, str(options.threads)], processors))
+        if is_dense:
+            # Only LSTMs are compressed: the layer has two such matrices, so half a step is the longest that one takes.
+            path = os.path.join(options.work, f"lstm_{units}")
+            make_layer(path + ".onnx", int(units))
         for bits in options.bits.split(","):
-            packed = f"{path}.{bits}.bvq"
-            subprocess.run(
-                [os.path.join(options.bin, "lstmpack"), "quantize", path + ".onnx", "--bits", bits, "--out", packed,
-                 "--force", *(["--others", bits] if is_whole else [])], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            command = [os.path.join(options.bin, "lstmpack-bench"), "worker", packed]
+            model = path + ".onnx" if bits == "f32" else f"{path}.{bits}.bvq"
+            if bits != "f32":
+                others = ["--others", bits] if is_language_model else []
+                subprocess.run(
+                    [os.path.join(options.bin, "lstmpack"), "quantize", path + ".onnx", "--bits", bits, "--out", model,
+                     "--force", *others], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            command = [os.path.join(options.bin, "lstmpack-bench"), "worker", model]
             runtimes.append(
                 Runtime(f"lstmpack_{bits}", command + ["--threads", str(options.threads)], processors))
         for mode, batch in CASES:
@@ -140,7 +171,9 @@ def main():
             best = {}
             for _ in range(options.rounds):
                 for runtime in runtimes:
-                    mean, fastest = runtime.run(mode, batch, 64, options.seconds)
+                    products = 2 if is_dense and runtime.name.startswith("lstmpack") else 1
+                    mean, fastest = (
+                        time / products for time in runtime.run(mode, batch, 64, options.seconds))
                     times[runtime.name].append(mean)
                     best[runtime.name] = min(fastest, best.get(runtime.name, fastest))
             medians = {name: statistics.median(each) for name, each in times.items()}

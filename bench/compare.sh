@@ -8,7 +8,7 @@ work=.build/bench
 if [ ! -x "$work/venv/bin/python" ]; then
   mkdir -p "$work"
   python3 -m venv "$work/venv"
-  "$work/venv/bin/pip" install --quiet numpy onnx onnxruntime
+  "$work/venv/bin/pip" install --quiet numpy onnx onnx_ir onnxruntime
   "$work/venv/bin/pip" install --quiet torch --index-url https://download.pytorch.org/whl/cpu
 fi
 exec "$work/venv/bin/python" bench/compare.py --bin .build/release --work "$work" "$@"
