@@ -18,7 +18,7 @@ bool cpk_isa_is_available(cpk_isa isa) {
 #if defined(__x86_64__)
     // These also ask whether the operating system saves the wide registers.
     case CPK_ISA_AVX2:
-      return __builtin_cpu_supports("avx2");
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
     case CPK_ISA_AVX512:
       return has_avx512();
     case CPK_ISA_AVX512_VNNI:

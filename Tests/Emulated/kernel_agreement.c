@@ -70,6 +70,39 @@ static void check_vector_math(const cpk_vector_math *math, size_t count, size_t 
   compare("element", got, wanted, sizeof got / sizeof(float), sizeof(float));
 }
 
+/// Sums of 16 inputs each, fused where the instruction set is.
+static void check_float_product(cpk_isa isa, size_t inputs, size_t rows) {
+  enum { OUTPUTS = 40, PANELS = 3 * CPK_PANEL_OUTPUTS };
+  static float weights[PANELS * LIMIT], x[13 * LIMIT], y[13 * OUTPUTS], wanted[13 * OUTPUTS];
+#if defined(__x86_64__)
+  const bool fused = isa != CPK_ISA_SCALAR;
+#else
+  const bool fused = true;
+#endif
+  snprintf(place, sizeof place, "float product, %zu inputs, %zu rows", inputs, rows);
+  for EACH(i, PANELS * inputs) weights[i] = random_float(1);
+  for EACH(i, rows * inputs) x[i] = random_float(2);
+  for EACH(i, rows * OUTPUTS) y[i] = wanted[i] = random_float(1);
+  const size_t first = random_bits() % OUTPUTS, count = 1 + random_bits() % (OUTPUTS - first);
+  for EACH(r, rows) for EACH(o, count) {
+    const size_t output = first + o;
+    const float *column = weights + output / 16 * 16 * inputs + output % 16;
+    float total = 0;
+    for (size_t start = 0; start < inputs; start += CPK_SUM_INPUTS) {
+      float sum = 0;
+      for (size_t i = start; i < inputs && i < start + CPK_SUM_INPUTS; i++) {
+        const float a = x[r * inputs + i], b = column[16 * i];
+        sum = fused ? fmaf(a, b, sum) : sum + a * b;
+      }
+      total += sum;
+    }
+    wanted[r * OUTPUTS + o] += total;
+  }
+  cpk_float_product_for(isa)(
+      weights, inputs, x, inputs, rows, first, first + count, y, OUTPUTS, true);
+  compare("sum", y, wanted, rows * OUTPUTS, sizeof *y);
+}
+
 static float plain_quantize(const float *x, int8_t *q, size_t count) {
   float largest = 0;
   memset(q, 0, count);
@@ -197,6 +230,7 @@ int main(void) {
     const bool available = cpk_isa_is_available((cpk_isa)isa);
     for EACH(l, available ? COUNT(lengths) : 0) for EACH(s, COUNT(shifts)) {
       check_vector_math(cpk_vector_math_for((cpk_isa)isa), lengths[l], shifts[s]);
+      for EACH(rows, 13) check_float_product((cpk_isa)isa, lengths[l], rows + 1);
       const size_t group_sizes[] = {lengths[l], 64, 20, 3}, n = lengths[l];
       for EACH(g, COUNT(group_sizes)) for (int kind = 0; kind < CPK_CODES_COUNT; kind++) {
         const size_t size = group_sizes[g];

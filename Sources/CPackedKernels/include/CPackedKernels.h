@@ -2,6 +2,7 @@
 #ifndef CPACKEDKERNELS_H
 #define CPACKEDKERNELS_H
 
+#include "cpk_float_product.h"
 #include "cpk_isa.h"
 #include "cpk_packed.h"
 #include "cpk_vector_math.h"

@@ -72,7 +72,8 @@ extension PreparedLSTM {
       outputs: outputs, cells: cells, lastOutputs: lastOutputs, state: state, gates: gates)
   }
 
-  /// The groups into which a batch is cut: enough for several threads, each large enough for oneDNN.
+  /// The groups into which a batch is cut: enough for several threads, each with many rows for the
+  /// weights that it reads.
   private static func groups(of batch: Int) -> [Range<Int>] {
     let count = batch < 4 ? 1 : batch < 32 ? 2 : max(4, (batch + 63) / 64)
     return (0..<count).map { batch * $0 / count..<batch * ($0 + 1) / count }

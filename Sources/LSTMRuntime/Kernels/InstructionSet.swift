@@ -6,7 +6,7 @@ internal import CPackedKernels
 public enum InstructionSet: String, CaseIterable, Sendable {
   /// What every machine of the architecture has.
   case scalar
-  /// x86-64 with AVX2.
+  /// x86-64 with AVX2 and FMA.
   case avx2
   /// x86-64 with AVX-512 F, BW, DQ and VL.
   case avx512

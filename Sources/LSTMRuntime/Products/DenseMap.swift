@@ -1,48 +1,55 @@
+internal import CPackedKernels
 internal import LSTMCore
 
-/// Float32 weights, one or more matrices side by side, by oneDNN.
-struct DenseMap: LinearMap {
+/// Float32 weights, one or more matrices side by side, in the panels of the float kernels.
+///
+/// A result depends neither on how many rows x has nor on which outputs are asked for; carried state and
+/// batches rest on this (`StateTests`).
+@safe struct DenseMap: LinearMap, @unchecked Sendable {
   let inputSize: Int
   let outputSize: Int
-  /// `[inputSize, outputSize]`: transposed, for `FloatProduct`.
-  private let weights: [Float]
+  private let panels: AlignedMemory<Float>
+  private let product:
+    @convention(c) (
+      UnsafePointer<Float>?, Int, UnsafePointer<Float>?, Int, Int, Int, Int,
+      UnsafeMutablePointer<Float>?, Int, Bool
+    ) -> Void
 
-  var byteCount: Int { weights.count * MemoryLayout<Float>.size }
+  var byteCount: Int { panels.byteCount }
 
   /// The outputs of the matrices follow each other.
   ///
-  /// - Precondition: There is a matrix, and all have the same number of columns.
-  init(stacking matrices: [Matrix]) {
+  /// - Precondition: There is a matrix, all have the same number of columns, and the machine has the
+  ///   instruction set.
+  init(stacking matrices: [Matrix], _ instructions: InstructionSet) {
     inputSize = matrices[0].columns
     outputSize = matrices.reduce(0) { $0 + $1.rows }
-    var weights = [Float](repeating: 0, count: inputSize * outputSize)
-    var first = 0
+    unsafe product = cpk_float_product_for(instructions.cValue)
+    let width = Int(CPK_PANEL_OUTPUTS)
+    panels = AlignedMemory(zeros: (outputSize + width - 1) / width * width * inputSize)
+    var output = 0
     for matrix in matrices {
-      let transposed = matrix.transposed
-      for input in 0..<inputSize {
-        let start = input * outputSize + first
-        weights.replaceSubrange(start..<start + matrix.rows, with: transposed.row(input))
+      unsafe matrix.elements.withUnsafeBufferPointer { elements in
+        for row in 0..<matrix.rows {
+          let (panel, place) = output.quotientAndRemainder(dividingBy: width)
+          let to = unsafe panels.start + panel * width * inputSize + place
+          for input in 0..<inputSize {
+            unsafe to[input * width] = elements[row * inputSize + input]
+          }
+          output += 1
+        }
       }
-      first += matrix.rows
     }
-    self.weights = weights
   }
 
-  /// The last few rows are computed as four.
-  func scratchByteCount(rows: Int) -> Int {
-    scratchBytes(FloatProduct.paddedRows * (inputSize + outputSize), of: Float.self)
-  }
+  func scratchByteCount(rows: Int) -> Int { 0 }
 
   func apply(
     _ x: Rows, outputs: Range<Int>, to y: MutableRows, accumulate: Bool,
     scratch: UnsafeMutableRawPointer
   ) {
-    unsafe weights.withUnsafeBufferPointer { weights in
-      guard let start = weights.baseAddress else { return }
-      unsafe FloatProduct.run(
-        x: x.start, xStride: x.stride, rows: x.count, inputs: inputSize,
-        w: start + outputs.lowerBound, wStride: outputSize, outputs: outputs.count,
-        y: y.start, yStride: y.stride, accumulate: accumulate, scratch: scratch)
-    }
+    unsafe product(
+      panels.start, inputSize, x.start, x.stride, x.count, outputs.lowerBound, outputs.upperBound,
+      y.start, y.stride, accumulate)
   }
 }

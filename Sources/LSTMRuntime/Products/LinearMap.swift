@@ -65,7 +65,7 @@ func scratchBytes<Element>(_ count: Int, of: Element.Type) -> Int {
 
 /// Makes maps of weights as they are stored.
 enum LinearMaps {
-  /// A map of one matrix: dense by oneDNN, packed by the kernel of its encoding, factors in turn.
+  /// A map of one matrix: dense by the float kernels, packed by the kernel of its encoding, factors in turn.
   static func map(_ matrix: WeightMatrix, _ options: KernelOptions) -> any LinearMap {
     stack([matrix], options)
   }
@@ -82,7 +82,7 @@ enum LinearMaps {
       switch first {
       case .dense:
         let dense = rest.prefix { $0.dense != nil }
-        parts.append(DenseMap(stacking: dense.compactMap(\.dense)))
+        parts.append(DenseMap(stacking: dense.compactMap(\.dense), options.instructions))
         rest = rest.dropFirst(dense.count)
       case .packed(let packed):
         let alike = rest.map(\.packed).prefix {

@@ -110,7 +110,8 @@ final class StepTeam: Sendable {
 
   private static func barrier(_ shared: Shared) {
     let current = shared.generation.value.load(ordering: .acquiring)
-    if shared.arrived.value.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue == shared.count {
+    let arrived = shared.arrived.value.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue
+    if arrived == shared.count {
       shared.arrived.value.store(0, ordering: .relaxed)
       shared.generation.value.wrappingAdd(1, ordering: .acquiringAndReleasing)
       return
