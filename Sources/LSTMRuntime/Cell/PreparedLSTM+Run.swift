@@ -4,8 +4,8 @@ internal import Synchronization
 extension PreparedLSTM {
   /// Runs the layer over a batch of sequences.
   ///
-  /// The batch is cut into groups of sequences, which are independent of each other; how depends on
-  /// its size alone, so results do not depend on the number of threads.
+  /// The batch is cut into groups of sequences, which are independent of each other; products do not
+  /// depend on how many rows they have, so results do not depend on the number of threads.
   ///
   /// - Parameters:
   ///   - sequence: The input; `x` has `batch × steps × inputSize` elements, a state
@@ -32,7 +32,7 @@ extension PreparedLSTM {
     var outputs = [Float](
       repeating: 0, count: recording.contains(.outputs) ? outputCount * steps : 0)
     var cells = [Float](repeating: 0, count: recording.contains(.cells) ? cellCount * steps : 0)
-    let groups = Self.groups(of: batch)
+    let groups = Self.groups(of: batch, threads: recording.contains(.gates) ? nil : threads)
     let statistics = Mutex<[Int: GateStatistics]>([:])
     unsafe sequence.x.withUnsafeBufferPointer { x in
       unsafe state.h.withUnsafeMutableBufferPointer { h in
@@ -72,10 +72,13 @@ extension PreparedLSTM {
       outputs: outputs, cells: cells, lastOutputs: lastOutputs, state: state, gates: gates)
   }
 
-  /// The groups into which a batch is cut: enough for several threads, each with many rows for the
-  /// weights that it reads.
-  private static func groups(of batch: Int) -> [Range<Int>] {
-    let count = batch < 4 ? 1 : batch < 32 ? 2 : max(4, (batch + 63) / 64)
+  /// The groups into which a batch is cut: as many as there are threads, or more, so that what a group
+  /// needs for a step stays in a cache.
+  ///
+  /// Without a number of threads they depend on the batch alone: statistics are summed group by group.
+  private static func groups(of batch: Int, threads: Int?) -> [Range<Int>] {
+    let least = batch < 4 ? 1 : threads ?? 4
+    let count = max(1, ((batch + 63) / 64 + least - 1) / least) * least
     return (0..<count).map { batch * $0 / count..<batch * ($0 + 1) / count }
       .filter { !$0.isEmpty }
   }

@@ -15,11 +15,17 @@ package struct Ternary5In8Kernel: RowKernel {
         var column = 0
         for scale in row.parameters {
           let end = min(column + row.groupSize, output.count)
+          var (byte, place) = column.quotientAndRemainder(dividingBy: 5)
           while column < end {
-            let digit = unsafe digits[Int(codes[column / 5]) * 5 + column % 5]
-            // Not a product: zero times a scale may be −0.
-            unsafe output[column] = digit == 0 ? 0 : digit > 0 ? scale : -scale
-            column += 1
+            let code = unsafe Int(codes[byte]) * 5
+            while place < 5 && column < end {
+              let digit = unsafe digits[code + place]
+              // Not a product: zero times a scale may be −0.
+              unsafe output[column] = digit == 0 ? 0 : digit > 0 ? scale : -scale
+              column += 1
+              place += 1
+            }
+            (byte, place) = (byte + 1, 0)
           }
         }
       }

@@ -1,4 +1,3 @@
-internal import CPackedKernels
 internal import LSTMCore
 
 /// Float32 weights, one or more matrices side by side, in the panels of the float kernels.
@@ -9,11 +8,7 @@ internal import LSTMCore
   let inputSize: Int
   let outputSize: Int
   private let panels: AlignedMemory<Float>
-  private let product:
-    @convention(c) (
-      UnsafePointer<Float>?, Int, UnsafePointer<Float>?, Int, Int, Int, Int,
-      UnsafeMutablePointer<Float>?, Int, Bool
-    ) -> Void
+  private let product: FloatKernel
 
   var byteCount: Int { panels.byteCount }
 
@@ -24,8 +19,8 @@ internal import LSTMCore
   init(stacking matrices: [Matrix], _ instructions: InstructionSet) {
     inputSize = matrices[0].columns
     outputSize = matrices.reduce(0) { $0 + $1.rows }
-    unsafe product = cpk_float_product_for(instructions.cValue)
-    let width = Int(CPK_PANEL_OUTPUTS)
+    product = FloatKernel(instructions)
+    let width = FloatKernel.panelOutputs
     panels = AlignedMemory(zeros: (outputSize + width - 1) / width * width * inputSize)
     var output = 0
     for matrix in matrices {
@@ -48,8 +43,7 @@ internal import LSTMCore
     _ x: Rows, outputs: Range<Int>, to y: MutableRows, accumulate: Bool,
     scratch: UnsafeMutableRawPointer
   ) {
-    unsafe product(
-      panels.start, inputSize, x.start, x.stride, x.count, outputs.lowerBound, outputs.upperBound,
-      y.start, y.stride, accumulate)
+    unsafe product.multiply(
+      panels.start, inputs: inputSize, x, outputs: outputs, to: y, accumulate: accumulate)
   }
 }

@@ -94,7 +94,7 @@ enum LinearMaps {
           parts.append(Int8Map(weights, options.instructions))
           rest = rest.dropFirst(alike.count)
         } else {
-          parts.append(PackedMap(packed))
+          parts.append(PackedMap(packed, options.instructions))
           rest = rest.dropFirst()
         }
       case .product(let left, let right):

@@ -1,13 +1,14 @@
+internal import CPackedKernels
 internal import LSTMCore
 
-/// Packed weights, executed from their codes: a kernel unpacks one row at a time, which is then
-/// multiplied with every row of x.
+/// Packed weights, executed from their codes: 16 rows at a time are unpacked and then multiplied with
+/// every row of x, as `DenseMap` does it.
 ///
-/// Each product is summed in eight lanes in a fixed order, so results do not depend on how many rows
-/// x has.
-struct PackedMap: LinearMap {
+/// So results are those of the unpacked weights, bit for bit, and do not depend on how many rows x has.
+@safe struct PackedMap: LinearMap, @unchecked Sendable {
   private let matrix: PackedMatrix
   private let kernel: any RowKernel
+  private let product: FloatKernel
   /// The parameters with the exponent applied.
   private let parameters: [Float]
 
@@ -15,63 +16,52 @@ struct PackedMap: LinearMap {
   var outputSize: Int { matrix.rows }
   var byteCount: Int { matrix.codes.count + parameters.count * MemoryLayout<Float>.size }
 
-  init(_ matrix: PackedMatrix) {
-    self.init(matrix, kernel: RowKernels.kernel(for: matrix.encoding))
-  }
-
-  init(_ matrix: PackedMatrix, kernel: any RowKernel) {
+  /// - Precondition: The machine has the instruction set.
+  init(_ matrix: PackedMatrix, _ instructions: InstructionSet) {
     self.matrix = matrix
-    self.kernel = kernel
+    kernel = RowKernels.kernel(for: matrix.encoding)
+    product = FloatKernel(instructions)
     let factor = Float(sign: .plus, exponent: matrix.scaleExponent, significand: 1)
     parameters = matrix.parameters.map { Float($0) * factor }
   }
 
-  func scratchByteCount(rows: Int) -> Int { scratchBytes(matrix.columns, of: Float.self) }
+  /// A row, and a panel.
+  func scratchByteCount(rows: Int) -> Int {
+    scratchBytes(matrix.columns, of: Float.self)
+      + scratchBytes(matrix.columns * FloatKernel.panelOutputs, of: Float.self)
+  }
 
   func apply(
     _ x: Rows, outputs: Range<Int>, to y: MutableRows, accumulate: Bool,
     scratch: UnsafeMutableRawPointer
   ) {
     let columns = matrix.columns
-    let rowBytes = matrix.encoding.rowByteCount(columns: columns)
-    let rowParameters = matrix.groupsPerRow * matrix.encoding.parametersPerGroup
-    let weights = unsafe scratch.bindMemory(to: Float.self, capacity: columns)
-    for output in outputs {
-      unsafe kernel.unpack(
-        PackedRow(
-          codes: matrix.codes[output * rowBytes..<(output + 1) * rowBytes],
-          parameters: parameters[output * rowParameters..<(output + 1) * rowParameters],
-          groupSize: matrix.groupSize, encoding: matrix.encoding),
-        into: UnsafeMutableBufferPointer(start: weights, count: columns))
-      for row in unsafe 0..<x.count {
-        let sum = unsafe Self.dot(weights, x.start + row * x.stride, count: columns)
-        let place = unsafe y.start + (row * y.stride + output - outputs.lowerBound)
-        unsafe place.pointee = accumulate ? place.pointee + sum : sum
+    let width = FloatKernel.panelOutputs
+    let row = unsafe scratch.bindMemory(to: Float.self, capacity: columns)
+    let panel = unsafe (scratch + scratchBytes(columns, of: Float.self)).bindMemory(
+      to: Float.self, capacity: columns * width)
+    unsafe panel.update(repeating: 0, count: columns * width)
+    for first in stride(from: outputs.lowerBound, to: outputs.upperBound, by: width) {
+      let count = min(width, outputs.upperBound - first)
+      for place in 0..<count {
+        unsafe unpack(first + place, into: UnsafeMutableBufferPointer(start: row, count: columns))
+        for column in 0..<columns { unsafe panel[column * width + place] = row[column] }
       }
+      unsafe product.multiply(
+        panel, inputs: columns, x, outputs: 0..<count,
+        to: MutableRows(start: y.start + (first - outputs.lowerBound), stride: y.stride),
+        accumulate: accumulate)
     }
   }
 
-  private static func dot(
-    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int
-  ) -> Float {
-    var sums = SIMD8<Float>.zero
-    var other = SIMD8<Float>.zero
-    var index = 0
-    let (rawA, rawB) = unsafe (UnsafeRawPointer(a), UnsafeRawPointer(b))
-    while index + 16 <= count {
-      sums +=
-        unsafe rawA.loadUnaligned(fromByteOffset: index * 4, as: SIMD8<Float>.self)
-        * rawB.loadUnaligned(fromByteOffset: index * 4, as: SIMD8<Float>.self)
-      other +=
-        unsafe rawA.loadUnaligned(fromByteOffset: index * 4 + 32, as: SIMD8<Float>.self)
-        * rawB.loadUnaligned(fromByteOffset: index * 4 + 32, as: SIMD8<Float>.self)
-      index += 16
-    }
-    var sum = (sums + other).sum()
-    while index < count {
-      unsafe sum += a[index] * b[index]
-      index += 1
-    }
-    return sum
+  private func unpack(_ row: Int, into output: UnsafeMutableBufferPointer<Float>) {
+    let rowBytes = matrix.encoding.rowByteCount(columns: matrix.columns)
+    let rowParameters = matrix.groupsPerRow * matrix.encoding.parametersPerGroup
+    unsafe kernel.unpack(
+      PackedRow(
+        codes: matrix.codes[row * rowBytes..<(row + 1) * rowBytes],
+        parameters: parameters[row * rowParameters..<(row + 1) * rowParameters],
+        groupSize: matrix.groupSize, encoding: matrix.encoding),
+      into: output)
   }
 }
