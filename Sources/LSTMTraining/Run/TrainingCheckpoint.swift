@@ -61,14 +61,15 @@ public struct TrainingCheckpoint: Sendable {
     }
     var file = try AtomicFile(path: path, overwrite: true)
     let hash = SHA256()
-    func write(_ bytes: [UInt8]) throws(DiagnosticError) {
+    for bytes in [Self.magic, Self.bytes(UInt64(text.count)), Array(text)] {
       hash.update(bytes)
       try file.write(bytes)
     }
-    try write(Self.magic)
-    try write(Self.bytes(UInt64(text.count)))
-    try write(Array(text))
-    for array in arrays { try write(Self.bytes(array)) }
+    for array in arrays {
+      let bytes = Self.bytes(array)
+      hash.update(bytes)
+      try file.write(bytes)
+    }
     try file.write(hash.finalize())
     try file.commit()
   }
