@@ -22,7 +22,8 @@ final class StepTeam: Sendable {
     let isEnding = Atomic<Bool>(false)
     let arrived = Counter()
     let generation = Counter()
-    let task = Mutex<(@Sendable (StepWorker) -> Void)?>(nil)
+    /// Written before a round begins, when all wait for it, and read after.
+    nonisolated(unsafe) var task: (@Sendable (StepWorker) -> Void)?
     let sleeping: [SleepFlag]
 
     init(_ count: Int) {
@@ -62,7 +63,7 @@ final class StepTeam: Sendable {
   /// Runs a task on every worker; returns when all are done.
   func run(_ body: @escaping @Sendable (StepWorker) -> Void) {
     guard count > 1 else { return body(StepWorker(index: 0, count: 1, wait: {})) }
-    shared.task.withLock { $0 = body }
+    unsafe shared.task = body
     Self.wake(shared)
     body(Self.worker(shared, 0))
     Self.barrier(shared)
@@ -103,7 +104,7 @@ final class StepTeam: Sendable {
       }
       last += 1
       if shared.isEnding.load(ordering: .sequentiallyConsistent) { return }
-      shared.task.withLock { $0 }?(worker)
+      unsafe shared.task?(worker)
       barrier(shared)
     }
   }
