@@ -7,8 +7,8 @@ FUZZ_SECONDS ?= 60
 CHECKS = --explicit-target-dependency-import-check error
 
 APT_PACKAGES = libdnnl-dev libhdf5-dev libprotobuf-c-dev liblapacke-dev libzip-dev libssl-dev \
-  zlib1g-dev
-BREW_PACKAGES = onednn hdf5 protobuf-c lapack libzip openssl@3 zlib
+  libdeflate-dev
+BREW_PACKAGES = onednn hdf5 protobuf-c lapack libzip openssl@3 libdeflate
 
 BIN = .build/release
 DEMO = .build/demo

@@ -50,7 +50,7 @@ let package = Package(
     system("CDNNL", apt: "libdnnl-dev", brew: "onednn"),
     system("CZip", pkgConfig: "libzip", apt: "libzip-dev", brew: "libzip"),
     system("CCrypto", pkgConfig: "libcrypto", apt: "libssl-dev", brew: "openssl@3"),
-    system("CZlib", pkgConfig: "zlib", apt: "zlib1g-dev", brew: "zlib"),
+    system("CDeflate", pkgConfig: "libdeflate", apt: "libdeflate-dev", brew: "libdeflate"),
     .target(name: "COnnx", dependencies: ["CProtobufC"]),
     .target(name: "CPackedKernels"),
 
@@ -60,7 +60,7 @@ let package = Package(
     .target(
       name: "LSTMCore", dependencies: ["Diagnostics"], swiftSettings: settings,
       linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
-    library("FileSupport", ["Diagnostics", "CCrypto", "CZlib"]),
+    library("FileSupport", ["Diagnostics", "CCrypto", "CDeflate"]),
 
     // 3: wrappers that know no LSTMs
     library("HDF5", ["Diagnostics", "CHDF5"]),

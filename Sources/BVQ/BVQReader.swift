@@ -20,14 +20,15 @@ public enum BVQReader {
       let plan = try ModelPlan(metadata: contents.metadata, tensors: contents.tensors)
       let loader = TensorLoader(contents: contents, source: source)
       try loader.checkPaddingBeforePayload()
-      let model = try plan.model(loading: loader)
+      let tensors = loader.loadAll()
+      let model = try plan.model(of: tensors)
       var selfTests: [SelfTest] = []
-      for test in plan.selfTests { selfTests.append(try test.load(loader)) }
+      for test in plan.selfTests { selfTests.append(try test.load(tensors)) }
       // Those of other writers are checked and left alone.
       let used = Set(plan.selfTests.flatMap(\.tensors))
       for (index, tensor) in contents.tensors.enumerated()
       where tensor.kind == .selfTest && !used.contains(index) {
-        _ = try loader.load(index)
+        _ = try tensors.tensor(index)
       }
       return BVQFile(
         model: model, producer: plan.producer, settings: plan.settings, selfTests: selfTests)
@@ -36,56 +37,52 @@ public enum BVQReader {
 }
 
 extension ModelPlan {
-  /// Loads every tensor of the model.
-  func model(loading loader: TensorLoader) throws(DiagnosticError) -> Model {
-    var sets: [LSTMWeights?] = Array(repeating: nil, count: weights.count)
+  /// Puts the model together.
+  func model(of tensors: LoadedTensors) throws(DiagnosticError) -> Model {
+    var sets: [LSTMWeights] = []
+    for set in weights { sets.append(try lstmWeights(set, tensors)) }
     var layers: [LSTMCore.Layer] = []
     for layer in self.layers {
       let kind: LSTMCore.Layer.Kind
       switch layer.kind {
-      case .lstm(let lstm):
-        // Here, not before the loop: the tensors are then read in the order of the file.
-        if sets[lstm.weights] == nil {
-          sets[lstm.weights] = try lstmWeights(weights[lstm.weights], loader)
-        }
-        kind = .lstm(lstm)
+      case .lstm(let lstm): kind = .lstm(lstm)
       case .embedding(let matrix):
-        kind = .embedding(EmbeddingLayer(weights: try self.matrix(matrix, loader)))
+        kind = .embedding(EmbeddingLayer(weights: try self.matrix(matrix, tensors)))
       case .dense(let matrix, let bias, let activation):
         kind = .dense(
           DenseLayer(
-            weights: try self.matrix(matrix, loader), bias: try vector(bias, loader),
+            weights: try self.matrix(matrix, tensors), bias: try vector(bias, tensors),
             activation: activation))
-      case .opaque(let tensors, let reason):
+      case .opaque(let parts, let reason):
         var loaded: [SourceTensor] = []
-        for tensor in tensors { loaded.append(try sourceTensor(tensor, loader)) }
+        for tensor in parts { loaded.append(try sourceTensor(tensor, tensors)) }
         kind = .opaque(OpaqueLayer(tensors: loaded, reason: reason))
       }
       layers.append(LSTMCore.Layer(name: layer.name, sourceClass: layer.sourceClass, kind: kind))
     }
-    return Model(source: source, layers: layers, lstmWeights: sets.compactMap { $0 }, graph: graph)
+    return Model(source: source, layers: layers, lstmWeights: sets, graph: graph)
   }
 
   private func lstmWeights(
-    _ set: Weights, _ loader: TensorLoader
+    _ set: Weights, _ tensors: LoadedTensors
   ) throws(DiagnosticError) -> LSTMWeights {
     var directions: [DirectionWeights] = []
     for direction in set.directions {
       directions.append(
         DirectionWeights(
           inputWeights: try PerGate { gate throws(DiagnosticError) in
-            try matrix(direction.input[gate], loader)
+            try matrix(direction.input[gate], tensors)
           },
           recurrentWeights: try PerGate { gate throws(DiagnosticError) in
-            try matrix(direction.recurrent[gate], loader)
+            try matrix(direction.recurrent[gate], tensors)
           },
-          bias: try gateVectors(direction.bias, Gate.allCases, set.hiddenSize, loader),
+          bias: try gateVectors(direction.bias, Gate.allCases, set.hiddenSize, tensors),
           recurrentBias: try gateVectors(
-            direction.recurrentBias, Gate.allCases, set.hiddenSize, loader),
+            direction.recurrentBias, Gate.allCases, set.hiddenSize, tensors),
           peepholes: try gateVectors(
-            direction.peepholes, TensorNames.peepholeGates, set.hiddenSize, loader),
+            direction.peepholes, TensorNames.peepholeGates, set.hiddenSize, tensors),
           projection: try direction.projection.map { (found) throws(DiagnosticError) in
-            try matrix(found, loader)
+            try matrix(found, tensors)
           }))
     }
     return LSTMWeights(
@@ -94,20 +91,20 @@ extension ModelPlan {
   }
 
   private func matrix(
-    _ matrix: Matrix, _ loader: TensorLoader
+    _ matrix: Matrix, _ tensors: LoadedTensors
   ) throws(DiagnosticError) -> WeightMatrix {
     switch matrix {
-    case .whole(let index): try stored(index, loader)
+    case .whole(let index): try stored(index, tensors)
     case .product(let left, let right):
-      .product(left: try stored(left, loader), right: try stored(right, loader))
+      .product(left: try stored(left, tensors), right: try stored(right, tensors))
     }
   }
 
   private func stored(
-    _ index: Int, _ loader: TensorLoader
+    _ index: Int, _ tensors: LoadedTensors
   ) throws(DiagnosticError) -> WeightMatrix {
-    let tensor = loader.contents.tensors[index]
-    switch try loader.load(index) {
+    let tensor = tensors.records[index]
+    switch try tensors.tensor(index) {
     case .floats(let elements):
       return .dense(
         LSTMCore.Matrix(rows: tensor.rows, columns: tensor.columns, elements: elements))
@@ -117,20 +114,20 @@ extension ModelPlan {
   }
 
   private func vector(
-    _ index: Int?, _ loader: TensorLoader
+    _ index: Int?, _ tensors: LoadedTensors
   ) throws(DiagnosticError) -> [Float]? {
     guard let index else { return nil }
-    guard case .floats(let values) = try loader.load(index) else {
-      throw loader.contents.tensors[index].error("is not a vector")
+    guard case .floats(let values) = try tensors.tensor(index) else {
+      throw tensors.records[index].error("is not a vector")
     }
     return values
   }
 
   /// One row of a tensor for each gate; an empty vector for a gate that has none.
   private func gateVectors(
-    _ index: Int?, _ gates: [Gate], _ size: Int, _ loader: TensorLoader
+    _ index: Int?, _ gates: [Gate], _ size: Int, _ tensors: LoadedTensors
   ) throws(DiagnosticError) -> PerGate<[Float]>? {
-    guard let values = try vector(index, loader) else { return nil }
+    guard let values = try vector(index, tensors) else { return nil }
     return PerGate { gate in
       guard let row = gates.firstIndex(of: gate) else { return [] }
       return Array(values[row * size..<(row + 1) * size])
@@ -138,11 +135,11 @@ extension ModelPlan {
   }
 
   private func sourceTensor(
-    _ tensor: OpaqueTensor, _ loader: TensorLoader
+    _ tensor: OpaqueTensor, _ tensors: LoadedTensors
   ) throws(DiagnosticError) -> SourceTensor {
-    let record = loader.contents.tensors[tensor.tensor]
+    let record = tensors.records[tensor.tensor]
     guard case .raw(let type) = record.storage,
-      case .bytes(let bytes) = try loader.load(tensor.tensor)
+      case .bytes(let bytes) = try tensors.tensor(tensor.tensor)
     else { throw record.error("is not a raw tensor") }
     return SourceTensor(
       name: tensor.name, shape: tensor.shape, elementType: type, bytes: bytes)

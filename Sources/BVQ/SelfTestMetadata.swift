@@ -65,13 +65,13 @@ enum SelfTestMetadata {
 extension SelfTestMetadata.Plan {
   /// Loads the tensors.
   ///
-  /// - Throws: As `TensorLoader.load`, and when elements are not numbers of a self-test.
-  func load(_ loader: TensorLoader) throws(DiagnosticError) -> SelfTest {
+  /// - Throws: As `LoadedTensors.tensor`, and when elements are not numbers of a self-test.
+  func load(_ tensors: LoadedTensors) throws(DiagnosticError) -> SelfTest {
     var named: [SelfTest.Named] = []
     for planned in inputs + [expected] {
-      let record = loader.contents.tensors[planned.tensor]
+      let record = tensors.records[planned.tensor]
       guard case .raw(let type) = record.storage,
-        case .bytes(let bytes) = try loader.load(planned.tensor)
+        case .bytes(let bytes) = try tensors.tensor(planned.tensor)
       else { throw record.error("is not a raw tensor") }
       named.append(
         SelfTest.Named(

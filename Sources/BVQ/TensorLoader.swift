@@ -1,11 +1,29 @@
 internal import Diagnostics
 internal import FileSupport
 internal import LSTMCore
+internal import Synchronization
 
 /// Loads tensors whose records were checked, and checks their bytes.
 struct TensorLoader {
   let contents: BVQContents
   let source: ByteSource
+
+  /// Loads all tensors, several at a time.
+  ///
+  /// - Returns: For each tensor what ``load(_:)`` returns or throws.
+  func loadAll() -> LoadedTensors {
+    let count = contents.tensors.count
+    let results = Mutex([Result<TensorContent, DiagnosticError>?](repeating: nil, count: count))
+    forEachTask(count, threads: count) { index in
+      let result: Result<TensorContent, DiagnosticError>
+      do throws(DiagnosticError) { result = .success(try load(index)) } catch {
+        result = .failure(error)
+      }
+      results.withLock { $0[index] = result }
+    }
+    return LoadedTensors(
+      records: contents.tensors, results: results.withLock { $0.compactMap(\.self) })
+  }
 
   /// Loads a tensor after checking its checksum, its values and the padding after it.
   ///
@@ -96,5 +114,18 @@ struct TensorLoader {
       throw DiagnosticError.checksum(
         object: tensor.name, expected: tensor.checksum, found: checksum)
     }
+  }
+}
+
+/// All tensors of a file, as far as they could be loaded.
+struct LoadedTensors {
+  let records: [BVQTensor]
+  fileprivate let results: [Result<TensorContent, DiagnosticError>]
+
+  /// A tensor.
+  ///
+  /// - Throws: What loading it threw.
+  func tensor(_ index: Int) throws(DiagnosticError) -> TensorContent {
+    try results[index].get()
   }
 }

@@ -75,10 +75,15 @@ static void part_planes(
     const uint8_t *row, size_t column, size_t count, size_t width, uint8_t planes[2][16]) {
   uint8_t copy[PIECE_COLUMNS / 4] = {0};
   const uint8_t *codes = row + column * width / 8;
-  if (column % 8 != 0 || count < PIECE_COLUMNS) {
+  if (column % 8 != 0) {
     for (size_t i = 0; i < count; i++) {
       copy[i * width / 8] |= (uint8_t)(code_at(row, column + i, width) << (i * width % 8));
     }
+    codes = copy;
+  } else if (count < PIECE_COLUMNS) {
+    memcpy(copy, codes, (count * width + 7) / 8);
+    const size_t rest = count * width % 8;
+    if (rest != 0) copy[count * width / 8] &= (uint8_t)((1u << rest) - 1);
     codes = copy;
   }
   if (width == 1) {

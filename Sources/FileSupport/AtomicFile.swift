@@ -1,6 +1,11 @@
 public import Diagnostics
-import Foundation
 import Synchronization
+
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
 
 /// Writes a file that appears whole or not at all.
 ///
@@ -65,7 +70,7 @@ public struct AtomicFile: ~Copyable {
     while done < bytes.count {
       let written = unsafe bytes.withUnsafeBytes { buffer in
         let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[done...])
-        return unsafe Foundation.write(descriptor, rest.baseAddress, rest.count)
+        return unsafe writeSome(rest, to: descriptor)
       }
       if written < 0 && errno == EINTR { continue }
       guard written > 0 else { throw writeError() }
@@ -99,4 +104,9 @@ public struct AtomicFile: ~Copyable {
     try file.write(bytes)
     try file.commit()
   }
+}
+
+/// `write` of the C library, which methods of this name hide.
+private func writeSome(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int {
+  unsafe write(descriptor, bytes.baseAddress, bytes.count)
 }

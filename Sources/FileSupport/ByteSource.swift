@@ -1,5 +1,10 @@
 public import Diagnostics
-import Foundation
+
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
 
 /// Bytes that can be read at any offset: a file, or memory for what came through a pipe or out of
 /// an archive.

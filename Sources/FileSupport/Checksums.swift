@@ -1,5 +1,5 @@
 internal import CCrypto
-internal import CZlib
+internal import CDeflate
 public import Diagnostics
 
 /// SHA-256 (FIPS 180-4), by libcrypto.
@@ -39,18 +39,17 @@ public struct SHA256: ~Copyable {
   }
 }
 
-/// CRC-32 (ISO 3309, as in zlib, PNG and Python's `zlib.crc32`) of some bytes.
+/// CRC-32 (ISO 3309, as in zlib, PNG and Python's `zlib.crc32`) of some bytes, by libdeflate.
 ///
 /// - Parameters:
 ///   - bytes: The bytes.
 ///   - previous: The checksum of the bytes before them, for data in pieces.
 /// - Returns: The checksum of all bytes up to the end of `bytes`.
 public func crc32(_ bytes: [UInt8], after previous: UInt32 = 0) -> UInt32 {
-  // crc32_z starts anew when it is given no buffer.
+  // libdeflate starts anew when it is given no buffer.
   if bytes.isEmpty { return previous }
   return unsafe bytes.withUnsafeBytes { buffer in
-    let start = unsafe buffer.bindMemory(to: UInt8.self).baseAddress
-    return UInt32(unsafe crc32_z(UInt(previous), start, buffer.count))
+    unsafe libdeflate_crc32(previous, buffer.baseAddress, buffer.count)
   }
 }
 

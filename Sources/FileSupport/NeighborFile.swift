@@ -1,5 +1,10 @@
 public import Diagnostics
-import Foundation
+
+#if canImport(Darwin)
+  import Darwin
+#else
+  import Glibc
+#endif
 
 /// A file that a model names: external data, a shard.
 ///
@@ -26,8 +31,7 @@ public struct NeighborFile: Sendable {
     guard !name.isEmpty, !name.contains("\\"), !name.contains("\0"),
       !parts.contains(where: { $0.isEmpty || $0 == ".." || $0 == "." })
     else { throw refused("expected a relative path without '..'") }
-    let folder = URL(filePath: modelPath).deletingLastPathComponent().path
-    var path = folder.isEmpty ? "." : folder
+    var path = modelPath.lastIndex(of: "/").map { String(modelPath[..<$0]) } ?? "."
     for (index, part) in parts.enumerated() {
       path += "/" + part
       var status = stat()

@@ -1,20 +1,30 @@
-/// Memory that begins at a cache line, filled once and then only read.
+#if canImport(Darwin)
+  internal import Darwin
+#else
+  internal import Glibc
+#endif
+
+/// Memory that begins at a cache line.
 @safe final class AlignedMemory<Element: BitwiseCopyable>: @unchecked Sendable {
   /// The elements.
   let start: UnsafeMutablePointer<Element>
   /// How many there are.
   let count: Int
+  /// What is to be freed.
+  private let block: UnsafeMutableRawPointer
 
-  /// Memory of zeros.
+  /// Memory of zeros, of which the system gives large pieces only where they are touched.
   init(zeros count: Int) {
-    let bytes = max(1, count) * MemoryLayout<Element>.stride
-    let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
-    unsafe memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
-    unsafe start = memory.bindMemory(to: Element.self, capacity: max(1, count))
+    let alignment = 64
+    guard let block = unsafe calloc(max(1, count) * MemoryLayout<Element>.stride + alignment, 1)
+    else { fatalError("no memory for \(count) elements") }
+    unsafe self.block = block
+    unsafe start = block.alignedUp(toMultipleOf: alignment)
+      .bindMemory(to: Element.self, capacity: max(1, count))
     self.count = count
   }
 
-  deinit { unsafe start.deallocate() }
+  deinit { unsafe free(block) }
 
   /// The bytes that the elements take.
   var byteCount: Int { count * MemoryLayout<Element>.stride }

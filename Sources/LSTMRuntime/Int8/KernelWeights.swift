@@ -84,12 +84,7 @@ internal import LSTMCore
     uneven = AlignedMemory(zeros: kind == .twoWithLevels ? blocks : 0)
     scales = AlignedMemory(zeros: parameterCount)
     offsets = AlignedMemory(zeros: parameterCount)
-    fillCodes(matrices)
-    var row = 0
-    for matrix in matrices {
-      fillParameters(matrix, firstRow: row)
-      row += matrix.rows
-    }
+    fill(matrices)
   }
 
   /// How codes of a kind must lie.
@@ -102,50 +97,69 @@ internal import LSTMCore
     }
   }
 
-  /// Places the rows block by block; a block may have rows of two matrices.
-  private func fillCodes(_ matrices: [PackedMatrix]) {
+  /// Fills the blocks, several at a time.
+  private func fill(_ matrices: [PackedMatrix]) {
+    let blocks = (rows + Self.blockRows - 1) / Self.blockRows
+    let perTask = max(1, Self.taskBytes * blocks / max(1, codes.byteCount))
+    let tasks = (blocks + perTask - 1) / perTask
+    forEachTask(tasks, threads: tasks) { task in
+      fill(task * perTask..<min((task + 1) * perTask, blocks), matrices)
+    }
+  }
+
+  /// The bytes of codes that are worth another thread.
+  private static let taskBytes = 1 << 18
+
+  /// Fills some blocks; a block may have rows of two matrices.
+  private func fill(_ blocks: Range<Int>, _ matrices: [PackedMatrix]) {
     let bytesPerRow = (columns * kind.width + 7) / 8
     let recoded = AlignedMemory<UInt8>(zeros: Self.blockRows * bytesPerRow)
     let pointers = unsafe AlignedMemory<UnsafePointer<UInt8>?>(zeros: Self.blockRows)
-    func place(_ block: Int) {
-      unsafe cpk_place_block(
-        codes.start, layout, kind.cValue, columns, groupSize, block, pointers.start)
-    }
-    var row = 0
+    let wanted = blocks.lowerBound * Self.blockRows..<min(blocks.upperBound * Self.blockRows, rows)
+    var first = 0
     for matrix in matrices {
-      let rowBytes = matrix.encoding.rowByteCount(columns: columns)
+      let own = wanted.clamped(to: first..<first + matrix.rows)
       let recoding = CodeRecoding(matrix.encoding, columns: columns)
-      unsafe matrix.codes.withUnsafeBufferPointer { source in
-        guard let source = source.baseAddress else { return }
-        for own in 0..<matrix.rows {
-          let inBlock = row % Self.blockRows
-          let bytes = unsafe recoded.start + inBlock * bytesPerRow
-          if let recoding {
-            unsafe recoding.recode(source + own * rowBytes, into: bytes)
-          } else {
-            unsafe bytes.update(from: source + own * rowBytes, count: rowBytes)
-          }
-          unsafe pointers.start[inBlock] = UnsafePointer(bytes)
-          row += 1
-          if row % Self.blockRows == 0 { place(row / Self.blockRows - 1) }
-        }
+      for row in own {
+        let inBlock = row % Self.blockRows
+        let bytes = unsafe recoded.start + inBlock * bytesPerRow
+        unsafe copyCodes(matrix, row: row - first, recoding, to: bytes)
+        unsafe pointers.start[inBlock] = UnsafePointer(bytes)
+        guard inBlock == Self.blockRows - 1 || row == rows - 1 else { continue }
+        for missing in inBlock + 1..<Self.blockRows { unsafe pointers.start[missing] = nil }
+        unsafe cpk_place_block(
+          codes.start, layout, kind.cValue, columns, groupSize, row / Self.blockRows,
+          pointers.start)
       }
+      fillParameters(matrix, rows: own, firstRow: first)
+      first += matrix.rows
     }
-    let rest = row % Self.blockRows
-    guard rest > 0 else { return }
-    for inBlock in rest..<Self.blockRows { unsafe pointers.start[inBlock] = nil }
-    place(row / Self.blockRows)
   }
 
-  private func fillParameters(_ matrix: PackedMatrix, firstRow: Int) {
+  private func copyCodes(
+    _ matrix: PackedMatrix, row: Int, _ recoding: CodeRecoding?,
+    to bytes: UnsafeMutablePointer<UInt8>
+  ) {
+    let rowBytes = matrix.encoding.rowByteCount(columns: columns)
+    unsafe matrix.codes.withUnsafeBufferPointer { codes in
+      guard let start = codes.baseAddress else { return }
+      if let recoding {
+        unsafe recoding.recode(start + row * rowBytes, into: bytes)
+      } else {
+        unsafe bytes.update(from: start + row * rowBytes, count: rowBytes)
+      }
+    }
+  }
+
+  private func fillParameters(_ matrix: PackedMatrix, rows: Range<Int>, firstRow: Int) {
     let factor = Float(sign: .plus, exponent: matrix.scaleExponent, significand: 1)
     let perGroup = matrix.encoding.parametersPerGroup
     unsafe matrix.parameters.withUnsafeBufferPointer { parameters in
-      for row in 0..<matrix.rows {
-        let (block, inBlock) = (firstRow + row).quotientAndRemainder(dividingBy: Self.blockRows)
+      for row in rows {
+        let (block, inBlock) = row.quotientAndRemainder(dividingBy: Self.blockRows)
         for group in 0..<groupCount {
           let place = (block * groupCount + group) * Self.blockRows + inBlock
-          let from = (row * groupCount + group) * perGroup
+          let from = ((row - firstRow) * groupCount + group) * perGroup
           let first = unsafe Float(parameters[from]) * factor
           switch kind {
           case .one:

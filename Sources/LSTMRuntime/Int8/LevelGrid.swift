@@ -49,6 +49,7 @@ package struct LevelGrid: Equatable {
   }
 
   /// How far numbers are from whole ones.
+  @inline(__always)
   private static func distance(_ x: SIMD8<Float>) -> SIMD8<Float> {
     // Adding and taking away 1.5 · 2²³ rounds.
     let rest = x - ((x + 12_582_912) - 12_582_912)

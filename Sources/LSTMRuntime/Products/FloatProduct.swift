@@ -1,5 +1,10 @@
 internal import CDNNL
-internal import Foundation
+
+#if canImport(Darwin)
+  internal import Darwin
+#else
+  internal import Glibc
+#endif
 
 /// The product of float32 matrices by oneDNN, `y = x · w` or `y += x · w`.
 ///

@@ -1,6 +1,12 @@
 internal import CPackedKernels
-internal import Foundation
+internal import Dispatch
 internal import Synchronization
+
+#if canImport(Darwin)
+  internal import Darwin
+#else
+  internal import Glibc
+#endif
 
 /// Threads that take the steps of a streamed model together, each with rows of its own.
 ///
@@ -50,8 +56,8 @@ final class StepTeam: Sendable {
     self.count = max(1, count)
     shared = Shared(self.count)
     for index in 1..<max(1, count) {
-      let thread = Thread { [shared] in Self.work(shared, index) }
-      thread.start()
+      // A queue of its own is a thread of its own.
+      DispatchQueue(label: "lstmpack.steps").async { [shared] in Self.work(shared, index) }
     }
   }
 

@@ -37,50 +37,51 @@ public final class StreamedModel: Sendable {
   /// Prepares a model.
   ///
   /// - Parameters:
-  ///   - model: The model.
+  ///   - model: The model, which is given up layer by layer where nobody else has it: in memory are then
+  ///     not all weights twice.
   ///   - leavingOutSoftmax: Whether what goes into a last softmax is wanted.
   ///   - options: How products are computed; int8 activations unless something else is said, which
   ///     costs perplexity less than 0.1 % (`ARCHITECTURE.md`).
   /// - Throws: ``DiagnosticError`` with code `notRunnable` when the model is not such a chain, or
   ///   sizes do not fit.
   public init(
-    _ model: Model, leavingOutSoftmax: Bool = false,
+    _ model: consuming Model, leavingOutSoftmax: Bool = false,
     options: KernelOptions = KernelOptions(activations: .int8)
   ) throws(DiagnosticError) {
-    let chain = try StreamChain(model, leavingOutSoftmax: leavingOutSoftmax)
     self.options = options
+    var parts = try StreamedParts(consume model, leavingOutSoftmax: leavingOutSoftmax)
+    let names = parts.names
     var stages: [Stage] = []
     var size: Int?
     func expect(_ found: Int, _ layer: Int) throws(DiagnosticError) {
       guard size ?? found == found else {
         throw DiagnosticError(
-          .notRunnable, object: model.layers[layer].name,
+          .notRunnable, object: names[layer],
           "takes \(found) numbers, but \(size ?? 0) come")
       }
     }
     var inputSize: Int?
-    for link in chain.links {
+    for link in parts.links {
       switch link {
       case .embedding(let layer):
-        guard case .embedding(let embedding) = model.layers[layer].kind else { continue }
+        guard case .embedding(let embedding) = parts.take(layer) else { continue }
         guard stages.isEmpty else {
-          throw DiagnosticError(
-            .notRunnable, object: model.layers[layer].name, "is no first layer")
+          throw DiagnosticError(.notRunnable, object: names[layer], "is no first layer")
         }
         stages.append(.embedding(EmbeddingTable(embedding.weights)))
         inputSize = 1
       case .lstm(let layer):
-        guard case .lstm(let lstm) = model.layers[layer].kind else { continue }
+        guard case .lstm(let lstm) = parts.take(layer), let weights = parts.weights(of: lstm)
+        else { continue }
         let prepared: PreparedLSTM
         do throws(DiagnosticError) {
-          prepared = try PreparedLSTM(
-            layer: lstm, weights: model.lstmWeights[lstm.weights], options: options)
-        } catch { throw error.atObject(model.layers[layer].name) }
+          prepared = try PreparedLSTM(layer: lstm, weights: weights, options: options)
+        } catch { throw error.atObject(names[layer]) }
         try expect(prepared.inputSize, layer)
         inputSize = inputSize ?? prepared.inputSize
         stages.append(.lstm(StreamedLSTM(prepared)))
       case .dense(let layer):
-        guard case .dense(let dense) = model.layers[layer].kind else { continue }
+        guard case .dense(let dense) = parts.take(layer) else { continue }
         let map = LinearMaps.map(dense.weights, options)
         try expect(map.inputSize, layer)
         inputSize = inputSize ?? map.inputSize
@@ -127,6 +128,41 @@ public final class StreamedModel: Sendable {
       case .embedding, .bias, .activation: $0
       }
     }
+  }
+}
+
+/// What a model goes through, its layers, each given away once, and its LSTM weights, for as often as
+/// they are used.
+private struct StreamedParts {
+  let links: [StreamChain.Link]
+  let names: [String]
+  private var kinds: [Layer.Kind?]
+  private var sets: [LSTMWeights?]
+  /// How many layers still want a set.
+  private var uses: [Int]
+
+  init(_ model: Model, leavingOutSoftmax: Bool) throws(DiagnosticError) {
+    links = try StreamChain(model, leavingOutSoftmax: leavingOutSoftmax).links
+    names = model.layers.map(\.name)
+    kinds = model.layers.map(\.kind)
+    sets = model.lstmWeights
+    uses = [Int](repeating: 0, count: sets.count)
+    for link in links {
+      if case .lstm(let layer) = link, case .lstm(let lstm) = kinds[layer] {
+        uses[lstm.weights] += 1
+      }
+    }
+  }
+
+  mutating func take(_ layer: Int) -> Layer.Kind? {
+    defer { kinds[layer] = nil }
+    return kinds[layer]
+  }
+
+  mutating func weights(of lstm: LSTMLayer) -> LSTMWeights? {
+    uses[lstm.weights] -= 1
+    defer { if uses[lstm.weights] == 0 { sets[lstm.weights] = nil } }
+    return sets[lstm.weights]
   }
 }
 
