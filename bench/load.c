@@ -34,7 +34,7 @@ int main(int count, char **arguments) {
   const long steps = count > 2 ? atol(arguments[2]) : 1;
   const long before = peak_kib();
   const double start = milliseconds();
-  lstmpack_model *model = lstmpack_open(arguments[1], LSTMPACK_INT8);
+  lstmpack_model *model = lstmpack_open(arguments[1], LSTMPACK_ACTIVATIONS_INT8);
   if (!model) return fprintf(stderr, "%s\n", lstmpack_last_error()), 1;
   const double opened = milliseconds();
   lstmpack_description about;
