@@ -1,7 +1,7 @@
 internal import LSTMCore
 
 /// The run of one direction over some of the sequences of a batch.
-@safe struct LSTMGroupRun {
+@safe final class LSTMGroupRun {
   /// About so many rows of input are multiplied at once.
   private static let rowsPerBlock = 128
 
@@ -52,7 +52,7 @@ internal import LSTMCore
     sequence.isTimeMajor ? time * sequence.batch + row : row * sequence.steps + time
   }
 
-  mutating func run() {
+  func run() {
     let steps = sequence.steps
     let count = rows.count
     guard steps > 0, let x = unsafe memory.x, let h = unsafe memory.h, let c = unsafe memory.c,
@@ -115,7 +115,7 @@ internal import LSTMCore
   }
 
   /// One step of one sequence: the gates from their sums, then cell and output.
-  private mutating func update(
+  private func update(
     z: UnsafeMutablePointer<Float>, h: UnsafeMutablePointer<Float>,
     c: UnsafeMutablePointer<Float>, temporary: UnsafeMutablePointer<Float>
   ) {

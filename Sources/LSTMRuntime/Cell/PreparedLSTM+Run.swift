@@ -44,7 +44,7 @@ extension PreparedLSTM {
                   x: x.baseAddress, h: h.baseAddress, c: c.baseAddress, last: last.baseAddress,
                   outputs: outputs.baseAddress, cells: cells.baseAddress)
                 forEachTask(groups.count * directions.count, threads: threads) { task in
-                  var run = unsafe LSTMGroupRun(
+                  let run = unsafe LSTMGroupRun(
                     lstm: self, direction: task % directions.count,
                     rows: groups[task / directions.count], sequence: sequence,
                     recording: recording, memory: memory)

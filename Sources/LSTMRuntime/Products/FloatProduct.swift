@@ -27,13 +27,10 @@ package enum FloatProduct {
   ///   - y: `[rows, outputs]`.
   ///   - yStride: The elements from one row of y to the next.
   ///   - accumulate: Whether to add to what is in y.
-  ///   - scratch: For rows that are computed as four, `4 · (inputs + outputs)` floats; memory of its own
-  ///     without it.
   static func run(
     x: UnsafePointer<Float>, xStride: Int, rows: Int, inputs: Int,
     w: UnsafePointer<Float>, wStride: Int, outputs: Int,
-    y: UnsafeMutablePointer<Float>, yStride: Int, accumulate: Bool,
-    scratch: UnsafeMutableRawPointer? = nil
+    y: UnsafeMutablePointer<Float>, yStride: Int, accumulate: Bool
   ) {
     guard rows > 0, outputs > 0 else { return }
     guard inputs > 0 else {
@@ -48,7 +45,7 @@ package enum FloatProduct {
         unsafe run(
           x: x + first * xStride, xStride: xStride, rows: min(rowLimit, rows - first),
           inputs: inputs, w: w, wStride: wStride, outputs: outputs, y: y + first * yStride,
-          yStride: yStride, accumulate: accumulate, scratch: scratch)
+          yStride: yStride, accumulate: accumulate)
       }
       return
     }
@@ -60,32 +57,25 @@ package enum FloatProduct {
         outputs: outputs, y: y, yStride: yStride, accumulate: accumulate)
     }
     guard whole < rows else { return }
-    guard let scratch = unsafe scratch else {
-      let byteCount = paddedRows * (inputs + outputs) * MemoryLayout<Float>.stride
-      unsafe withUnsafeTemporaryAllocation(byteCount: byteCount, alignment: 64) {
-        unsafe run(
-          x: x + whole * xStride, xStride: xStride, rows: rest, inputs: inputs, w: w,
-          wStride: wStride, outputs: outputs, y: y + whole * yStride, yStride: yStride,
-          accumulate: accumulate, scratch: $0.baseAddress)
+    unsafe withUnsafeTemporaryAllocation(
+      of: Float.self, capacity: paddedRows * (inputs + outputs)
+    ) {
+      guard let padded = $0.baseAddress else { return }
+      let result = unsafe padded + paddedRows * inputs
+      // The last row stands for those that are not there.
+      for row in 0..<paddedRows {
+        let from = whole + min(row, rest - 1)
+        unsafe (padded + row * inputs).update(from: x + from * xStride, count: inputs)
+        if accumulate {
+          unsafe (result + row * outputs).update(from: y + from * yStride, count: outputs)
+        }
       }
-      return
-    }
-    let padded = unsafe scratch.bindMemory(
-      to: Float.self, capacity: paddedRows * (inputs + outputs))
-    let result = unsafe padded + paddedRows * inputs
-    // The last row stands for those that are not there.
-    for row in 0..<paddedRows {
-      let from = whole + min(row, rest - 1)
-      unsafe (padded + row * inputs).update(from: x + from * xStride, count: inputs)
-      if accumulate {
-        unsafe (result + row * outputs).update(from: y + from * yStride, count: outputs)
+      unsafe multiply(
+        x: padded, xStride: inputs, rows: paddedRows, inputs: inputs, w: w, wStride: wStride,
+        outputs: outputs, y: result, yStride: outputs, accumulate: accumulate)
+      for row in 0..<rest {
+        unsafe (y + (whole + row) * yStride).update(from: result + row * outputs, count: outputs)
       }
-    }
-    unsafe multiply(
-      x: padded, xStride: inputs, rows: paddedRows, inputs: inputs, w: w, wStride: wStride,
-      outputs: outputs, y: result, yStride: outputs, accumulate: accumulate)
-    for row in 0..<rest {
-      unsafe (y + (whole + row) * yStride).update(from: result + row * outputs, count: outputs)
     }
   }
 

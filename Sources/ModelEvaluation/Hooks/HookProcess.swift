@@ -77,7 +77,7 @@ enum HookProcess {
     }
     // Nobody but this process holds the end that is written to, other hooks neither.
     for handle in [life.fileHandleForReading, life.fileHandleForWriting] {
-      _ = unsafe fcntl(handle.fileDescriptor, F_SETFD, FD_CLOEXEC)
+      _ = fcntl(handle.fileDescriptor, F_SETFD, FD_CLOEXEC)
     }
     unsafe posix_spawn_file_actions_adddup2(&actions, life.fileHandleForReading.fileDescriptor, 3)
     var attributes = posix_spawnattr_t()
