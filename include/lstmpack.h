@@ -38,7 +38,7 @@ typedef struct {
   int64_t weight_byte_count;
 } lstmpack_description;
 
-/// Reads a .bvq file, checks it and prepares its weights; null when that fails.
+/// Reads a .bvq file, checks it and prepares its weights, on all processors; null when that fails.
 lstmpack_model *lstmpack_open(const char *path, int activations);
 
 /// Says what a model takes and gives.

@@ -65,6 +65,8 @@ public final class ByteSource: Sendable {
   ///   or the file cannot be read that far any more.
   public func bytes(in range: Range<Int>) throws(DiagnosticError) -> [UInt8] {
     try checkRange(range)
+    // An array made for no elements would write to the one empty array that all threads share.
+    if range.isEmpty { return [] }
     switch storage {
     case .memory(let bytes): return Array(bytes[range])
     case .descriptor:
@@ -89,6 +91,7 @@ public final class ByteSource: Sendable {
   /// - Throws: As ``bytes(in:)``.
   public func floats(count: Int, at offset: Int) throws(DiagnosticError) -> [Float] {
     try checkRange(offset..<offset + count * 4)
+    if count == 0 { return [] }
     var failure: DiagnosticError?
     let values = unsafe [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
       do throws(DiagnosticError) {
