@@ -3,8 +3,8 @@
 //   cc -O2 -Iinclude bench/load.c -L.build/release -llstmpack_c -Wl,-rpath,"$PWD/.build/release" -o load
 //   ./load model.bvq [steps]
 //
-// Memory is what Linux says of the process (VmHWM, KiB); bench/instructions.sh counts in `lstmpack_step`
-// and `lstmpack_step_token`.
+// Memory is what Linux says of the process (VmHWM, KiB). bench/instructions.sh counts what it does for more steps
+// and for fewer.
 
 #include <lstmpack.h>
 #include <stdio.h>
@@ -32,6 +32,7 @@ static long peak_kib(void) {
 int main(int count, char **arguments) {
   if (count < 2) return fprintf(stderr, "usage: load model.bvq [steps]\n"), 2;
   const long steps = count > 2 ? atol(arguments[2]) : 1;
+  if (steps < 1) return fprintf(stderr, "steps are 1 or more\n"), 2;
   const long before = peak_kib();
   const double start = milliseconds();
   lstmpack_model *model = lstmpack_open(arguments[1], LSTMPACK_ACTIVATIONS_INT8);

@@ -20,16 +20,10 @@ public enum BVQReader {
       let plan = try ModelPlan(metadata: contents.metadata, tensors: contents.tensors)
       let loader = TensorLoader(contents: contents, source: source)
       try loader.checkPaddingBeforePayload()
-      let tensors = loader.loadAll()
+      let tensors = try loader.loadAll()
       let model = try plan.model(of: tensors)
       var selfTests: [SelfTest] = []
       for test in plan.selfTests { selfTests.append(try test.load(tensors)) }
-      // Those of other writers are checked and left alone.
-      let used = Set(plan.selfTests.flatMap(\.tensors))
-      for (index, tensor) in contents.tensors.enumerated()
-      where tensor.kind == .selfTest && !used.contains(index) {
-        _ = try tensors.tensor(index)
-      }
       return BVQFile(
         model: model, producer: plan.producer, settings: plan.settings, selfTests: selfTests)
     } catch { throw error.inFile(source.name) }
@@ -104,7 +98,7 @@ extension ModelPlan {
     _ index: Int, _ tensors: LoadedTensors
   ) throws(DiagnosticError) -> WeightMatrix {
     let tensor = tensors.records[index]
-    switch try tensors.tensor(index) {
+    switch tensors.contents[index] {
     case .floats(let elements):
       return .dense(
         LSTMCore.Matrix(rows: tensor.rows, columns: tensor.columns, elements: elements))
@@ -117,7 +111,7 @@ extension ModelPlan {
     _ index: Int?, _ tensors: LoadedTensors
   ) throws(DiagnosticError) -> [Float]? {
     guard let index else { return nil }
-    guard case .floats(let values) = try tensors.tensor(index) else {
+    guard case .floats(let values) = tensors.contents[index] else {
       throw tensors.records[index].error("is not a vector")
     }
     return values
@@ -139,7 +133,7 @@ extension ModelPlan {
   ) throws(DiagnosticError) -> SourceTensor {
     let record = tensors.records[tensor.tensor]
     guard case .raw(let type) = record.storage,
-      case .bytes(let bytes) = try tensors.tensor(tensor.tensor)
+      case .bytes(let bytes) = tensors.contents[tensor.tensor]
     else { throw record.error("is not a raw tensor") }
     return SourceTensor(
       name: tensor.name, shape: tensor.shape, elementType: type, bytes: bytes)

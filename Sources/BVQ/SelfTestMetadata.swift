@@ -65,13 +65,13 @@ enum SelfTestMetadata {
 extension SelfTestMetadata.Plan {
   /// Loads the tensors.
   ///
-  /// - Throws: As `LoadedTensors.tensor`, and when elements are not numbers of a self-test.
+  /// - Throws: ``DiagnosticError`` when elements are not numbers of a self-test.
   func load(_ tensors: LoadedTensors) throws(DiagnosticError) -> SelfTest {
     var named: [SelfTest.Named] = []
     for planned in inputs + [expected] {
       let record = tensors.records[planned.tensor]
       guard case .raw(let type) = record.storage,
-        case .bytes(let bytes) = try tensors.tensor(planned.tensor)
+        case .bytes(let bytes) = tensors.contents[planned.tensor]
       else { throw record.error("is not a raw tensor") }
       named.append(
         SelfTest.Named(

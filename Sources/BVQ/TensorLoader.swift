@@ -8,21 +8,25 @@ struct TensorLoader {
   let contents: BVQContents
   let source: ByteSource
 
-  /// Loads all tensors, several at a time.
+  /// Loads all tensors, on as many processors as there are.
   ///
-  /// - Returns: For each tensor what ``load(_:)`` returns or throws.
-  func loadAll() -> LoadedTensors {
+  /// - Throws: What loading the first bad one throws; those after it may not have been looked at.
+  func loadAll() throws(DiagnosticError) -> LoadedTensors {
     let count = contents.tensors.count
+    let firstBad = Atomic<Int>(count)
     let results = Mutex([Result<TensorContent, DiagnosticError>?](repeating: nil, count: count))
     forEachTask(count, threads: count) { index in
+      guard index < firstBad.load(ordering: .relaxed) else { return }
       let result: Result<TensorContent, DiagnosticError>
       do throws(DiagnosticError) { result = .success(try load(index)) } catch {
         result = .failure(error)
+        firstBad.min(index, ordering: .relaxed)
       }
       results.withLock { $0[index] = result }
     }
-    return LoadedTensors(
-      records: contents.tensors, results: results.withLock { $0.compactMap(\.self) })
+    var loaded: [TensorContent] = []
+    for case .some(let result) in results.withLock({ $0 }) { loaded.append(try result.get()) }
+    return LoadedTensors(records: contents.tensors, contents: loaded)
   }
 
   /// Loads a tensor after checking its checksum, its values and the padding after it.
@@ -117,15 +121,9 @@ struct TensorLoader {
   }
 }
 
-/// All tensors of a file, as far as they could be loaded.
+/// All tensors of a file.
 struct LoadedTensors {
   let records: [BVQTensor]
-  fileprivate let results: [Result<TensorContent, DiagnosticError>]
-
-  /// A tensor.
-  ///
-  /// - Throws: What loading it threw.
-  func tensor(_ index: Int) throws(DiagnosticError) -> TensorContent {
-    try results[index].get()
-  }
+  /// As many.
+  let contents: [TensorContent]
 }

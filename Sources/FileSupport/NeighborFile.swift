@@ -27,11 +27,14 @@ public struct NeighborFile: Sendable {
     guard let modelPath = model.path else {
       throw refused("the model did not come from a file, so its folder is not known")
     }
-    let parts = name.split(separator: "/", omittingEmptySubsequences: false)
-    guard !name.isEmpty, !name.contains("\\"), !name.contains("\0"),
+    // By bytes, as the system does: a character may be a slash with an accent.
+    let slash = UInt8(ascii: "/")
+    let parts = name.utf8.split(separator: slash, omittingEmptySubsequences: false)
+      .map { String(Substring($0)) }
+    guard !name.isEmpty, !name.utf8.contains(UInt8(ascii: "\\")), !name.utf8.contains(0),
       !parts.contains(where: { $0.isEmpty || $0 == ".." || $0 == "." })
     else { throw refused("expected a relative path without '..'") }
-    var path = modelPath.lastIndex(of: "/").map { String(modelPath[..<$0]) } ?? "."
+    var path = modelPath.utf8.lastIndex(of: slash).map { String(modelPath[..<$0]) } ?? "."
     for (index, part) in parts.enumerated() {
       path += "/" + part
       var status = stat()

@@ -105,6 +105,33 @@ import Testing
     return results
   }
 
+  @Test func layersUsedTwice() throws {
+    var model = try Self.languageModel("uniform4")
+    let again = GraphNode(
+      name: "again", operation: "keras.LSTM", layer: 2,
+      attributes: ["returnSequences": GraphAttribute(true)], inputs: ["b"], outputs: ["c"])
+    model.graph?.nodes.insert(again, at: 3)
+    model.graph?.nodes[4].inputs = ["c"]
+    let once = try StreamedModel(try Self.languageModel("uniform4"))
+    let prepared = try PreparedModel(model, options: KernelOptions(activations: .int8))
+    var session = RunSession()
+    let whole = try prepared.run(
+      ["tokens": Tensor(dims: [1, 5], elements: .integers([1, 2, 3, 4, 5]))], session: &session)[0]
+    let streamed = try Self.results(StreamState(try StreamedModel(model)), [1, 2, 3, 4, 5])
+    #expect(whole.floats?.count == streamed.count)
+    #expect(zip(streamed, whole.floats ?? []).allSatisfy { abs($0 - $1) < 1e-6 })
+    #expect(streamed != (try Self.results(StreamState(once), [1, 2, 3, 4, 5])))
+  }
+
+  /// More threads than a pool of queues has.
+  @Test func manyStreamsOnThreads() throws {
+    let model = try StreamedModel(try Self.languageModel("binary", units: 300))
+    let expected = try Self.results(StreamState(model), [1, 2])
+    let streams = (0..<90).map { _ in StreamState(model, threads: 4) }
+    #expect(streams.allSatisfy { $0.threads == 4 })
+    for stream in streams { #expect(try Self.results(stream, [1, 2]) == expected) }
+  }
+
   @Test(arguments: storages, Activations.allCases)
   func aStreamIsAWholeRun(storage: String, activations: Activations) throws {
     let model = try Self.languageModel(storage)

@@ -107,47 +107,42 @@ internal import LSTMCore
     }
   }
 
-  /// The bytes of codes that are worth another thread.
+  /// About so many bytes of codes are filled by one task.
   private static let taskBytes = 1 << 18
 
   /// Fills some blocks; a block may have rows of two matrices.
   private func fill(_ blocks: Range<Int>, _ matrices: [PackedMatrix]) {
     let bytesPerRow = (columns * kind.width + 7) / 8
-    let recoded = AlignedMemory<UInt8>(zeros: Self.blockRows * bytesPerRow)
+    let copies = AlignedMemory<UInt8>(zeros: Self.blockRows * bytesPerRow)
     let pointers = unsafe AlignedMemory<UnsafePointer<UInt8>?>(zeros: Self.blockRows)
     let wanted = blocks.lowerBound * Self.blockRows..<min(blocks.upperBound * Self.blockRows, rows)
     var first = 0
     for matrix in matrices {
       let own = wanted.clamped(to: first..<first + matrix.rows)
+      let rowBytes = matrix.encoding.rowByteCount(columns: columns)
       let recoding = CodeRecoding(matrix.encoding, columns: columns)
-      for row in own {
-        let inBlock = row % Self.blockRows
-        let bytes = unsafe recoded.start + inBlock * bytesPerRow
-        unsafe copyCodes(matrix, row: row - first, recoding, to: bytes)
-        unsafe pointers.start[inBlock] = UnsafePointer(bytes)
-        guard inBlock == Self.blockRows - 1 || row == rows - 1 else { continue }
-        for missing in inBlock + 1..<Self.blockRows { unsafe pointers.start[missing] = nil }
-        unsafe cpk_place_block(
-          codes.start, layout, kind.cValue, columns, groupSize, row / Self.blockRows,
-          pointers.start)
+      unsafe matrix.codes.withUnsafeBufferPointer { source in
+        guard let source = source.baseAddress else { return }
+        for row in own {
+          let inBlock = row % Self.blockRows
+          let from = unsafe source + (row - first) * rowBytes
+          let copy = unsafe copies.start + inBlock * bytesPerRow
+          if let recoding {
+            unsafe recoding.recode(from, into: copy)
+          } else {
+            // The block may be placed when this matrix is gone.
+            unsafe copy.update(from: from, count: rowBytes)
+          }
+          unsafe pointers.start[inBlock] = UnsafePointer(copy)
+          guard inBlock == Self.blockRows - 1 || row == rows - 1 else { continue }
+          for missing in inBlock + 1..<Self.blockRows { unsafe pointers.start[missing] = nil }
+          unsafe cpk_place_block(
+            codes.start, layout, kind.cValue, columns, groupSize, row / Self.blockRows,
+            pointers.start)
+        }
       }
       fillParameters(matrix, rows: own, firstRow: first)
       first += matrix.rows
-    }
-  }
-
-  private func copyCodes(
-    _ matrix: PackedMatrix, row: Int, _ recoding: CodeRecoding?,
-    to bytes: UnsafeMutablePointer<UInt8>
-  ) {
-    let rowBytes = matrix.encoding.rowByteCount(columns: columns)
-    unsafe matrix.codes.withUnsafeBufferPointer { codes in
-      guard let start = codes.baseAddress else { return }
-      if let recoding {
-        unsafe recoding.recode(start + row * rowBytes, into: bytes)
-      } else {
-        unsafe bytes.update(from: start + row * rowBytes, count: rowBytes)
-      }
     }
   }
 

@@ -32,12 +32,14 @@ package struct LevelGrid: Equatable {
     var candidates = SIMD8<Float>(255, 254, 253, 252, 251, 250, 249, 248)
     for _ in 0..<16 {
       let (a, b) = (Self.distance(second * candidates), Self.distance(third * candidates))
-      let distance = a.replacing(with: b, where: b .> a) / candidates
-      let isNearer = distance .< nearest
+      let distance = a.replacing(with: b, where: b .> a)
+      // Relative to the range, distance / candidates < nearest / counts.
+      let isNearer = distance * counts .< nearest * candidates
       nearest.replace(with: distance, where: isNearer)
       counts.replace(with: candidates, where: isNearer)
       candidates -= 8
     }
+    nearest /= counts
     var best: (distance: Float, n: Float) = (.infinity, 255)
     for lane in 0..<8
     where (nearest[lane], -counts[lane]) < (best.distance, -best.n) {

@@ -23,7 +23,8 @@ final class StepTeam: Sendable {
 
   /// What the threads see; the team itself may go while they sleep.
   private final class Shared: Sendable {
-    let count: Int
+    /// Written before the first round begins.
+    nonisolated(unsafe) var count = 1
     let round = Counter()
     let isEnding = Atomic<Bool>(false)
     let arrived = Counter()
@@ -32,9 +33,8 @@ final class StepTeam: Sendable {
     nonisolated(unsafe) var task: (@Sendable (StepWorker) -> Void)?
     let sleeping: [SleepFlag]
 
-    init(_ count: Int) {
-      self.count = count
-      sleeping = (1..<max(1, count)).map { _ in SleepFlag() }
+    init(_ mostWorkers: Int) {
+      sleeping = (1..<mostWorkers).map { _ in SleepFlag() }
     }
   }
 
@@ -51,14 +51,16 @@ final class StepTeam: Sendable {
     let signal = DispatchSemaphore(value: 0)
   }
 
-  /// Starts the threads.
-  init(_ count: Int) {
-    self.count = max(1, count)
-    shared = Shared(self.count)
-    for index in 1..<max(1, count) {
-      // A queue of its own is a thread of its own.
-      DispatchQueue(label: "lstmpack.steps").async { [shared] in Self.work(shared, index) }
+  /// Starts the threads, fewer when the system has no more.
+  init(_ wanted: Int) {
+    let shared = Shared(max(1, wanted))
+    var started = 1
+    while started < wanted, startThread({ [index = started] in Self.work(shared, index) }) {
+      started += 1
     }
+    unsafe shared.count = started
+    count = started
+    self.shared = shared
   }
 
   deinit {
@@ -76,7 +78,7 @@ final class StepTeam: Sendable {
   }
 
   private static func worker(_ shared: Shared, _ index: Int) -> StepWorker {
-    StepWorker(index: index, count: shared.count) { barrier(shared) }
+    unsafe StepWorker(index: index, count: shared.count) { barrier(shared) }
   }
 
   private static func wake(_ shared: Shared) {
@@ -90,7 +92,6 @@ final class StepTeam: Sendable {
   private static func work(_ shared: Shared, _ index: Int) {
     var last = 0
     let flag = shared.sleeping[index - 1]
-    let worker = worker(shared, index)
     while true {
       var turns = 0
       while shared.round.value.load(ordering: .sequentiallyConsistent) == last {
@@ -110,7 +111,7 @@ final class StepTeam: Sendable {
       }
       last += 1
       if shared.isEnding.load(ordering: .sequentiallyConsistent) { return }
-      unsafe shared.task?(worker)
+      unsafe shared.task?(worker(shared, index))
       barrier(shared)
     }
   }
@@ -118,7 +119,7 @@ final class StepTeam: Sendable {
   private static func barrier(_ shared: Shared) {
     let current = shared.generation.value.load(ordering: .acquiring)
     let arrived = shared.arrived.value.wrappingAdd(1, ordering: .acquiringAndReleasing).newValue
-    if arrived == shared.count {
+    if unsafe arrived == shared.count {
       shared.arrived.value.store(0, ordering: .relaxed)
       shared.generation.value.wrappingAdd(1, ordering: .acquiringAndReleasing)
       return

@@ -37,8 +37,8 @@ public final class StreamedModel: Sendable {
   /// Prepares a model.
   ///
   /// - Parameters:
-  ///   - model: The model, which is given up layer by layer where nobody else has it: in memory are then
-  ///     not all weights twice.
+  ///   - model: The model. Where the caller gives it up (`consume`), each layer's weights are freed once
+  ///     they are prepared, on as many processors as there are.
   ///   - leavingOutSoftmax: Whether what goes into a last softmax is wanted.
   ///   - options: How products are computed; int8 activations unless something else is said, which
   ///     costs perplexity less than 0.1 % (`ARCHITECTURE.md`).
@@ -131,37 +131,43 @@ public final class StreamedModel: Sendable {
   }
 }
 
-/// What a model goes through, its layers, each given away once, and its LSTM weights, for as often as
-/// they are used.
+/// The parts of a model, each released when it is taken for the last time.
 private struct StreamedParts {
   let links: [StreamChain.Link]
   let names: [String]
   private var kinds: [Layer.Kind?]
   private var sets: [LSTMWeights?]
-  /// How many layers still want a set.
-  private var uses: [Int]
+  /// How often each layer and each set is still wanted.
+  private var layerUses: [Int]
+  private var setUses: [Int]
 
   init(_ model: Model, leavingOutSoftmax: Bool) throws(DiagnosticError) {
     links = try StreamChain(model, leavingOutSoftmax: leavingOutSoftmax).links
     names = model.layers.map(\.name)
     kinds = model.layers.map(\.kind)
     sets = model.lstmWeights
-    uses = [Int](repeating: 0, count: sets.count)
+    layerUses = [Int](repeating: 0, count: kinds.count)
+    setUses = [Int](repeating: 0, count: sets.count)
     for link in links {
-      if case .lstm(let layer) = link, case .lstm(let lstm) = kinds[layer] {
-        uses[lstm.weights] += 1
+      switch link {
+      case .embedding(let layer), .dense(let layer): layerUses[layer] += 1
+      case .lstm(let layer):
+        layerUses[layer] += 1
+        if case .lstm(let lstm) = kinds[layer] { setUses[lstm.weights] += 1 }
+      case .bias, .activation: break
       }
     }
   }
 
   mutating func take(_ layer: Int) -> Layer.Kind? {
-    defer { kinds[layer] = nil }
+    layerUses[layer] -= 1
+    defer { if layerUses[layer] == 0 { kinds[layer] = nil } }
     return kinds[layer]
   }
 
   mutating func weights(of lstm: LSTMLayer) -> LSTMWeights? {
-    uses[lstm.weights] -= 1
-    defer { if uses[lstm.weights] == 0 { sets[lstm.weights] = nil } }
+    setUses[lstm.weights] -= 1
+    defer { if setUses[lstm.weights] == 0 { sets[lstm.weights] = nil } }
     return sets[lstm.weights]
   }
 }
