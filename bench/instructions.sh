@@ -3,7 +3,7 @@
 #
 #   bench/instructions.sh MODEL.bvq …
 #
-# Needs valgrind, a C compiler and .build/release/liblstmpack_c.so. Valgrind has no AVX-512: there as with AVX2.
+# Needs valgrind, a C compiler and `swift build -c release --product lstmpack_c`. Valgrind has no AVX-512: there as with AVX2.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)

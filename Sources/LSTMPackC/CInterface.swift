@@ -48,10 +48,10 @@ public func openModel(_ path: UnsafePointer<CChar>, _ activations: Int32) -> Opa
       throw DiagnosticError(.badCall, "activations are 0 or 1, not \(activations)")
     }
     let source = try unsafe ByteSource(path: String(cString: path))
-    let read = try BVQReader.read(source).model
+    let loaded = try BVQReader.read(source).model
     do throws(DiagnosticError) {
       let model = try StreamedModel(
-        consume read,
+        consume loaded,
         options: KernelOptions(activations: activations == 0 ? .int8 : .float32))
       unsafe result = handle(model)
     } catch { throw error.inFile(source.name) }

@@ -92,6 +92,8 @@ final class StepTeam: Sendable {
   private static func work(_ shared: Shared, _ index: Int) {
     var last = 0
     let flag = shared.sleeping[index - 1]
+    // Made in the first round, when it is known how many there are.
+    var known: StepWorker?
     while true {
       var turns = 0
       while shared.round.value.load(ordering: .sequentiallyConsistent) == last {
@@ -111,7 +113,9 @@ final class StepTeam: Sendable {
       }
       last += 1
       if shared.isEnding.load(ordering: .sequentiallyConsistent) { return }
-      unsafe shared.task?(worker(shared, index))
+      let worker = known ?? worker(shared, index)
+      known = worker
+      unsafe shared.task?(worker)
       barrier(shared)
     }
   }
