@@ -10,8 +10,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # Valgrind does not understand Swift's debugging information.
 strip -g "$root/.build/release/liblstmpack_c.so" -o "$work/liblstmpack_c.so"
-"${CC:-cc}" -O2 -I"$root/include" "$root/bench/load.c" -L"$work" -llstmpack_c \
-  -Wl,-rpath,"$work" -Wl,--allow-shlib-undefined -o "$work/load"
+"${CC:-cc}" -O2 -I"$root/include" "$root/bench/load.c" -L"$root/.build/release" -llstmpack_c \
+  -Wl,-rpath,"$work" -o "$work/load"
 
 # The instructions of a whole process that takes so many steps.
 count() {
