@@ -44,6 +44,7 @@ internal import LSTMCore
     scratch: UnsafeMutableRawPointer
   ) {
     unsafe product.multiply(
-      panels.start, inputs: inputSize, x, outputs: outputs, to: y, accumulate: accumulate)
+      panels.start, inputs: inputSize, x: x.start, xStride: x.stride, rows: x.count,
+      outputs: outputs, y: y.start, yStride: y.stride, accumulate: accumulate)
   }
 }

@@ -43,9 +43,8 @@ struct PackedMap: LinearMap {
         for column in 0..<columns { unsafe panel[column * width + place] = row[column] }
       }
       unsafe product.multiply(
-        panel, inputs: columns, x, outputs: 0..<count,
-        to: MutableRows(start: y.start + (first - outputs.lowerBound), stride: y.stride),
-        accumulate: accumulate)
+        panel, inputs: columns, x: x.start, xStride: x.stride, rows: x.count, outputs: 0..<count,
+        y: y.start + (first - outputs.lowerBound), yStride: y.stride, accumulate: accumulate)
     }
   }
 }

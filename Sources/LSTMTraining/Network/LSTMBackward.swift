@@ -5,14 +5,13 @@ extension LSTMTape {
   ///
   /// - Parameters:
   ///   - worker: The caller.
-  ///   - recurrentTurned: `[4 · units, units]`.
   ///   - rule: What gates did.
   ///   - steps: The steps of the segment.
   func backward(
-    _ worker: Worker, recurrentTurned: UnsafePointer<Number>, rule: GateRule<Number>, steps: Int
+    _ worker: Worker, rule: GateRule<Number>, steps: Int
   ) {
-    guard let gradients = outputGradients else { return }
-    let own = worker.part(of: units, multiple: 8)
+    guard let gradients = outputGradients, let recurrentBack else { return }
+    let own = ownUnits(worker)
     for sequence in 0..<batch {
       unsafe (cellGradients.start + sequence * units + own.lowerBound).update(
         repeating: 0, count: own.count)
@@ -23,12 +22,10 @@ extension LSTMTape {
           row: step * batch + sequence, sequence: sequence, own, rule, gradients.start)
       }
       worker.wait()
-      guard step > 0, !own.isEmpty else { continue }
-      unsafe Number.product(
-        MatrixView(gates.start + step * batch * 4 * units, stride: 4 * units),
-        MatrixView(recurrentTurned + own.lowerBound, stride: units),
-        into: gradients.start + (step - 1) * batch * units + own.lowerBound, stride: units,
-        rows: batch, inputs: 4 * units, outputs: own.count, accumulate: true)
+      guard step > 0 else { continue }
+      unsafe recurrentBack.addProduct(
+        gates.start + step * batch * 4 * units, rows: batch, outputs: own,
+        to: gradients.start + (step - 1) * batch * units + own.lowerBound, stride: units)
     }
   }
 

@@ -8,14 +8,12 @@ extension LSTMTape {
   ///   - worker: The caller.
   ///   - x: `[steps · batch, inputs]`.
   ///   - kernel: `[inputs, 4 · units]`.
-  ///   - recurrent: `[units, 4 · units]`, weights left out already.
   ///   - bias: `[4 · units]`.
   ///   - rule: What gates do.
   ///   - steps: The steps of the segment.
   func forward(
     _ worker: Worker, x: UnsafePointer<Number>, kernel: UnsafePointer<Number>,
-    recurrent: UnsafePointer<Number>, bias: UnsafePointer<Number>, rule: GateRule<Number>,
-    steps: Int
+    bias: UnsafePointer<Number>, rule: GateRule<Number>, steps: Int
   ) {
     let width = 4 * units
     let rows = worker.part(of: steps * batch)
@@ -26,29 +24,19 @@ extension LSTMTape {
       into: sums + rows.lowerBound * width, stride: width, rows: rows.count, inputs: inputs,
       outputs: width, accumulate: true)
     worker.wait()
-    let own = worker.part(of: units, multiple: 8)
+    let own = ownUnits(worker)
     for step in 0..<steps {
       let z = unsafe sums + step * batch * width
-      forEachGateBlock(own) { first, count in
-        unsafe Number.product(
-          MatrixView(outputs.start + step * batch * units, stride: units),
-          MatrixView(recurrent + first, stride: width), into: z + first, stride: width,
-          rows: batch, inputs: units, outputs: count, accumulate: true)
+      for (gate, recurrent) in recurrentGates.enumerated() {
+        unsafe recurrent.addProduct(
+          outputs.start + step * batch * units, rows: batch, outputs: own,
+          to: z + gate * units + own.lowerBound, stride: width)
       }
       for sequence in 0..<batch {
         activate(row: step * batch + sequence, own, rule)
       }
       worker.wait()
     }
-  }
-
-  /// The columns of some units in a matrix of four gates: one block when they are all units.
-  private func forEachGateBlock(_ own: Range<Int>, _ body: (_ first: Int, _ count: Int) -> Void) {
-    guard own.count < units else {
-      body(0, 4 * units)
-      return
-    }
-    for gate in 0..<4 { body(gate * units + own.lowerBound, own.count) }
   }
 
   /// Gates, cell and output of some units at one step of one sequence.

@@ -22,8 +22,10 @@
   let cellGradients: NumberBuffer<Number>
   /// The recurrent kernel with weights left out, `[units, 4 · units]`; `nil` without DropConnect.
   let droppedRecurrent: NumberBuffer<Number>?
-  /// The recurrent kernel turned, `[4 · units, units]`.
-  let turnedRecurrent: NumberBuffer<Number>?
+  /// The recurrent kernel without what is left out, gate by gate, for steps forward.
+  let recurrentGates: [PanelMatrix<Number>]
+  /// The same turned, from the sums of all gates to units, for steps back.
+  let recurrentBack: PanelMatrix<Number>?
   /// The kernel turned, `[4 · units, inputs]`.
   let turnedKernel: NumberBuffer<Number>?
 
@@ -41,7 +43,8 @@
     outputGradients = isTrained ? NumberBuffer(steps * batch * units) : nil
     cellGradients = NumberBuffer(batch * units)
     droppedRecurrent = isTrained && dropsRecurrent ? NumberBuffer(units * 4 * units) : nil
-    turnedRecurrent = isTrained ? NumberBuffer(units * 4 * units) : nil
+    recurrentGates = (0..<4).map { _ in PanelMatrix(inputs: units, outputs: units) }
+    recurrentBack = isTrained ? PanelMatrix(inputs: 4 * units, outputs: units) : nil
     turnedKernel = isTrained ? NumberBuffer(inputs * 4 * units) : nil
   }
 
@@ -56,6 +59,11 @@
         cells[index] = newValue.c[index]
       }
     }
+  }
+
+  /// The units that a worker computes, in whole panels.
+  func ownUnits(_ worker: Worker) -> Range<Int> {
+    worker.part(of: units, multiple: PanelMatrix<Number>.panelOutputs)
   }
 
   /// Makes the state after `steps` steps that before the next segment.

@@ -44,12 +44,10 @@ extension TrainingNetwork {
       worker.wait()
       takeGradients(worker, layer, steps: job.steps)
       worker.wait()
-      guard let recurrentTurned = tape.turnedRecurrent, let kernelTurned = tape.turnedKernel
-      else { return }
+      guard let kernelTurned = tape.turnedKernel else { return }
       let rule = unsafe GateRule<Number>(
         gates, noise: masks?.noise[layer]?.start, isTraining: true)
-      unsafe tape.backward(
-        worker, recurrentTurned: recurrentTurned.start, rule: rule, steps: job.steps)
+      tape.backward(worker, rule: rule, steps: job.steps)
       worker.wait()
       let parts = layout.lstm[layer]
       guard let kernel = unsafe job.gradient(parts.kernel),

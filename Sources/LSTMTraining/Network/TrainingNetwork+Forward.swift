@@ -11,12 +11,12 @@ extension TrainingNetwork {
     readInputs(worker, job)
     for (layer, tape) in tapes.enumerated() {
       let parts = layout.lstm[layer]
-      let recurrent = unsafe prepareRecurrent(worker, layer, job)
+      prepareRecurrent(worker, layer, job)
       worker.wait()
       let rule = unsafe GateRule<Number>(
         gates, noise: masks?.noise[layer]?.start, isTraining: job.isTraining)
       unsafe tape.forward(
-        worker, x: input(layer), kernel: job.parameter(parts.kernel), recurrent: recurrent,
+        worker, x: input(layer), kernel: job.parameter(parts.kernel),
         bias: job.parameter(parts.bias), rule: rule, steps: job.steps)
       guard let next = values[layer + 1], let mask = masks?.values[layer + 1] else { continue }
       let outputs = unsafe tape.outputs.start + batch * tape.units
@@ -54,16 +54,13 @@ extension TrainingNetwork {
     }
   }
 
-  /// Leaves out recurrent weights, and turns both matrices for the way back; own rows of both.
-  ///
-  /// - Returns: The kernel to use.
-  private func prepareRecurrent(
-    _ worker: Worker, _ layer: Int, _ job: SegmentJob<Number>
-  ) -> UnsafePointer<Number> {
+  /// Leaves out recurrent weights, brings them into the order of products forward and back, and turns
+  /// the kernel for the way back; own rows of both.
+  private func prepareRecurrent(_ worker: Worker, _ layer: Int, _ job: SegmentJob<Number>) {
     let tape = tapes[layer]
     let width = 4 * tape.units
     var recurrent = unsafe job.parameter(layout.lstm[layer].recurrent)
-    let own = worker.part(of: tape.units, multiple: 16)
+    let own = tape.ownUnits(worker)
     if let dropped = tape.droppedRecurrent, let mask = masks?.recurrent[layer] {
       for unit in own {
         unsafe Elementwise.multiply(
@@ -72,16 +69,17 @@ extension TrainingNetwork {
       }
       unsafe recurrent = UnsafePointer(dropped.start)
     }
-    if job.isTraining, let turnedRecurrent = tape.turnedRecurrent,
-      let turnedKernel = tape.turnedKernel
-    {
-      unsafe Elementwise.turn(
-        recurrent, rows: own, columns: width, into: turnedRecurrent.start, stride: tape.units)
+    for unit in own {
+      for (gate, panels) in tape.recurrentGates.enumerated() {
+        unsafe panels.setInput(unit, to: recurrent + unit * width + gate * tape.units)
+      }
+    }
+    if job.isTraining, let back = tape.recurrentBack, let turnedKernel = tape.turnedKernel {
+      unsafe back.setOutputs(own, to: recurrent)
       unsafe Elementwise.turn(
         job.parameter(layout.lstm[layer].kernel), rows: worker.part(of: tape.inputs, multiple: 16),
         columns: width, into: turnedKernel.start, stride: tape.inputs)
     }
-    return unsafe recurrent
   }
 
   func score(_ worker: Worker, _ job: SegmentJob<Number>, _ sum: LossSum) {

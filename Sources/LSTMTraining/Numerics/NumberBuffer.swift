@@ -9,9 +9,10 @@
 
   package init(_ count: Int) {
     self.count = count
-    // One number more than asked for: what is empty has an address, too.
-    unsafe start = UnsafeMutablePointer<Element>.allocate(capacity: count + 1)
-    unsafe start.initialize(repeating: 0, count: count + 1)
+    // One number more than asked for: what is empty has an address, too. Cache lines begin with it.
+    unsafe start = UnsafeMutableRawPointer.allocate(
+      byteCount: (count + 1) * MemoryLayout<Element>.stride, alignment: 64
+    ).initializeMemory(as: Element.self, repeating: 0, count: count + 1)
   }
 
   package convenience init(_ values: [Element]) {

@@ -18,6 +18,19 @@ package protocol TrainingNumber: BinaryFloatingPoint, SIMDScalar, Codable, Senda
   static func product(
     _ x: MatrixView<Self>, _ w: MatrixView<Self>, into y: UnsafeMutablePointer<Self>,
     stride: Int, rows: Int, inputs: Int, outputs: Int, accumulate: Bool)
+  /// y += x · w for some outputs of panels, on the calling thread.
+  ///
+  /// - Parameters:
+  ///   - x: `[rows, inputs]`.
+  ///   - rows: The rows of x and y.
+  ///   - panels: w, `[panel, inputs, 16]`; see ``PanelMatrix``.
+  ///   - inputs: The columns of x.
+  ///   - outputs: Which outputs.
+  ///   - y: `[rows, outputs.count]`.
+  ///   - stride: The elements from one row of y to the next.
+  static func addPanelProduct(
+    _ x: UnsafePointer<Self>, rows: Int, _ panels: UnsafePointer<Self>, inputs: Int,
+    outputs: Range<Int>, to y: UnsafeMutablePointer<Self>, stride: Int)
   /// exp of eight numbers.
   static func exponential(_ x: SIMD8<Self>) -> SIMD8<Self>
   /// Replaces elements by those of a row, plus a bias, where these are larger; `count` is a multiple
@@ -65,6 +78,15 @@ extension Float: TrainingNumber {
       yStride: stride, accumulate: accumulate)
   }
 
+  package static func addPanelProduct(
+    _ x: UnsafePointer<Float>, rows: Int, _ panels: UnsafePointer<Float>, inputs: Int,
+    outputs: Range<Int>, to y: UnsafeMutablePointer<Float>, stride: Int
+  ) {
+    unsafe FloatKernel.best.multiply(
+      panels, inputs: inputs, x: x, xStride: inputs, rows: rows, outputs: outputs, y: y,
+      yStride: stride, accumulate: true)
+  }
+
   package static func raise(
     _ largest: UnsafeMutablePointer<Float>, to row: UnsafePointer<Float>, plus bias: Float,
     count: Int
@@ -108,6 +130,23 @@ extension Double: TrainingNumber {
         } else {
           unsafe y[row * stride + output] = sum
         }
+      }
+    }
+  }
+
+  package static func addPanelProduct(
+    _ x: UnsafePointer<Double>, rows: Int, _ panels: UnsafePointer<Double>, inputs: Int,
+    outputs: Range<Int>, to y: UnsafeMutablePointer<Double>, stride: Int
+  ) {
+    for row in 0..<rows {
+      for output in outputs {
+        let (panel, place) = output.quotientAndRemainder(dividingBy: FloatKernel.panelOutputs)
+        let weights = unsafe panels + panel * FloatKernel.panelOutputs * inputs + place
+        var sum = 0.0
+        for input in 0..<inputs {
+          sum += unsafe x[row * inputs + input] * weights[input * FloatKernel.panelOutputs]
+        }
+        unsafe y[row * stride + output - outputs.lowerBound] += sum
       }
     }
   }
