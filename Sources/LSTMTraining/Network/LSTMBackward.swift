@@ -7,9 +7,7 @@ extension LSTMTape {
   ///   - worker: The caller.
   ///   - rule: What gates did.
   ///   - steps: The steps of the segment.
-  func backward(
-    _ worker: Worker, rule: GateRule<Number>, steps: Int
-  ) {
+  func backward(_ worker: Worker, rule: GateRule<Number>, steps: Int) {
     guard let gradients = outputGradients, let recurrentBack else { return }
     let own = ownUnits(worker)
     for sequence in 0..<batch {
