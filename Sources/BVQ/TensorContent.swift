@@ -100,13 +100,13 @@ extension PackedMatrix {
     let perGroup = encoding.parametersPerGroup
     guard perGroup > 0 else { return }
     let factor = Float(sign: .plus, exponent: scaleExponent, significand: 1)
-    var largest: Float = 0
-    for (index, parameter) in parameters.enumerated() {
-      guard parameter.isFinite else {
-        throw DiagnosticError(
-          .bvqValue, object: name, "has parameter \(index) that is not finite")
-      }
-      largest = max(largest, abs(Float(parameter)))
+    // Without the sign, bit patterns are in the order of magnitudes.
+    let magnitude = parameters.reduce(0) { max($0, $1.magnitude.bitPattern) }
+    let largest = Float(Float16(bitPattern: magnitude))
+    guard largest.isFinite else {
+      let index = parameters.firstIndex { !$0.isFinite } ?? 0
+      throw DiagnosticError(
+        .bvqValue, object: name, "has parameter \(index) that is not finite")
     }
     // No weight is beyond offset + scale × code; so this covers all files but hostile ones.
     if (largest * factor * Float(encoding.levelCount)).isFinite { return }

@@ -15,7 +15,12 @@ struct TensorLoader {
     let count = contents.tensors.count
     let firstBad = Atomic<Int>(count)
     let results = Mutex([Result<TensorContent, DiagnosticError>?](repeating: nil, count: count))
-    forEachTask(count, threads: count) { index in
+    // The largest first, so that none is left for one processor at the end.
+    let order = (0..<count).sorted {
+      contents.tensors[$0].byteCount > contents.tensors[$1].byteCount
+    }
+    forEachTask(count, threads: count) { task in
+      let index = order[task]
       guard index < firstBad.load(ordering: .relaxed) else { return }
       let result: Result<TensorContent, DiagnosticError>
       do throws(DiagnosticError) { result = .success(try load(index)) } catch {

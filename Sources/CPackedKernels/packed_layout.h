@@ -13,6 +13,12 @@ CPK_INLINE size_t cpk_width(cpk_codes kind) {
   return kind == CPK_CODES_1 ? 1 : kind == CPK_CODES_4 ? 4 : kind == CPK_CODES_8 ? 8 : 2;
 }
 
+/// A code of a row of codes that follow each other, the first in the lowest bits.
+CPK_INLINE unsigned cpk_code_at(const uint8_t *row, size_t column, size_t width) {
+  const size_t bit = column * width;
+  return (unsigned)row[bit / 8] >> (bit % 8) & ((1u << width) - 1);
+}
+
 /// The columns of a chunk.
 CPK_INLINE size_t cpk_chunk_columns(cpk_codes kind) { return 128 / cpk_width(kind); }
 

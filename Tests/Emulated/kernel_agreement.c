@@ -68,6 +68,12 @@ static void check_vector_math(const cpk_vector_math *math, size_t count, size_t 
     one->tanh(w[3] + i, 1);
   }
   compare("element", got, wanted, sizeof got / sizeof(float), sizeof(float));
+  for EACH(i, count) {
+    const float second = 0.5f + random_float(0.5f), third = 0.5f + random_float(0.5f);
+    got[0][i] = math->grid_steps(second, third);
+    wanted[0][i] = one->grid_steps(second, third);
+  }
+  compare("steps of a grid", got, wanted, count, sizeof(float));
 }
 
 /// Sums of 16 inputs each, fused where the instruction set is.

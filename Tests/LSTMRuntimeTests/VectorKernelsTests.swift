@@ -1,4 +1,5 @@
 import LSTMRuntime
+import TestSupport
 import Testing
 
 /// The functions of rows in C against the reference, bit for bit, on every instruction set.
@@ -77,6 +78,22 @@ import Testing
         unsafe kernels.scale($0[0], by: $0[1], count: count)
       }
       Self.expectSame(scaled[0], zip(a, b).map { $0 * $1 }, "scale, \(what)")
+    }
+  }
+
+  @Test(arguments: InstructionSet.available)
+  func stepsOfGridsAreThoseOfTheReference(instructions: InstructionSet) {
+    let kernels = VectorKernels(instructions)
+    var numbers = SeededNumbers(seed: 9)
+    let random = (0..<5000).map { _ in
+      (Float.random(in: 0...1, using: &numbers), Float.random(in: 0...1, using: &numbers))
+    }
+    // Of several n that fit as well the largest counts.
+    let exact: [(Float, Float)] = [
+      (0, 0), (0, 1), (1, 1), (0.5, 0.5), (0.25, 0.75), (1.0 / 3, 2.0 / 3),
+    ]
+    for (second, third) in exact + random {
+      #expect(kernels.gridSteps(second, third) == LevelGrid.steps(second, third))
     }
   }
 

@@ -26,6 +26,9 @@ typedef struct {
   void (*lstm_cell)(
       const float *i, const float *f, const float *g, const float *o, float *c, float *h,
       size_t count);
+  /// The n from 128 to 255 for which n * second and n * third lie nearest to whole numbers, relative to n; of equals
+  /// the largest.
+  float (*grid_steps)(float second, float third);
 } cpk_vector_math;
 
 /// The functions for an instruction set that the machine has.

@@ -79,7 +79,8 @@ internal import LSTMCore
     groupCount = cpk_group_count(columns, groupSize)
     let blocks = (rows + Self.blockRows - 1) / Self.blockRows
     let parameterCount = blocks * groupCount * Self.blockRows
-    codes = AlignedMemory(zeros: cpk_code_byte_count(layout, kind.cValue, rows, columns, groupSize))
+    codes = AlignedMemory(
+      zeros: cpk_code_byte_count(layout, kind.cValue, rows, columns, groupSize), willBeFilled: true)
     levels = AlignedMemory(zeros: kind == .twoWithLevels ? parameterCount : 0)
     uneven = AlignedMemory(zeros: kind == .twoWithLevels ? blocks : 0)
     scales = AlignedMemory(zeros: parameterCount)
@@ -127,13 +128,15 @@ internal import LSTMCore
           let inBlock = row % Self.blockRows
           let from = unsafe source + (row - first) * rowBytes
           let copy = unsafe copies.start + inBlock * bytesPerRow
+          unsafe pointers.start[inBlock] = UnsafePointer(copy)
           if let recoding {
             unsafe recoding.recode(from, into: copy)
+          } else if own.contains(row / Self.blockRows * Self.blockRows + Self.blockRows - 1) {
+            unsafe pointers.start[inBlock] = from
           } else {
             // The block may be placed when this matrix is gone.
             unsafe copy.update(from: from, count: rowBytes)
           }
-          unsafe pointers.start[inBlock] = UnsafePointer(copy)
           guard inBlock == Self.blockRows - 1 || row == rows - 1 else { continue }
           for missing in inBlock + 1..<Self.blockRows { unsafe pointers.start[missing] = nil }
           unsafe cpk_place_block(

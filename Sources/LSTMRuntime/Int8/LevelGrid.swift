@@ -25,7 +25,18 @@ package struct LevelGrid: Equatable {
       (values, scale) = (0, 0)
       return
     }
-    let (second, third) = ((levels[1] - offset) / range, (levels[2] - offset) / range)
+    let shares = (levels - offset) / range
+    let steps = VectorKernels.best.gridSteps(shares[1], shares[2])
+    scale = range / steps
+    func whole(_ share: Float) -> UInt32 { UInt32(min(max((share * steps).rounded(), 0), steps)) }
+    values = whole(shares[1]) << 8 | whole(shares[2]) << 16 | UInt32(steps) << 24
+  }
+
+  /// The n from 128 to 255 for which n · second and n · third lie nearest to whole numbers, relative to
+  /// n; of equals the largest.
+  ///
+  /// The reference that `VectorKernels.gridSteps` is compared with.
+  package static func steps(_ second: Float, _ third: Float) -> Float {
     // Each lane keeps the best of its own candidates.
     var nearest = SIMD8<Float>(repeating: .infinity)
     var counts = SIMD8<Float>(repeating: 255)
@@ -45,9 +56,7 @@ package struct LevelGrid: Equatable {
     where (nearest[lane], -counts[lane]) < (best.distance, -best.n) {
       best = (nearest[lane], counts[lane])
     }
-    scale = range / best.n
-    let middle = [second, third].map { UInt32(min(max(($0 * best.n).rounded(), 0), best.n)) }
-    values = middle[0] << 8 | middle[1] << 16 | UInt32(best.n) << 24
+    return best.n
   }
 
   /// How far numbers are from whole ones.

@@ -68,4 +68,9 @@ internal import CPackedKernels
       i, i + units, i + 2 * units, i + 3 * units, c + part.lowerBound, h + part.lowerBound,
       part.count)
   }
+
+  /// The steps of the grid on which two levels, as shares of the range, lie best (`LevelGrid.steps`).
+  package func gridSteps(_ second: Float, _ third: Float) -> Float {
+    unsafe functions.pointee.grid_steps(second, third)
+  }
 }

@@ -21,7 +21,8 @@ internal import LSTMCore
     outputSize = matrices.reduce(0) { $0 + $1.rows }
     product = FloatKernel(instructions)
     let width = FloatKernel.panelOutputs
-    panels = AlignedMemory(zeros: (outputSize + width - 1) / width * width * inputSize)
+    panels = AlignedMemory(
+      zeros: (outputSize + width - 1) / width * width * inputSize, willBeFilled: true)
     var output = 0
     for matrix in matrices {
       unsafe matrix.elements.withUnsafeBufferPointer { elements in
