@@ -3,7 +3,7 @@ internal import LSTMCore
 /// The run of one direction over some of the sequences of a batch.
 @safe final class LSTMGroupRun {
   /// About so many rows of input are multiplied at once.
-  private static let rowsPerBlock = 128
+  private static let rowsPerBlock = 64
 
   private let direction: PreparedDirection
   private let cell: CellUpdate
