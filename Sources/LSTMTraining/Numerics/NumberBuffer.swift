@@ -1,3 +1,5 @@
+internal import LSTMRuntime
+
 /// Memory for numbers: zero at first, released with the object.
 ///
 /// Workers of a ``WorkerTeam`` share it; each writes its own part between two barriers.
@@ -6,9 +8,18 @@
   let start: UnsafeMutablePointer<Element>
   /// How many numbers there are.
   package let count: Int
+  /// The memory of a large buffer.
+  private let pages: ZeroedPages?
 
   package init(_ count: Int) {
     self.count = count
+    let byteCount = count * MemoryLayout<Element>.stride
+    if byteCount >= ZeroedPages.hugeSize, let pages = ZeroedPages(byteCount) {
+      self.pages = pages
+      unsafe start = pages.start.bindMemory(to: Element.self, capacity: count)
+      return
+    }
+    pages = nil
     // One number more than asked for: what is empty has an address, too. Cache lines begin with it.
     unsafe start = UnsafeMutableRawPointer.allocate(
       byteCount: (count + 1) * MemoryLayout<Element>.stride, alignment: 64
@@ -20,7 +31,7 @@
     self.values = values
   }
 
-  deinit { unsafe start.deallocate() }
+  deinit { if pages == nil { unsafe start.deallocate() } }
 
   /// The numbers.
   ///

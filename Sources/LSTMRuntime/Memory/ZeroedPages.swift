@@ -8,17 +8,17 @@
 ///
 /// A page is given when it is touched. For the weights of a large model that is most of the time of
 /// loading when pages are of 4 KiB; with pages of 2 MiB it takes a quarter of the time.
-@safe final class ZeroedPages: @unchecked Sendable {
+@safe package final class ZeroedPages: @unchecked Sendable {
   /// The bytes of a huge page on most processors.
-  static let hugeSize = 1 << 21
+  package static let hugeSize = 1 << 21
 
   /// The first byte, at a multiple of `hugeSize`.
-  let start: UnsafeMutableRawPointer
+  package let start: UnsafeMutableRawPointer
   private let mapping: UnsafeMutableRawPointer
   private let mappedCount: Int
 
   /// `nil` when the system has no room.
-  init?(_ byteCount: Int) {
+  package init?(_ byteCount: Int) {
     // What is not touched before and after costs addresses alone.
     mappedCount = byteCount + Self.hugeSize
     let mapping = unsafe mmap(
