@@ -19,7 +19,9 @@ enum {
   /// Low parts, at most 512 * 63, stay below 32768.
   SEGMENT_COLUMNS = 2048,
   /// So many vectors are multiplied with a block before the next one.
-  VECTORS_AT_ONCE = 8,
+  VECTORS_IN_TURN = 8,
+  /// So many of them share what is found in the codes.
+  MOST_VECTORS = 2,
 };
 
 /// The tables for 4 columns, whose activations are the bytes of x: the sums less the smallest one, `low`.
@@ -92,23 +94,29 @@ CPK_INLINE __m256i even_of(wide_sums sums) {
   return _mm256_sub_epi16(sums.all, _mm256_slli_epi16(sums.odd, 8));
 }
 
-/// The sums of the looked-up parts, for each of `count` index planes 4 registers of 8 rows.
+/// The sums of the looked-up parts, for each of some vectors and of `count` index planes 4 registers of 8 rows.
 ///
 /// With two planes and three indices the third one is where both planes have a bit.
 CPK_INLINE void look_up_segment(
-    int planes, int count, const uint8_t *codes, const uint8_t *tables, size_t columns,
-    __m256i sums[3][4]) {
-  wide_sums low[3], high[3];
-  UNROLL for (int k = 0; k < count; k++) {
-    low[k].all = low[k].odd = high[k].all = high[k].odd = _mm256_setzero_si256();
+    int vectors, int planes, int count, const uint8_t *codes, const uint8_t *tables, size_t stride,
+    size_t columns, __m256i sums[MOST_VECTORS][3][4]) {
+  wide_sums low[MOST_VECTORS][3], high[MOST_VECTORS][3];
+  UNROLL for (int v = 0; v < vectors; v++) {
+    UNROLL for (int k = 0; k < count; k++) {
+      low[v][k].all = low[v][k].odd = high[v][k].all = high[v][k].odd = _mm256_setzero_si256();
+    }
   }
   for (size_t run = 0; run < columns; run += RUN_COLUMNS) {
     const size_t end = columns - run < RUN_COLUMNS ? columns - run : RUN_COLUMNS;
-    __m256i high_bytes[3];
-    UNROLL for (int k = 0; k < count; k++) high_bytes[k] = _mm256_setzero_si256();
+    __m256i high_bytes[MOST_VECTORS][3];
+    UNROLL for (int v = 0; v < vectors; v++) {
+      UNROLL for (int k = 0; k < count; k++) high_bytes[v][k] = _mm256_setzero_si256();
+    }
     for (size_t slice = 0; slice < end; slice += SLICE_COLUMNS) {
-      __m256i low_bytes[3];
-      UNROLL for (int k = 0; k < count; k++) low_bytes[k] = _mm256_setzero_si256();
+      __m256i low_bytes[MOST_VECTORS][3];
+      UNROLL for (int v = 0; v < vectors; v++) {
+        UNROLL for (int k = 0; k < count; k++) low_bytes[v][k] = _mm256_setzero_si256();
+      }
       UNROLL for (int i = 0; i < 4; i++) {
         const uint8_t *at = codes + i / 2 * planes * CPK_BLOCK_ROWS;
         __m256i index[3];
@@ -117,28 +125,38 @@ CPK_INLINE void look_up_segment(
           index[k] = and_bytes(i % 2 == 0 ? bits : _mm256_srli_epi16(bits, 4), 0x0F);
         }
         if (count == 3) index[2] = _mm256_and_si256(index[0], index[1]);
-        const __m256i low_table = load_twice(tables + 32 * i);
-        const __m256i high_table = load_twice(tables + 32 * i + 16);
-        UNROLL for (int k = 0; k < count; k++) {
-          low_bytes[k] = _mm256_add_epi8(low_bytes[k], _mm256_shuffle_epi8(low_table, index[k]));
-          high_bytes[k] = _mm256_add_epi8(high_bytes[k], _mm256_shuffle_epi8(high_table, index[k]));
+        UNROLL for (int v = 0; v < vectors; v++) {
+          const uint8_t *table = tables + (size_t)v * stride + 32 * i;
+          const __m256i low_table = load_twice(table), high_table = load_twice(table + 16);
+          UNROLL for (int k = 0; k < count; k++) {
+            low_bytes[v][k] =
+                _mm256_add_epi8(low_bytes[v][k], _mm256_shuffle_epi8(low_table, index[k]));
+            high_bytes[v][k] =
+                _mm256_add_epi8(high_bytes[v][k], _mm256_shuffle_epi8(high_table, index[k]));
+          }
         }
       }
-      UNROLL for (int k = 0; k < count; k++) widen(&low[k], low_bytes[k]);
+      UNROLL for (int v = 0; v < vectors; v++) {
+        UNROLL for (int k = 0; k < count; k++) widen(&low[v][k], low_bytes[v][k]);
+      }
       codes += 2 * planes * CPK_BLOCK_ROWS;
       tables += CPK_SLICE_TABLE_BYTES;
     }
-    UNROLL for (int k = 0; k < count; k++) widen(&high[k], high_bytes[k]);
+    UNROLL for (int v = 0; v < vectors; v++) {
+      UNROLL for (int k = 0; k < count; k++) widen(&high[v][k], high_bytes[v][k]);
+    }
   }
   const __m256i weights = _mm256_set1_epi32(1 | 64 << 16);
-  UNROLL for (int k = 0; k < count; k++) {
-    const __m256i even_low = even_of(low[k]), even_high = even_of(high[k]);
-    const __m256i pairs[4] = {
-        _mm256_unpacklo_epi16(even_low, even_high), _mm256_unpackhi_epi16(even_low, even_high),
-        _mm256_unpacklo_epi16(low[k].odd, high[k].odd),
-        _mm256_unpackhi_epi16(low[k].odd, high[k].odd)};
-    UNROLL for (int i = 0; i < 4; i++) {
-      sums[k][i] = _mm256_add_epi32(sums[k][i], _mm256_madd_epi16(pairs[i], weights));
+  UNROLL for (int v = 0; v < vectors; v++) {
+    UNROLL for (int k = 0; k < count; k++) {
+      const __m256i even_low = even_of(low[v][k]), even_high = even_of(high[v][k]);
+      const __m256i pairs[4] = {
+          _mm256_unpacklo_epi16(even_low, even_high), _mm256_unpackhi_epi16(even_low, even_high),
+          _mm256_unpacklo_epi16(low[v][k].odd, high[v][k].odd),
+          _mm256_unpackhi_epi16(low[v][k].odd, high[v][k].odd)};
+      UNROLL for (int i = 0; i < 4; i++) {
+        sums[v][k][i] = _mm256_add_epi32(sums[v][k][i], _mm256_madd_epi16(pairs[i], weights));
+      }
     }
   }
 }
@@ -148,88 +166,104 @@ CPK_INLINE __m256i level(__m256i levels, int code) {
   return _mm256_and_si256(_mm256_srli_epi32(levels, 8 * code), _mm256_set1_epi32(0xFF));
 }
 
-/// The sums of value * x of a group, 4 registers of 8 rows; of levels with a product of planes unless they are even.
-CPK_INLINE void dot_group(
-    cpk_codes kind, bool is_even, const uint8_t *codes, const uint8_t *tables, size_t columns,
-    int32_t x_sum, int32_t x_low, const uint32_t *levels, __m256i dots[4]) {
+/// The sums of value * x of a group from those of its planes, for 8 rows; of levels with a product of planes unless they
+/// are even.
+CPK_INLINE __m256i dots_of(
+    cpk_codes kind, bool is_even, __m256i first, __m256i second, __m256i both, __m256i levels,
+    int32_t x_sum) {
+  if (kind == CPK_CODES_1) return first;
+  if (kind == CPK_CODES_2) return _mm256_add_epi32(first, _mm256_slli_epi32(second, 1));
+  const __m256i v0 = level(levels, 0), v1 = level(levels, 1), v2 = level(levels, 2);
+  const __m256i a = _mm256_sub_epi32(v1, v0), b = _mm256_sub_epi32(v2, v0);
+  const __m256i dots = _mm256_add_epi32(
+      _mm256_mullo_epi32(v0, _mm256_set1_epi32(x_sum)),
+      _mm256_add_epi32(_mm256_mullo_epi32(a, first), _mm256_mullo_epi32(b, second)));
+  if (is_even) return dots;
+  const __m256i c = _mm256_sub_epi32(_mm256_sub_epi32(level(levels, 3), v2), a);
+  return _mm256_add_epi32(dots, _mm256_mullo_epi32(c, both));
+}
+
+/// Some vectors times the rows of a block.
+CPK_INLINE void multiply_block(
+    cpk_codes kind, bool is_even, int vectors, const cpk_matrix *matrix, const cpk_activations *x,
+    size_t vector, size_t block, float *y, size_t y_stride) {
   const int planes = kind == CPK_CODES_1 ? 1 : 2, count = is_even ? planes : 3;
-  __m256i sums[3][4];
-  UNROLL for (int k = 0; k < count; k++) {
-    UNROLL for (int i = 0; i < 4; i++) sums[k][i] = _mm256_set1_epi32(x_low);
+  const size_t groups = cpk_group_count(matrix->columns, matrix->group_size);
+  const size_t group_codes = cpk_plane_group_bytes(kind, matrix->group_size);
+  const size_t group_tables = cpk_slice_count(matrix->group_size) * CPK_SLICE_TABLE_BYTES;
+  const uint8_t *block_codes =
+      matrix->codes + block * cpk_plane_block_bytes(kind, matrix->columns, matrix->group_size);
+  __m256 totals[MOST_VECTORS][4];
+  UNROLL for (int v = 0; v < vectors; v++) {
+    UNROLL for (int i = 0; i < 4; i++) totals[v][i] = _mm256_setzero_ps();
   }
-  for (size_t start = 0; start < columns; start += SEGMENT_COLUMNS) {
-    look_up_segment(
-        planes, count, codes + start / 8 * (size_t)planes * CPK_BLOCK_ROWS,
-        tables + start / SLICE_COLUMNS * CPK_SLICE_TABLE_BYTES,
-        columns - start < SEGMENT_COLUMNS ? columns - start : SEGMENT_COLUMNS, sums);
+  for (size_t group = 0; group < groups; group++) {
+    const size_t place = (block * groups + group) * CPK_BLOCK_ROWS;
+    const size_t columns = cpk_group_columns(matrix->columns, matrix->group_size, group);
+    const uint8_t *codes = block_codes + group * group_codes;
+    const uint8_t *tables = (const uint8_t *)x->values + vector * x->stride + group * group_tables;
+    __m256i sums[MOST_VECTORS][3][4];
+    UNROLL for (int v = 0; v < vectors; v++) {
+      const int32_t low = x->lows[(vector + (size_t)v) * groups + group];
+      UNROLL for (int k = 0; k < 3; k++) {
+        UNROLL for (int i = 0; i < 4; i++) sums[v][k][i] = _mm256_set1_epi32(low);
+      }
+    }
+    for (size_t start = 0; start < columns; start += SEGMENT_COLUMNS) {
+      look_up_segment(
+          vectors, planes, count, codes + start / 8 * (size_t)planes * CPK_BLOCK_ROWS,
+          tables + start / SLICE_COLUMNS * CPK_SLICE_TABLE_BYTES, x->stride,
+          columns - start < SEGMENT_COLUMNS ? columns - start : SEGMENT_COLUMNS, sums);
+    }
+    UNROLL for (size_t i = 0; i < 4; i++) {
+      const __m256i levels = kind == CPK_CODES_2_LEVELS
+          ? _mm256_loadu_si256((const __m256i *)(matrix->levels + place) + i)
+          : _mm256_setzero_si256();
+      UNROLL for (int v = 0; v < vectors; v++) {
+        const int32_t x_sum = x->sums[(vector + (size_t)v) * groups + group];
+        const __m256i dots =
+            dots_of(kind, is_even, sums[v][0][i], sums[v][1][i], sums[v][2][i], levels, x_sum);
+        totals[v][i] = add_group(
+            totals[v][i], dots, matrix->scales + place + 8 * i, matrix->offsets + place + 8 * i,
+            (float)x_sum);
+      }
+    }
   }
-  UNROLL for (int i = 0; i < 4; i++) {
-    if (kind == CPK_CODES_1) {
-      dots[i] = sums[0][i];
-    } else if (kind == CPK_CODES_2) {
-      dots[i] = _mm256_add_epi32(sums[0][i], _mm256_slli_epi32(sums[1][i], 1));
-    } else {
-      const __m256i values = _mm256_loadu_si256((const __m256i *)levels + i);
-      const __m256i v0 = level(values, 0), v1 = level(values, 1), v2 = level(values, 2);
-      const __m256i a = _mm256_sub_epi32(v1, v0), b = _mm256_sub_epi32(v2, v0);
-      dots[i] = _mm256_add_epi32(
-          _mm256_mullo_epi32(v0, _mm256_set1_epi32(x_sum)),
-          _mm256_add_epi32(_mm256_mullo_epi32(a, sums[0][i]), _mm256_mullo_epi32(b, sums[1][i])));
-      if (is_even) continue;
-      const __m256i c = _mm256_sub_epi32(_mm256_sub_epi32(level(values, 3), v2), a);
-      dots[i] = _mm256_add_epi32(dots[i], _mm256_mullo_epi32(c, sums[2][i]));
+  const size_t rows = matrix->rows - block * CPK_BLOCK_ROWS;
+  UNROLL for (int v = 0; v < vectors; v++) {
+    float *to = y + (vector + (size_t)v) * y_stride;
+    UNROLL for (size_t i = 0; i < 4; i++) {
+      if (rows > 8 * i) {
+        add_rows(to + 8 * i, rows - 8 * i, totals[v][i], x->scales[vector + (size_t)v]);
+      }
     }
   }
 }
 
-/// One vector times the rows of a block.
-CPK_INLINE void multiply_block(
-    cpk_codes kind, bool is_even, const cpk_matrix *matrix, const cpk_activations *x, size_t vector,
-    size_t block, float *y) {
-  const size_t groups = cpk_group_count(matrix->columns, matrix->group_size);
-  const size_t group_codes = cpk_plane_group_bytes(kind, matrix->group_size);
-  const size_t group_tables = cpk_slice_count(matrix->group_size) * CPK_SLICE_TABLE_BYTES;
-  const uint8_t *codes =
-      matrix->codes + block * cpk_plane_block_bytes(kind, matrix->columns, matrix->group_size);
-  const uint8_t *tables = (const uint8_t *)x->values + vector * x->stride;
-  __m256 totals[4];
-  UNROLL for (int i = 0; i < 4; i++) totals[i] = _mm256_setzero_ps();
-  for (size_t group = 0; group < groups; group++) {
-    const size_t place = (block * groups + group) * CPK_BLOCK_ROWS;
-    const int32_t x_sum = x->sums[vector * groups + group];
-    __m256i dots[4];
-    dot_group(
-        kind, is_even, codes + group * group_codes, tables + group * group_tables,
-        cpk_group_columns(matrix->columns, matrix->group_size, group), x_sum,
-        x->lows[vector * groups + group],
-        kind == CPK_CODES_2_LEVELS ? matrix->levels + place : 0, dots);
-    UNROLL for (size_t i = 0; i < 4; i++) {
-      totals[i] = add_group(
-          totals[i], dots[i], matrix->scales + place + 8 * i, matrix->offsets + place + 8 * i,
-          (float)x_sum);
-    }
+/// The vectors from `first` up to `end` times the rows of a block, as many at once as registers allow.
+CPK_INLINE void multiply_vectors(
+    cpk_codes kind, bool is_even, const cpk_matrix *matrix, const cpk_activations *x, size_t first,
+    size_t end, size_t block, float *y, size_t y_stride) {
+  size_t vector = first;
+  for (; is_even && vector + MOST_VECTORS <= end; vector += MOST_VECTORS) {
+    multiply_block(kind, is_even, MOST_VECTORS, matrix, x, vector, block, y, y_stride);
   }
-  const size_t rows = matrix->rows - block * CPK_BLOCK_ROWS;
-  UNROLL for (size_t i = 0; i < 4; i++) {
-    if (rows > 8 * i) add_rows(y + 8 * i, rows - 8 * i, totals[i], x->scales[vector]);
+  for (; vector < end; vector++) {
+    multiply_block(kind, is_even, 1, matrix, x, vector, block, y, y_stride);
   }
 }
 
 CPK_INLINE void multiply_kind(
     cpk_codes kind, const cpk_matrix *matrix, const cpk_activations *x, size_t first_block,
     size_t last_block, float *y, size_t y_stride) {
-  for (size_t first = 0; first < x->count; first += VECTORS_AT_ONCE) {
-    const size_t end = x->count - first < VECTORS_AT_ONCE ? x->count : first + VECTORS_AT_ONCE;
+  for (size_t first = 0; first < x->count; first += VECTORS_IN_TURN) {
+    const size_t end = x->count - first < VECTORS_IN_TURN ? x->count : first + VECTORS_IN_TURN;
     for (size_t block = first_block; block < last_block; block++) {
       float *rows = y + (block - first_block) * CPK_BLOCK_ROWS;
       if (kind == CPK_CODES_2_LEVELS && matrix->uneven[block]) {
-        for (size_t vector = first; vector < end; vector++) {
-          multiply_block(kind, false, matrix, x, vector, block, rows + vector * y_stride);
-        }
+        multiply_vectors(kind, false, matrix, x, first, end, block, rows, y_stride);
       } else {
-        for (size_t vector = first; vector < end; vector++) {
-          multiply_block(kind, true, matrix, x, vector, block, rows + vector * y_stride);
-        }
+        multiply_vectors(kind, true, matrix, x, first, end, block, rows, y_stride);
       }
     }
   }
