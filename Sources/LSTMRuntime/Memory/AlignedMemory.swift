@@ -4,12 +4,12 @@
   internal import Glibc
 #endif
 
-/// Memory that begins at a cache line.
-@safe final class AlignedMemory<Element: BitwiseCopyable>: @unchecked Sendable {
+/// Memory that begins at a cache line; what is empty has an address, too.
+@safe package final class AlignedMemory<Element: BitwiseCopyable>: @unchecked Sendable {
   /// The elements.
-  let start: UnsafeMutablePointer<Element>
+  package let start: UnsafeMutablePointer<Element>
   /// How many there are.
-  let count: Int
+  package let count: Int
   private let pages: ZeroedPages?
   /// What is to be freed where there are no pages of their own.
   private let block: UnsafeMutableRawPointer?
@@ -19,7 +19,7 @@
   /// - Parameters:
   ///   - count: How many elements.
   ///   - willBeFilled: Whether all of it will be touched; then pages may be huge.
-  init(zeros count: Int, willBeFilled: Bool = false) {
+  package init(zeros count: Int, willBeFilled: Bool = false) {
     self.count = count
     let byteCount = max(1, count) * MemoryLayout<Element>.stride
     if willBeFilled, byteCount >= ZeroedPages.hugeSize, let pages = ZeroedPages(byteCount) {

@@ -6,19 +6,19 @@
 
 /// Pages of zeros from the system, huge ones where it has them.
 ///
-/// A page is given when it is touched. For the weights of a large model that is most of the time of
-/// loading when pages are of 4 KiB; with pages of 2 MiB it takes a quarter of the time.
-@safe package final class ZeroedPages: @unchecked Sendable {
+/// A page is given when it is touched. On an AMD EPYC touching 17 MB takes 11 ms with pages of 4 KiB and
+/// 2.8 ms with pages of 2 MiB.
+@safe final class ZeroedPages: @unchecked Sendable {
   /// The bytes of a huge page on most processors.
-  package static let hugeSize = 1 << 21
+  static let hugeSize = 1 << 21
 
   /// The first byte, at a multiple of `hugeSize`.
-  package let start: UnsafeMutableRawPointer
+  let start: UnsafeMutableRawPointer
   private let mapping: UnsafeMutableRawPointer
   private let mappedCount: Int
 
   /// `nil` when the system has no room.
-  package init?(_ byteCount: Int) {
+  init?(_ byteCount: Int) {
     // What is not touched before and after costs addresses alone.
     mappedCount = byteCount + Self.hugeSize
     let mapping = unsafe mmap(

@@ -8,30 +8,18 @@ internal import LSTMRuntime
   let start: UnsafeMutablePointer<Element>
   /// How many numbers there are.
   package let count: Int
-  /// The memory of a large buffer.
-  private let pages: ZeroedPages?
+  private let memory: AlignedMemory<Element>
 
   package init(_ count: Int) {
     self.count = count
-    let byteCount = count * MemoryLayout<Element>.stride
-    if byteCount >= ZeroedPages.hugeSize, let pages = ZeroedPages(byteCount) {
-      self.pages = pages
-      unsafe start = pages.start.bindMemory(to: Element.self, capacity: count)
-      return
-    }
-    pages = nil
-    // One number more than asked for: what is empty has an address, too. Cache lines begin with it.
-    unsafe start = UnsafeMutableRawPointer.allocate(
-      byteCount: (count + 1) * MemoryLayout<Element>.stride, alignment: 64
-    ).initializeMemory(as: Element.self, repeating: 0, count: count + 1)
+    memory = AlignedMemory(zeros: count, willBeFilled: true)
+    unsafe start = memory.start
   }
 
   package convenience init(_ values: [Element]) {
     self.init(values.count)
     self.values = values
   }
-
-  deinit { if pages == nil { unsafe start.deallocate() } }
 
   /// The numbers.
   ///

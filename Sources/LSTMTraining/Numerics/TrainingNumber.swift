@@ -3,7 +3,8 @@ internal import LSTMRuntime
 
 /// The numbers that training computes with: `Float` at work, `Double` as the reference whose gradients
 /// tests hold against differences.
-package protocol TrainingNumber: BinaryFloatingPoint, SIMDScalar, Codable, Sendable {
+package protocol TrainingNumber: BinaryFloatingPoint, BitwiseCopyable, SIMDScalar, Codable, Sendable
+{
   /// y = x · w or y += x · w, on the calling thread.
   ///
   /// - Parameters:
