@@ -15,7 +15,7 @@ extension DiagnosticError.Code {
 extension Quantizer {
   /// Quantizes a matrix.
   ///
-  /// The bytes do not depend on the number of threads: each row is quantized on its own.
+  /// The bytes do not depend on the number of threads: blocks of rows are quantized on their own.
   ///
   /// - Parameters:
   ///   - matrix: The weights, any shape.
@@ -50,13 +50,7 @@ extension Quantizer {
               elements: elements, codes: codes, parameters: parameters)
             forEachRowBlock(matrix.rows, columns: columns, threads: threads) { rows in
               let worker = makeRowQuantizer(columns: columns, groupSize: groupSize)
-              for row in rows {
-                unsafe worker.quantize(
-                  .init(rebasing: work.elements[row * columns..<(row + 1) * columns]),
-                  scaleExponent: scaleExponent,
-                  bytes: .init(rebasing: work.codes[row * rowBytes..<(row + 1) * rowBytes]),
-                  parameters: .init(rebasing: work.parameters[row * perRow..<(row + 1) * perRow]))
-              }
+              unsafe worker.quantize(work.run(rows, columns, rowBytes, perRow, scaleExponent))
             }
           }
         }
@@ -115,6 +109,17 @@ extension DiagnosticError {
   let elements: UnsafeBufferPointer<Float>
   let codes: UnsafeMutableBufferPointer<UInt8>
   let parameters: UnsafeMutableBufferPointer<Float16>
+
+  /// Some rows, with so many of each in a row.
+  func run(
+    _ rows: Range<Int>, _ columns: Int, _ bytes: Int, _ parameterCount: Int, _ scaleExponent: Int
+  ) -> RowRun {
+    func range(_ size: Int) -> Range<Int> { rows.lowerBound * size..<rows.upperBound * size }
+    return unsafe RowRun(
+      elements: .init(rebasing: elements[range(columns)]), count: rows.count,
+      scaleExponent: scaleExponent, codes: .init(rebasing: codes[range(bytes)]),
+      parameters: .init(rebasing: parameters[range(parameterCount)]))
+  }
 }
 
 /// Read by all threads.

@@ -28,18 +28,11 @@ extension Quantizer {
   public var magnitudeLimit: Float { 0x1p126 }
 }
 
-/// Quantizes rows one by one; made by ``Quantizer/makeRowQuantizer(columns:groupSize:)``.
+/// Quantizes rows; made by ``Quantizer/makeRowQuantizer(columns:groupSize:)``.
 ///
-/// The result depends on the row and the exponent alone, never on rows seen before.
+/// What becomes of a row depends on the exponent and on the rows that kernels take together with it, never
+/// on runs seen before.
 public protocol RowQuantizer: AnyObject {
-  /// Quantizes one row.
-  ///
-  /// - Parameters:
-  ///   - row: The weights, finite and below the limit of the quantizer.
-  ///   - scaleExponent: The exponent of the matrix, see ``LSTMCore/PackedMatrix``.
-  ///   - bytes: Takes the codes, `rowByteCount` bytes.
-  ///   - parameters: Takes the parameters of all groups.
-  @unsafe func quantize(
-    _ row: UnsafeBufferPointer<Float>, scaleExponent: Int,
-    bytes: UnsafeMutableBufferPointer<UInt8>, parameters: UnsafeMutableBufferPointer<Float16>)
+  /// Quantizes the rows of a run.
+  @unsafe func quantize(_ rows: RowRun)
 }

@@ -15,6 +15,9 @@ struct LevelFit {
   /// Room for them and both ends.
   static let candidateLimit = 2 * halfCandidates + 2
 
+  /// Levels, ascending, and the squared error of weights that take the nearest.
+  typealias Levels = (values: SIMD4<Double>, error: Double)
+
   private typealias Cut = BucketedGroup.Cut
   private typealias Fit = (levels: SIMD4<Double>, gain: Double)
 
@@ -27,19 +30,19 @@ struct LevelFit {
     var pairCut = 0
   }
 
-  /// Even levels are taken where they raise the squared error by at most this share.
-  private static let evenTolerance = 0.03
-
-  /// The levels of a local optimum, never worse than the best symmetric grid; or even ones near it, with
-  /// the lower two as far apart as the upper two, where they are nearly as good.
-  ///
-  /// Kernels need two sums for even levels and three for others.
-  func bestLevels() -> SIMD4<Double> {
-    let free = bestFreeFit()
-    guard let even = evenLloyd(from: free.levels) else { return free.levels }
+  /// The levels of a local optimum, never worse than the best symmetric grid, and even ones near it, with
+  /// the lower two as far apart as the upper two; the weights themselves where there are no more than four.
+  func levels() -> (free: Levels, even: Levels?) {
+    if let values = group.fourValues() {
+      let isEven = values[1] - values[0] == values[3] - values[2]
+      return ((values, 0), isEven ? (values, 0) : nil)
+    }
     let squares = group.sumOfSquares
-    return squares - even.gain <= (1 + Self.evenTolerance) * (squares - free.gain)
-      ? even.levels : free.levels
+    let free = bestFreeFit()
+    let even = evenLloyd(from: free.levels)
+    return (
+      (free.levels, squares - free.gain), even.map { ($0.levels, squares - $0.gain) }
+    )
   }
 
   private func bestFreeFit() -> Fit {

@@ -21,12 +21,10 @@ public struct Float16Quantizer: Quantizer {
 }
 
 private final class Float16RowQuantizer: RowQuantizer {
-  @unsafe func quantize(
-    _ row: UnsafeBufferPointer<Float>, scaleExponent: Int,
-    bytes: UnsafeMutableBufferPointer<UInt8>, parameters: UnsafeMutableBufferPointer<Float16>
-  ) {
-    guard let source = row.baseAddress, let target = bytes.baseAddress else { return }
-    for i in 0..<row.count {
+  @unsafe func quantize(_ rows: RowRun) {
+    guard let source = unsafe rows.elements.baseAddress, let target = unsafe rows.codes.baseAddress
+    else { return }
+    for i in unsafe 0..<rows.elements.count {
       let bits = unsafe Self.halfBits(source[i].bitPattern)
       unsafe target[2 * i] = UInt8(truncatingIfNeeded: bits)
       unsafe target[2 * i + 1] = UInt8(truncatingIfNeeded: bits &>> 8)

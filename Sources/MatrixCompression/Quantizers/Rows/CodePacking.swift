@@ -5,6 +5,12 @@ enum CodePacking {
   /// Five trits in a byte.
   case fiveTrits
 
+  /// Memory for the codes of a row: packing takes them by eights and by fives, and those after the row
+  /// stay zero.
+  static func codes(columns: Int) -> ScratchBuffer<UInt8> {
+    ScratchBuffer(count: columns + 16, zero: 0)
+  }
+
   /// Packs a row.
   ///
   /// - Parameters:
