@@ -14,24 +14,24 @@ struct TensorLoader {
   func loadAll() throws(DiagnosticError) -> LoadedTensors {
     let count = contents.tensors.count
     let firstBad = Atomic<Int>(count)
-    let results = Mutex([Result<TensorContent, DiagnosticError>?](repeating: nil, count: count))
     // The largest first, so that none is left for one processor at the end.
     let order = (0..<count).sorted {
       contents.tensors[$0].byteCount > contents.tensors[$1].byteCount
     }
-    forEachTask(count, threads: count) { task in
+    let results = taskResults(count, threads: count) {
+      (task) throws(DiagnosticError) -> TensorContent? in
       let index = order[task]
-      guard index < firstBad.load(ordering: .relaxed) else { return }
-      let result: Result<TensorContent, DiagnosticError>
-      do throws(DiagnosticError) { result = .success(try load(index)) } catch {
-        result = .failure(error)
+      guard index < firstBad.load(ordering: .relaxed) else { return nil }
+      do throws(DiagnosticError) { return try load(index) } catch {
         firstBad.min(index, ordering: .relaxed)
+        throw error
       }
-      results.withLock { $0[index] = result }
     }
-    var loaded: [TensorContent] = []
-    for case .some(let result) in results.withLock({ $0 }) { loaded.append(try result.get()) }
-    return LoadedTensors(records: contents.tensors, contents: loaded)
+    var loaded = [TensorContent?](repeating: nil, count: count)
+    for (index, result) in zip(order, results).sorted(by: { $0.0 < $1.0 }) {
+      loaded[index] = try result.get()
+    }
+    return LoadedTensors(records: contents.tensors, contents: loaded.compactMap { $0 })
   }
 
   /// Loads a tensor after checking its checksum, its values and the padding after it.

@@ -3,7 +3,6 @@ import Foundation
 public import LSTMCore
 import LinearAlgebra
 import MatrixCompression
-import Synchronization
 
 /// Analyses the matrices of a model from the weights alone.
 public struct ModelAnalyzer: Sendable {
@@ -25,24 +24,13 @@ public struct ModelAnalyzer: Sendable {
     _ model: Model, progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws(DiagnosticError) -> [MatrixAnalysis] {
     let matrices = model.matrices.filter(\.path.isLSTM)
-    let results = Mutex<[Int: Result<MatrixAnalysis, DiagnosticError>]>([:])
-    forEachTask(matrices.count, threads: threads) { index in
+    return try mapTasks(matrices.count, threads: threads, progress: progress) {
+      (index) throws(DiagnosticError) in
       let (path, matrix) = matrices[index]
-      let done: Result<MatrixAnalysis, DiagnosticError>
-      do throws(DiagnosticError) {
-        done = .success(try analyze(matrix.dequantized, path: path))
-      } catch { done = .failure(error.atObject(path.description)) }
-      results.withLock {
-        $0[index] = done
-        progress($0.count, matrices.count)
+      do throws(DiagnosticError) { return try analyze(matrix.dequantized, path: path) } catch {
+        throw error.atObject(path.description)
       }
     }
-    var analyses: [MatrixAnalysis] = []
-    let all = results.withLock { $0 }
-    for index in matrices.indices {
-      if let analysis = try all[index]?.get() { analyses.append(analysis) }
-    }
-    return analyses
   }
 
   private func analyze(

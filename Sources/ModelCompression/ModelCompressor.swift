@@ -1,6 +1,5 @@
 public import Diagnostics
 public import LSTMCore
-import Synchronization
 
 extension DiagnosticError.Code {
   /// No matrix of the model can be compressed as asked.
@@ -62,28 +61,17 @@ public struct ModelCompressor: Sendable {
   private func compressSideBySide(
     _ model: inout Model, progress: @escaping Progress
   ) throws(DiagnosticError) -> [MatrixOutcome] {
-    typealias Done = Result<(WeightMatrix, MatrixOutcome), DiagnosticError>
     let matrices = model.matrices
-    let results = Mutex<[Int: Done]>([:])
-    forEachTask(matrices.count, threads: threads) { index in
+    let compressed = try mapTasks(matrices.count, threads: threads, progress: progress) {
+      (index) throws(DiagnosticError) in
       var (path, matrix) = matrices[index]
-      let done: Done
-      do throws(DiagnosticError) {
-        let outcome = try compress(&matrix, path: path, threads: 1)
-        done = .success((matrix, outcome))
-      } catch { done = .failure(error) }
-      results.withLock {
-        $0[index] = done
-        progress($0.count, matrices.count)
-      }
+      let outcome = try compress(&matrix, path: path, threads: 1)
+      return (matrix, outcome)
     }
-    var outcomes: [MatrixOutcome] = []
-    let all = results.withLock { $0 }
-    try model.updateMatrices { (_, matrix) throws(DiagnosticError) in
-      guard let done = try all[outcomes.count]?.get() else { return }
-      matrix = done.0
-      outcomes.append(done.1)
+    var next = compressed.makeIterator()
+    model.updateMatrices { _, matrix in
+      if let (packed, _) = next.next() { matrix = packed }
     }
-    return outcomes
+    return compressed.map(\.1)
   }
 }

@@ -1,7 +1,6 @@
 public import Diagnostics
 public import LSTMCore
 internal import LSTMRuntime
-internal import Synchronization
 
 /// Makes and checks the self-tests of a model: of each LSTM layer alone, and of the whole model where
 /// it can be run.
@@ -24,13 +23,11 @@ public enum SelfTests {
   /// - Returns: One for each LSTM layer, then one for the model; none for what cannot be run.
   public static func make(for model: Model, threads: Int = 1) -> [SelfTest] {
     let lstms = lstms(of: model)
-    let tests = Mutex<[Int: SelfTest]>([:])
     // The whole model first: it takes longest.
-    forEachTask(lstms.count + 1, threads: threads) { task in
-      let test = task == 0 ? whole(model) : alone(lstms[task - 1])
-      tests.withLock { $0[task == 0 ? lstms.count : task - 1] = test }
+    let tests = mapTasks(lstms.count + 1, threads: threads) { task in
+      task == 0 ? whole(model) : alone(lstms[task - 1])
     }
-    return tests.withLock { $0 }.sorted { $0.key < $1.key }.map(\.value)
+    return (tests.dropFirst() + tests.prefix(1)).compactMap { $0 }
   }
 
   private static func alone(_ lstm: (name: String, lstm: PreparedLSTM)) -> SelfTest? {

@@ -53,26 +53,15 @@ final class SearchScorer: Sendable {
   ///
   /// - Throws: ``DiagnosticError`` of the first failure when none of them has a score.
   func points(
-    _ all: [[Int?]], progress: @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    _ all: [[Int?]], progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws(DiagnosticError) -> [SearchPoint?] {
-    let results = Mutex<[Int: Result<HookScore, DiagnosticError>]>([:])
-    withoutActuallyEscaping(progress) { progress in
-      forEachTask(all.count, threads: jobs) { index in
-        let done: Result<HookScore, DiagnosticError>
-        do throws(DiagnosticError) { done = .success(try score(all[index])) } catch {
-          done = .failure(error)
-        }
-        results.withLock {
-          $0[index] = done
-          progress($0.count, all.count)
-        }
-      }
+    let results = taskResults(all.count, threads: jobs, progress: progress) {
+      (index) throws(DiagnosticError) in try score(all[index])
     }
-    let found = results.withLock { $0 }
     var points: [SearchPoint?] = []
     var firstFailure: DiagnosticError?
-    for (index, choices) in all.enumerated() {
-      switch found[index] {
+    for (choices, result) in zip(all, results) {
+      switch result {
       case .success(let score):
         points.append(
           SearchPoint(
@@ -84,7 +73,6 @@ final class SearchScorer: Sendable {
         firstFailure = firstFailure ?? error
         failed.withLock { $0.append((candidate: describe(choices), reason: error.problem)) }
         points.append(nil)
-      case nil: points.append(nil)
       }
     }
     if let firstFailure, points.allSatisfy({ $0 == nil }) { throw firstFailure }

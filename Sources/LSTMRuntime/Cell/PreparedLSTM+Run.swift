@@ -1,5 +1,4 @@
 internal import LSTMCore
-internal import Synchronization
 
 extension PreparedLSTM {
   /// Runs the layer over a batch of sequences.
@@ -33,7 +32,7 @@ extension PreparedLSTM {
       repeating: 0, count: recording.contains(.outputs) ? outputCount * steps : 0)
     var cells = [Float](repeating: 0, count: recording.contains(.cells) ? cellCount * steps : 0)
     let groups = Self.groups(of: batch, threads: recording.contains(.gates) ? nil : threads)
-    let statistics = Mutex<[Int: GateStatistics]>([:])
+    var statistics: [GateStatistics?] = []
     unsafe sequence.x.withUnsafeBufferPointer { x in
       unsafe state.h.withUnsafeMutableBufferPointer { h in
         unsafe state.c.withUnsafeMutableBufferPointer { c in
@@ -43,16 +42,13 @@ extension PreparedLSTM {
                 let memory = unsafe LSTMMemory(
                   x: x.baseAddress, h: h.baseAddress, c: c.baseAddress, last: last.baseAddress,
                   outputs: outputs.baseAddress, cells: cells.baseAddress)
-                forEachTask(groups.count * directions.count, threads: threads) { task in
+                statistics = mapTasks(groups.count * directions.count, threads: threads) { task in
                   let run = unsafe LSTMGroupRun(
                     lstm: self, direction: task % directions.count,
                     rows: groups[task / directions.count], sequence: sequence,
                     recording: recording, memory: memory)
                   run.run()
-                  if recording.contains(.gates) {
-                    let found = run.statistics
-                    statistics.withLock { $0[task] = found }
-                  }
+                  return recording.contains(.gates) ? run.statistics : nil
                 }
               }
             }
@@ -64,8 +60,8 @@ extension PreparedLSTM {
     if recording.contains(.gates) {
       gates = directions.map { _ in GateStatistics() }
       // In the order of the tasks, so that sums do not depend on who came first.
-      for (task, found) in statistics.withLock({ $0 }).sorted(by: { $0.key < $1.key }) {
-        gates[task % directions.count].add(found)
+      for (task, found) in statistics.enumerated() {
+        if let found { gates[task % directions.count].add(found) }
       }
     }
     return LSTMResult(

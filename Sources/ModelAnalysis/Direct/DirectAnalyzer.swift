@@ -3,7 +3,6 @@ import LSTMCore
 public import LSTMRuntime
 import ModelCompression
 public import ModelEvaluation
-import Synchronization
 
 /// Measures what each treatment of each matrix does to a model.
 public struct DirectAnalyzer: Sendable {
@@ -117,19 +116,9 @@ public struct DirectAnalyzer: Sendable {
   private func scores(
     _ choices: [[Int?]], progress: @escaping Progress
   ) throws(DiagnosticError) -> [Result<HookScore, DiagnosticError>] {
-    let results = Mutex<[Int: Result<HookScore, DiagnosticError>]>([:])
-    forEachTask(choices.count, threads: jobs) { index in
-      let done: Result<HookScore, DiagnosticError>
-      do throws(DiagnosticError) {
-        done = .success(try hook.evaluate(table.model(with: choices[index])))
-      } catch { done = .failure(error) }
-      results.withLock {
-        $0[index] = done
-        progress($0.count, choices.count)
-      }
+    let scores = taskResults(choices.count, threads: jobs, progress: progress) {
+      (index) throws(DiagnosticError) in try hook.evaluate(table.model(with: choices[index]))
     }
-    let all = results.withLock { $0 }
-    let scores = choices.indices.compactMap { all[$0] }
     // One failure may be the candidate's; if all fail, it is the hook.
     if let first = scores.first, scores.allSatisfy({ (try? $0.get()) == nil }) {
       _ = try first.get()
@@ -142,18 +131,9 @@ public struct DirectAnalyzer: Sendable {
   private func drifts(
     _ tasks: [Task], _ runs: [RunSession.LSTMRun]
   ) throws(DiagnosticError) -> [[DirectMeasurement.StepDrift]] {
-    let results = Mutex<[Int: Result<[DirectMeasurement.StepDrift], DiagnosticError>]>([:])
-    forEachTask(tasks.count, threads: threads) { index in
-      let done: Result<[DirectMeasurement.StepDrift], DiagnosticError>
-      do throws(DiagnosticError) { done = .success(try drift(tasks[index], runs)) } catch {
-        done = .failure(error)
-      }
-      results.withLock { $0[index] = done }
+    try mapTasks(tasks.count, threads: threads) { (index) throws(DiagnosticError) in
+      try drift(tasks[index], runs)
     }
-    let all = results.withLock { $0 }
-    var drifts: [[DirectMeasurement.StepDrift]] = []
-    for index in tasks.indices { drifts.append(try all[index]?.get() ?? []) }
-    return drifts
   }
 
   private func drift(

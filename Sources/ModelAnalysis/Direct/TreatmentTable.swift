@@ -2,7 +2,6 @@ public import Diagnostics
 public import LSTMCore
 import MatrixCompression
 public import ModelCompression
-import Synchronization
 
 /// What each LSTM matrix of a model becomes under each of some treatments.
 public struct TreatmentTable: Sendable {
@@ -52,25 +51,12 @@ public struct TreatmentTable: Sendable {
   ) throws(DiagnosticError) {
     self.model = model
     let matrices = model.matrices.filter(\.path.isLSTM)
-    let results = Mutex<[Int: Result<Row, DiagnosticError>]>([:])
-    forEachTask(matrices.count, threads: threads) { index in
+    rows = try mapTasks(matrices.count, threads: threads, progress: progress) {
+      (index) throws(DiagnosticError) in
       let (path, matrix) = matrices[index]
       let original = matrix.dequantized
-      let done: Result<Row, DiagnosticError>
-      do throws(DiagnosticError) {
-        done = .success(try Self.row(path, original, treatments(original)))
-      } catch { done = .failure(error) }
-      results.withLock {
-        $0[index] = done
-        progress($0.count, matrices.count)
-      }
+      return try Self.row(path, original, treatments(original))
     }
-    let all = results.withLock { $0 }
-    var rows: [Row] = []
-    for index in matrices.indices {
-      if let row = try all[index]?.get() { rows.append(row) }
-    }
-    self.rows = rows
   }
 
   private static func row(

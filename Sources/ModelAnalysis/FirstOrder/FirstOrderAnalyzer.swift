@@ -3,7 +3,6 @@ public import LSTMCore
 public import LSTMRuntime
 import ModelCompression
 public import ModelEvaluation
-import Synchronization
 
 /// Ranks treatments without running the model once for each.
 ///
@@ -49,18 +48,13 @@ public struct FirstOrderAnalyzer: Sendable {
   public func rank(
     _ table: TreatmentTable, runs: [RunSession.LSTMRun], divergence: @escaping Divergence
   ) throws(DiagnosticError) -> FirstOrderRanking {
-    let results = Mutex<[Int: Result<[FirstOrderRanking.Candidate], DiagnosticError>]>([:])
-    forEachTask(table.rows.count, threads: threads) { index in
-      let done: Result<[FirstOrderRanking.Candidate], DiagnosticError>
-      do throws(DiagnosticError) {
-        done = .success(try candidates(table, index, runs, divergence))
-      } catch { done = .failure(error.atObject(table.rows[index].path.description)) }
-      results.withLock { $0[index] = done }
+    let found = try mapTasks(table.rows.count, threads: threads) {
+      (index) throws(DiagnosticError) in
+      do throws(DiagnosticError) { return try candidates(table, index, runs, divergence) } catch {
+        throw error.atObject(table.rows[index].path.description)
+      }
     }
-    let all = results.withLock { $0 }
-    var ranking = FirstOrderRanking(candidates: [])
-    for index in table.rows.indices { ranking.candidates += try all[index]?.get() ?? [] }
-    return ranking
+    return FirstOrderRanking(candidates: found.flatMap { $0 })
   }
 
   /// The divergence of what models make of the beginning of data from what the original makes.
