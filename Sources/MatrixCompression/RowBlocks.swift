@@ -9,7 +9,8 @@ let rowsTakenTogether = 32
 
 /// Calls `body` for consecutive blocks of rows, on several threads.
 ///
-/// Blocks begin at multiples of `rowsTakenTogether`. Which rows make a block depends on the shape alone, not on the number of threads.
+/// Blocks begin at multiples of `rowsTakenTogether`. Which rows make a block depends on the shape
+/// alone, not on the number of threads.
 func forEachRowBlock(
   _ rows: Int, columns: Int, threads: Int, _ body: @Sendable (Range<Int>) -> Void
 ) {
