@@ -27,10 +27,8 @@ struct TensorLoader {
         throw error
       }
     }
-    var loaded = [TensorContent?](repeating: nil, count: count)
-    for (index, result) in zip(order, results).sorted(by: { $0.0 < $1.0 }) {
-      loaded[index] = try result.get()
-    }
+    let loaded = try zip(order, results).sorted { $0.0 < $1.0 }
+      .map { (_, result) throws(DiagnosticError) in try result.get() }
     return LoadedTensors(records: contents.tensors, contents: loaded.compactMap { $0 })
   }
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the kernels and kernel_agreement.c for this machine, with sanitizers; with those of AVX-512 in plain C, lane by
 # lane (AVX512/immintrin.h); and for 64-bit ARM, under emulation with and without dot products. Runs them all.
-# needs: clang; lld, gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user (Debian's names) for ARM
+# needs: clang; AVX2 for AVX-512 in plain C; lld, gcc-aarch64-linux-gnu, libc6-dev-arm64-cross and qemu-user (Debian's names) for ARM
 set -eu
 cd "$(dirname "$0")/../.."
 kernels=Sources/CPackedKernels

@@ -1,3 +1,4 @@
+import Foundation
 import LSTMCore
 import MatrixCompression
 import Testing
@@ -40,9 +41,11 @@ import Testing
 
   @Test func aRowThatLosesMuchDecidesHoweverSmallItIs() throws {
     var elements = Distribution.gaussian.matrix(32, Self.columns, seed: 34).elements
-    let noise = Distribution.uniform.matrix(1, Self.columns, seed: 35).elements
-    let small = zip(Self.uneven, noise).map { 1e-5 * ($0 + $1) }
-    elements.replaceSubrange(7 * Self.columns..<8 * Self.columns, with: small)
+    // Exponential: even levels are possible, and cost a good deal more than 10 %.
+    let crowded = Distribution.uniform.matrix(1, Self.columns, seed: 35).elements.map {
+      -1e-5 * log(0.5 - 5 * $0)
+    }
+    elements.replaceSubrange(7 * Self.columns..<8 * Self.columns, with: crowded)
     let result = try quantized(elements)
     #expect((0..<32).contains { $0 != 7 && !isEven(result.row($0)) })
   }
