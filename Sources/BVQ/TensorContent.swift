@@ -116,7 +116,8 @@ extension PackedMatrix {
       let ends = [0, UInt16(encoding.levelCount - 1)].map {
         encoding.value(of: $0, parameters: group)
       }
-      guard (Array(group) + ends).allSatisfy(\.isFinite) else {
+      // Kernels compute with the distance of the ends, too.
+      guard (Array(group) + ends + [ends[1] - ends[0]]).allSatisfy(\.isFinite) else {
         throw DiagnosticError(
           .bvqValue, object: name,
           "has weights in group \(start / perGroup) that are beyond the range of float32")

@@ -55,6 +55,28 @@ import Testing
     }
   }
 
+  /// Levels that do not ascend stand for the same weights as levels that do.
+  @Test(arguments: InstructionSet.available)
+  func levelsMayStandInAnyOrder(instructions: InstructionSet) throws {
+    var numbers = SeededNumbers(seed: 14)
+    for (rows, length, groupSize) in [(5, 9, 9), (37, 130, 20), (64, 257, 64)] {
+      let matrices = try [true, false].map {
+        try Self.matrix(
+          "codebook2", rows: rows, columns: length, groupSize: groupSize, ascending: $0, &numbers)
+      }
+      let x = [(0..<length).map { _ in Float.random(in: -2...2, using: &numbers) }]
+      let found = try #require(Int8Product(matrices, instructions))
+        .apply(to: x, outputs: 0..<2 * rows, offset: 0)[0]
+      #expect(found == matrices.flatMap { ReferenceInt8Product.apply($0, to: x[0]) })
+      // Against the weights themselves, which the grid and the activations are near to.
+      for (row, value) in found.enumerated() {
+        let weights = matrices[row / rows].dequantized.row(row % rows)
+        let exact = zip(weights, x[0]).reduce(0) { $0 + $1.0 * $1.1 }
+        #expect(abs(value - exact) < 0.002 * Float(length).squareRoot() + 0.01)
+      }
+    }
+  }
+
   @Test(arguments: InstructionSet.available)
   func numbersThatAreNotFiniteComeOut(instructions: InstructionSet) throws {
     var numbers = SeededNumbers(seed: 13)
@@ -84,7 +106,8 @@ import Testing
 
   /// A matrix of random codes and parameters.
   static func matrix(
-    _ encodingName: String, rows: Int, columns: Int, groupSize: Int, _ numbers: inout SeededNumbers
+    _ encodingName: String, rows: Int, columns: Int, groupSize: Int, ascending: Bool = true,
+    _ numbers: inout SeededNumbers
   ) throws -> PackedMatrix {
     let encoding = try #require(WeightEncodings.all.first { $0.name == encodingName })
     let codes = (0..<rows).flatMap { _ in
@@ -95,9 +118,10 @@ import Testing
     }
     let groups = PackedMatrix.groupsPerRow(columns: columns, groupSize: groupSize)
     let parameters = (0..<rows * groups).flatMap { _ in
-      (0..<encoding.parametersPerGroup).map { _ in
+      let values = (0..<encoding.parametersPerGroup).map { _ in
         Float16(Float.random(in: -1...1, using: &numbers))
-      }.sorted()
+      }
+      return ascending ? values.sorted() : values
     }
     return PackedMatrix(
       encoding: encoding, rows: rows, columns: columns, groupSize: groupSize, scaleExponent: -3,

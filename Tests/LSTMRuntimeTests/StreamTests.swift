@@ -176,6 +176,102 @@ import Testing
     #expect(team.states == single.states)
   }
 
+  /// A stage that works in place at the beginning has vectors of its own to work on.
+  @Test(arguments: [1, 64])
+  func anActivationMayComeFirst(stepsAtOnce: Int) throws {
+    var model = try Self.languageModel("float", units: 300)
+    model.layers.removeFirst()
+    var graph = try #require(model.graph)
+    graph.inputs = [GraphInput(name: "x", shape: [nil, nil, 10], isInteger: false)]
+    graph.nodes[0] = GraphNode(
+      name: "act", operation: "activation", attributes: ["function": .text("tanh")], inputs: ["x"],
+      outputs: ["e"])
+    for index in 1..<graph.nodes.count { graph.nodes[index].layer = index - 1 }
+    model.graph = graph
+    let x = (0..<70 * 10).map { Float($0 % 17) / 4 - 2 }
+    var session = RunSession()
+    let whole = try PreparedModel(model).run(["x": Tensor([1, 70, 10], x)], session: &session)[0]
+    let streamed = try StreamedModel(model, options: KernelOptions())
+    for threads in [1, 2] {
+      let stream = StreamState(streamed, threads: threads, stepsAtOnce: stepsAtOnce)
+      var results: [Float] = []
+      unsafe x.withUnsafeBufferPointer { x in
+        do {
+          try unsafe stream.run(x: x) { part in
+            for index in 0..<part.count { unsafe results.append(part[index]) }
+          }
+        } catch { Issue.record(error) }
+      }
+      #expect(results == whole.floats)
+    }
+  }
+
+  @Test func aStreamOfManyThreadsIsFreed() throws {
+    let model = try StreamedModel(try Self.languageModel("binary", units: 300))
+    weak var gone: StreamState?
+    do {
+      let stream = StreamState(model, threads: 3)
+      #expect(stream.threads == 3)
+      _ = try Self.results(stream, [1, 2])
+      gone = stream
+    }
+    #expect(gone == nil)
+  }
+
+  /// What a stream would leave out makes a model none for streams.
+  @Test func nodesThatStreamsWouldReadOtherwiseAreRefused() throws {
+    func refusal(_ change: (inout ModelGraph) -> Void) throws -> String {
+      var model = try Self.languageModel("float")
+      var graph = try #require(model.graph)
+      graph.nodes[3] = GraphNode(
+        name: "soft", operation: "onnx.Softmax", inputs: ["b"], outputs: ["y"])
+      change(&graph)
+      model.graph = graph
+      do {
+        _ = try StreamedModel(model)
+        return ""
+      } catch { return "\(error)" }
+    }
+    #expect(try refusal { _ in } == "")
+    #expect(try refusal { $0.nodes[3].attributes["axis"] = .number(2) } == "")
+    #expect(
+      try refusal { $0.nodes[3].attributes["axis"] = .number(0) }.contains("not over the last"))
+    #expect(try refusal { $0.nodes[3].attributes["axis"] = .number(1) }.contains("second axis"))
+    #expect(
+      try refusal {
+        $0.nodes[3].attributes["axis"] = .number(1)
+        $0.nodes[2].attributes["returnSequences"] = .number(0)
+      } == "")
+    #expect(
+      try refusal {
+        $0.nodes[3] = GraphNode(
+          name: "cast", operation: "onnx.Cast", attributes: ["toFloat": .number(0)], inputs: ["b"],
+          outputs: ["y"])
+      }.contains("makes numbers whole"))
+    // A start state: given from outside, it is zeros; what the model computes is not.
+    #expect(
+      try refusal {
+        $0.inputs.append(GraphInput(name: "h", shape: [nil, 24], isInteger: false))
+        $0.nodes[2].inputs += ["h", "h"]
+      } == "")
+    #expect(
+      try refusal { $0.nodes[2].inputs += ["a", "a"] }.contains(
+        "start state is computed by 'lstm0'"))
+    for (value, text) in [(0.0, ""), (1, "its start state is 1")] {
+      let found = try refusal {
+        $0.nodes.insert(
+          GraphNode(
+            name: "state", operation: "onnx.ConstantOfShape", attributes: ["float": .number(value)],
+            inputs: ["shape"], outputs: ["s"]), at: 2)
+        $0.nodes.insert(
+          GraphNode(name: "shape", operation: "onnx.Shape", inputs: ["a"], outputs: ["shape"]),
+          at: 2)
+        $0.nodes[4].inputs += ["s", "s"]
+      }
+      #expect(text.isEmpty ? found.isEmpty : found.contains(text), "\(found)")
+    }
+  }
+
   @Test func smallModelsTakeOneThread() throws {
     let streamed = try StreamedModel(try Self.languageModel("binary"))
     #expect(StreamState(streamed, threads: 8).threads == 1)

@@ -103,8 +103,9 @@ internal import LSTMCore
     let blocks = (rows + Self.blockRows - 1) / Self.blockRows
     let perTask = max(1, Self.taskBytes * blocks / max(1, codes.byteCount))
     let tasks = (blocks + perTask - 1) / perTask
+    let orders = matrices.map(LevelOrder.init)
     forEachTask(tasks, threads: tasks) { task in
-      fill(task * perTask..<min((task + 1) * perTask, blocks), matrices)
+      fill(task * perTask..<min((task + 1) * perTask, blocks), matrices, orders)
     }
   }
 
@@ -112,13 +113,15 @@ internal import LSTMCore
   private static let taskBytes = 1 << 18
 
   /// Fills some blocks; a block may have rows of two matrices.
-  private func fill(_ blocks: Range<Int>, _ matrices: [PackedMatrix]) {
+  private func fill(
+    _ blocks: Range<Int>, _ matrices: [PackedMatrix], _ orders: [LevelOrder?]
+  ) {
     let bytesPerRow = (columns * kind.width + 7) / 8
     let copies = AlignedMemory<UInt8>(zeros: Self.blockRows * bytesPerRow)
     let pointers = unsafe AlignedMemory<UnsafePointer<UInt8>?>(zeros: Self.blockRows)
     let wanted = blocks.lowerBound * Self.blockRows..<min(blocks.upperBound * Self.blockRows, rows)
     var first = 0
-    for matrix in matrices {
+    for (matrix, order) in zip(matrices, orders) {
       let own = wanted.clamped(to: first..<first + matrix.rows)
       let rowBytes = matrix.encoding.rowByteCount(columns: columns)
       let recoding = CodeRecoding(matrix.encoding, columns: columns)
@@ -131,6 +134,8 @@ internal import LSTMCore
           unsafe pointers.start[inBlock] = UnsafePointer(copy)
           if let recoding {
             unsafe recoding.recode(from, into: copy)
+          } else if let order {
+            unsafe order.recode(row - first, from: from, into: copy)
           } else if own.contains(row / Self.blockRows * Self.blockRows + Self.blockRows - 1) {
             unsafe pointers.start[inBlock] = from
           } else {
@@ -144,12 +149,14 @@ internal import LSTMCore
             pointers.start)
         }
       }
-      fillParameters(matrix, rows: own, firstRow: first)
+      fillParameters(matrix, order, rows: own, firstRow: first)
       first += matrix.rows
     }
   }
 
-  private func fillParameters(_ matrix: PackedMatrix, rows: Range<Int>, firstRow: Int) {
+  private func fillParameters(
+    _ matrix: PackedMatrix, _ order: LevelOrder?, rows: Range<Int>, firstRow: Int
+  ) {
     let factor = Float(sign: .plus, exponent: matrix.scaleExponent, significand: 1)
     let perGroup = matrix.encoding.parametersPerGroup
     unsafe matrix.parameters.withUnsafeBufferPointer { parameters in
@@ -170,10 +177,15 @@ internal import LSTMCore
             unsafe scales.start[place] = first
             unsafe offsets.start[place] = Float(parameters[from + 1]) * factor
           case .twoWithLevels:
-            let grid = unsafe LevelGrid(
-              SIMD4(
-                first, Float(parameters[from + 1]) * factor, Float(parameters[from + 2]) * factor,
-                Float(parameters[from + 3]) * factor))
+            var stored = unsafe SIMD4(
+              first, Float(parameters[from + 1]) * factor, Float(parameters[from + 2]) * factor,
+              Float(parameters[from + 3]) * factor)
+            if let places = order?.places(row: row - firstRow, group: group) {
+              for index in 0..<4 {
+                stored[index] = unsafe Float(parameters[places[index]]) * factor
+              }
+            }
+            let grid = LevelGrid(stored)
             unsafe levels.start[place] = grid.values
             if !grid.isEven { unsafe uneven.start[block] = 1 }
             unsafe scales.start[place] = grid.scale

@@ -12,24 +12,30 @@ package struct LevelGrid: Equatable {
   /// The lowest level.
   package let offset: Float
 
-  /// Whether the lower two levels are as far apart as the upper two, which some kernels gain by.
+  /// Whether the lower two of ascending levels are as far apart as the upper two, which some kernels gain
+  /// by.
   package var isEven: Bool { values >> 8 & 0xFF + values >> 16 & 0xFF == values >> 24 }
 
   /// Fits a grid.
   ///
-  /// - Parameter levels: In ascending order.
+  /// - Parameter levels: In any order; kernels take them ascending (`LevelOrder`).
   package init(_ levels: SIMD4<Float>) {
-    offset = levels[0]
-    let range = levels[3] - levels[0]
+    offset = levels.min()
+    let range = levels.max() - offset
     guard range > 0, range.isFinite else {
       (values, scale) = (0, 0)
       return
     }
     let shares = (levels - offset) / range
-    let steps = VectorKernels.best.gridSteps(shares[1], shares[2])
+    // The two in the middle, whichever they are.
+    let (low, high) = (min(shares[0], shares[1]), max(shares[0], shares[1]))
+    let (otherLow, otherHigh) = (min(shares[2], shares[3]), max(shares[2], shares[3]))
+    let (second, third) = (max(low, otherLow), min(high, otherHigh))
+    let steps = VectorKernels.best.gridSteps(min(second, third), max(second, third))
     scale = range / steps
     func whole(_ share: Float) -> UInt32 { UInt32(min(max((share * steps).rounded(), 0), steps)) }
-    values = whole(shares[1]) << 8 | whole(shares[2]) << 16 | UInt32(steps) << 24
+    values =
+      whole(shares[0]) | whole(shares[1]) << 8 | whole(shares[2]) << 16 | whole(shares[3]) << 24
   }
 
   /// The n from 128 to 255 for which n · second and n · third lie nearest to whole numbers, relative to

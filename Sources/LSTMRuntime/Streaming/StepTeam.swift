@@ -20,6 +20,8 @@ final class StepTeam: Sendable {
   /// The number of workers, the caller's thread among them.
   let count: Int
   private let shared: Shared
+  /// The caller's thread.
+  private let own: StepWorker
 
   /// What the threads see; the team itself may go while they sleep.
   private final class Shared: Sendable {
@@ -61,6 +63,7 @@ final class StepTeam: Sendable {
     unsafe shared.count = started
     count = started
     self.shared = shared
+    own = Self.worker(shared, 0)
   }
 
   deinit {
@@ -69,11 +72,13 @@ final class StepTeam: Sendable {
   }
 
   /// Runs a task on every worker; returns when all are done.
+  ///
+  /// - Parameter body: The task, which is kept until the next one: it must not hold what holds the team.
   func run(_ body: @escaping @Sendable (StepWorker) -> Void) {
     guard count > 1 else { return body(StepWorker(index: 0, count: 1, wait: {})) }
     unsafe shared.task = body
     Self.wake(shared)
-    body(Self.worker(shared, 0))
+    body(own)
     Self.barrier(shared)
   }
 

@@ -1,11 +1,11 @@
-internal import Diagnostics
-internal import LSTMCore
+package import Diagnostics
+package import LSTMCore
 
 /// The operations between the one input of a model and its first output, where they are a chain that
 /// can be taken step by step.
-struct StreamChain {
+package struct StreamChain {
   /// What a step goes through.
-  enum Link {
+  package enum Link {
     case embedding(layer: Int)
     case lstm(layer: Int)
     case dense(layer: Int)
@@ -14,21 +14,34 @@ struct StreamChain {
   }
 
   /// In the order of computation.
-  let links: [Link]
+  package let links: [Link]
+  /// Whether the last LSTM gives the output of its last step only.
+  package let readsLastStep: Bool
   /// Whether the input is tokens.
   let takesTokens: Bool
 
   /// Finds the chain.
   ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - leavingOutSoftmax: Whether what goes into a last softmax is wanted.
+  ///   - use: What a model of another kind cannot be, for errors.
   /// - Throws: `DiagnosticError` with code `notRunnable`, and the node at which the chain breaks.
-  init(_ model: Model, leavingOutSoftmax: Bool) throws(DiagnosticError) {
+  package init(
+    _ model: Model, leavingOutSoftmax: Bool, use: String = "streamed"
+  ) throws(DiagnosticError) {
     guard var graph = model.graph else { throw .noGraph }
     guard let output = graph.outputs.first else {
       throw DiagnosticError(.notRunnable, "has no outputs")
     }
     if leavingOutSoftmax { _ = graph.keepLogits(of: output.value, layers: model.layers) }
     let search = GraphSearch(graph)
+    let start = StartState(model: model, graph: graph, search: search)
+    var startInputs: Set<String> = []
+    // A softmax over the second axis is over the last where there are two: after a last step.
+    var needsLastStep: GraphNode?
     var links: [Link] = []
+    var readsLastStep: Bool?
     var value = output.value
     var last = graph.nodes.count
     while let index = search.maker(of: value), index < last {
@@ -36,23 +49,34 @@ struct StreamChain {
       let node = graph.nodes[index]
       func broken(_ why: String) -> DiagnosticError {
         DiagnosticError(
-          .notRunnable, object: node.name, "cannot be streamed: \(why)",
+          .notRunnable, object: node.name, "cannot be \(use): \(why)",
           hint: "run --stream takes any model, with less speed")
       }
       switch node.operation {
       case "identity", "onnx.Squeeze", "onnx.Unsqueeze", "onnx.Reshape", "onnx.Flatten",
-        "onnx.Transpose", "onnx.Cast":
+        "onnx.Transpose":
         // One step of one sequence: its numbers stay in order.
         break
+      case "onnx.Cast":
+        // Tokens may become other integers.
+        let isOfTokens = if case .embedding = links.last { true } else { false }
+        guard node.attributes["toFloat"]?.integer == 1 || isOfTokens else {
+          throw broken("it makes numbers whole")
+        }
       case "activation":
         guard let activation = node.activation, activation.isKnown else {
           throw broken("its activation is not known")
         }
         links.append(.activation(activation))
       case "onnx.Softmax":
+        let axis = node.attributes["axis"]?.integer ?? -1
+        if axis >= 0, node.attributes["flattens"]?.integer ?? 0 == 0 {
+          guard axis > 0 else { throw broken("its softmax is not over the last axis") }
+          if axis == 1 { needsLastStep = node }
+        }
         if node.attributes["keepsLogits"] == nil { links.append(.activation(Activation(.softmax))) }
       case "onnx.Add":
-        guard let vector = try Self.constant(node.inputs.last ?? "", graph, search, model) else {
+        guard let vector = try Self.constant(node.inputs.last ?? "", start) else {
           throw broken("it does not add a constant vector")
         }
         links.append(.bias(vector))
@@ -75,6 +99,13 @@ struct StreamChain {
         }
         // The first two are the outputs and the last output, which are one for a step.
         guard node.outputs.prefix(2).contains(value) else { throw broken("its cells are wanted") }
+        do throws(DiagnosticError) {
+          try startInputs.formUnion(start.inputs(of: node))
+        } catch { throw broken(error.problem) }
+        let givesLastStep =
+          node.operation == "keras.LSTM"
+          ? node.attributes["returnSequences"]?.integer != 1 : node.outputs.first != value
+        readsLastStep = readsLastStep ?? givesLastStep
         links.append(.lstm(layer: layer))
       case "keras.Embedding", "onnx.Embedding":
         guard let layer = node.layer, model.layers.indices.contains(layer),
@@ -90,25 +121,32 @@ struct StreamChain {
       value = node.inputs.dropFirst(isONNXEmbedding ? 1 : 0).first ?? ""
     }
     guard graph.inputs.contains(where: { $0.name == value }) else {
-      throw DiagnosticError(.notRunnable, "cannot be streamed: its input is not found")
+      throw DiagnosticError(.notRunnable, "cannot be \(use): its input is not found")
+    }
+    guard !startInputs.contains(value) else {
+      throw DiagnosticError(
+        .notRunnable, "cannot be \(use): the start state of an LSTM is computed from the input",
+        hint: "run --stream takes any model, with less speed")
+    }
+    if let node = needsLastStep, readsLastStep != true {
+      throw DiagnosticError(
+        .notRunnable, object: node.name,
+        "cannot be \(use): its softmax is over the second axis, which is the last one only after a "
+          + "last step", hint: "run --stream takes any model, with less speed")
     }
     takesTokens = if case .embedding = links.last { true } else { false }
+    self.readsLastStep = readsLastStep ?? false
     self.links = links.reversed()
   }
 
   /// The vector that a constant node holds.
   private static func constant(
-    _ value: String, _ graph: ModelGraph, _ search: GraphSearch, _ model: Model
+    _ value: String, _ start: StartState
   ) throws(DiagnosticError) -> [Float]? {
-    guard search.isConstant(value), let index = search.maker(of: value) else { return nil }
-    let node = graph.nodes[index]
-    guard node.inputs.isEmpty, let prepare = Operators.all[node.operation] else { return nil }
-    do {
-      let operation = try prepare(
-        NodeContext(
-          model: model, node: node, index: index, prepared: PreparedLayers(KernelOptions())))
-      var call = OperationCall(inputs: [], threads: 1, session: RunSession())
-      return try operation(&call).first?.tensor.floats
-    } catch { throw DiagnosticError.of(error).atObject(node.name) }
+    guard start.search.isConstant(value), let index = start.search.maker(of: value) else {
+      return nil
+    }
+    let vector = try start.constant(start.graph.nodes[index], index)
+    return vector.isEmpty ? nil : vector
   }
 }

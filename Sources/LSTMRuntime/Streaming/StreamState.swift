@@ -25,6 +25,9 @@ public import Diagnostics
   private let scratch: AlignedMemory<UInt8>
   private let scratchStride: Int
   private let blockSteps: Int
+  /// What each worker does, made once so that a step allocates nothing.
+  private let task: @Sendable (StepWorker) -> Void
+  private let current: Current
   private let tokens: AlignedMemory<Int>
   private let input: AlignedMemory<Float>
 
@@ -64,7 +67,8 @@ public import Diagnostics
     }
     stateCount = count
     var scratchCount = 0
-    var last = 0
+    // A first stage that works in place needs a copy of the input.
+    var last = model.stages.first?.size == nil ? take(model.inputSize * steps) : 0
     for (index, stage) in model.stages.enumerated() {
       switch stage {
       case .lstm(let lstm):
@@ -86,6 +90,10 @@ public import Diagnostics
     scratch = AlignedMemory(zeros: scratchStride * self.threads)
     tokens = AlignedMemory(zeros: model.tokenCount == nil ? 0 : steps)
     input = AlignedMemory(zeros: model.tokenCount == nil ? model.inputSize * steps : 0)
+    let current = unsafe Current()
+    unsafe self.current = current
+    task = { worker in unsafe current.stream?.run(current.steps, worker) }
+    unsafe current.stream = self
   }
 
   /// A stream that goes on from the same state.
@@ -156,8 +164,8 @@ public import Diagnostics
     if threads == 1 {
       run(steps, StepWorker(index: 0, count: 1, wait: {}))
     } else {
-      let stream = unsafe Unchecked(self)
-      team.run { worker in unsafe stream.state.run(steps, worker) }
+      unsafe current.steps = steps
+      team.run(task)
     }
     let results = unsafe memory.start + (places.last?.results ?? 0)
     return unsafe UnsafeBufferPointer(start: results, count: steps * model.outputSize)
@@ -169,6 +177,9 @@ public import Diagnostics
     let floats = unsafe memory.start
     var x = unsafe UnsafePointer(input.start)
     var size = model.inputSize
+    if model.stages.first?.size == nil, worker.index == 0, let first = places.first {
+      unsafe (floats + first.results).update(from: x, count: steps * size)
+    }
     for (index, stage) in model.stages.enumerated() {
       let place = places[index]
       let y = unsafe floats + place.results
@@ -259,9 +270,9 @@ public import Diagnostics
   }
 }
 
-/// Hands a stream to its own threads, which work on parts of it that do not overlap.
-@unsafe private struct Unchecked: @unchecked Sendable {
-  let state: StreamState
-
-  init(_ state: StreamState) { unsafe self.state = state }
+/// What the threads of a stream work on. They work on parts of it that do not overlap, and the stream, which
+/// waits for them, is there as long as they do.
+@unsafe private final class Current: @unchecked Sendable {
+  unowned(unsafe) var stream: StreamState?
+  var steps = 0
 }

@@ -1,0 +1,81 @@
+internal import Diagnostics
+internal import LSTMCore
+
+/// What an LSTM node of a graph starts from: a stream starts from zeros, so anything else would be left out.
+struct StartState {
+  let model: Model
+  let graph: ModelGraph
+  let search: GraphSearch
+
+  /// Operations whose result holds numbers of their first input.
+  private static let moving: Set = [
+    "identity", "onnx.Cast", "onnx.Expand", "onnx.Flatten", "onnx.Gather", "onnx.Reshape",
+    "onnx.Slice",
+    "onnx.Split", "onnx.Squeeze", "onnx.Tile", "onnx.Transpose", "onnx.Unsqueeze",
+  ]
+
+  /// The inputs of the model that the start state and the lengths of an LSTM node depend on, by more than
+  /// their shape.
+  ///
+  /// - Throws: `DiagnosticError` with code `notRunnable`: a start state that is not of zeros, or constant
+  ///   lengths.
+  func inputs(of node: GraphNode) throws(DiagnosticError) -> Set<String> {
+    var found: Set<String> = []
+    let isONNX = node.operation == "onnx.LSTM"
+    for (position, value) in node.inputs.enumerated() where position > 0 && !value.isEmpty {
+      // The second to fourth input of ONNX' LSTM are weights, and the eighth.
+      guard !isONNX || (4...6).contains(position) else { continue }
+      if isONNX, position == 4, search.isConstant(value) {
+        throw Self.error("it has lengths of sequences that are constant", node)
+      }
+      try found.formUnion(leaves(of: value, node))
+    }
+    return found
+  }
+
+  /// The inputs behind a value; what is behind its shape alone does not count.
+  private func leaves(of value: String, _ lstm: GraphNode) throws(DiagnosticError) -> Set<String> {
+    var found: Set<String> = []
+    var seen: Set<String> = []
+    var open = [value]
+    while let value = open.popLast() {
+      guard seen.insert(value).inserted else { continue }
+      guard let index = search.maker(of: value) else {
+        found.insert(value)
+        continue
+      }
+      let node = graph.nodes[index]
+      switch node.operation {
+      case "onnx.Shape": break
+      case "onnx.ConstantOfShape":
+        if let value = node.attributes["float"]?.float, value != 0 {
+          throw Self.error("its start state is \(value)", lstm)
+        }
+      case _ where node.inputs.isEmpty:
+        if let bad = try constant(node, index).first(where: { $0 != 0 }) {
+          throw Self.error("its start state holds \(bad)", lstm)
+        }
+      case "onnx.Concat": open += node.inputs
+      case _ where Self.moving.contains(node.operation): open += node.inputs.prefix(1)
+      default: throw Self.error("its start state is computed by '\(node.name)'", lstm)
+      }
+    }
+    return found
+  }
+
+  /// The floats of a constant node; none of whole numbers, which are shapes.
+  func constant(_ node: GraphNode, _ index: Int) throws(DiagnosticError) -> [Float] {
+    guard node.inputs.isEmpty, let prepare = Operators.all[node.operation] else { return [] }
+    do {
+      let operation = try prepare(
+        NodeContext(
+          model: model, node: node, index: index, prepared: PreparedLayers(KernelOptions())))
+      var call = OperationCall(inputs: [], threads: 1, session: RunSession())
+      return try operation(&call).first?.tensor.floats ?? []
+    } catch { throw DiagnosticError.of(error).atObject(node.name) }
+  }
+
+  private static func error(_ problem: String, _ node: GraphNode) -> DiagnosticError {
+    DiagnosticError(.notRunnable, object: node.name, problem)
+  }
+}
