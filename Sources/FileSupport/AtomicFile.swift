@@ -45,7 +45,12 @@ public struct AtomicFile: ~Copyable {
   /// commands that want to know before an hour of work.
   public static func checkTarget(_ path: String, overwrite: Bool) throws(DiagnosticError) {
     var status = stat()
-    guard unsafe stat(path, &status) == 0 else { return }
+    guard unsafe stat(path, &status) == 0 else {
+      guard errno == ENOENT else {
+        throw DiagnosticError(.fileAccess, file: path, "cannot be written: \(lastErrorText())")
+      }
+      return try checkFolder(of: path)
+    }
     guard status.st_mode & S_IFMT == S_IFREG else {
       throw DiagnosticError(
         .fileAccess, file: path, "is not a regular file", hint: "give the path of a new file")
@@ -54,6 +59,20 @@ public struct AtomicFile: ~Copyable {
       throw DiagnosticError(
         .fileExists, file: path, "exists already",
         hint: "give --force to overwrite it, or another name with --out")
+    }
+  }
+
+  private static func checkFolder(of path: String) throws(DiagnosticError) {
+    let end = path.lastIndex(of: "/")
+    let folder = end == path.startIndex ? "/" : end.map { String(path[..<$0]) } ?? "."
+    var status = stat()
+    guard unsafe stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
+      throw DiagnosticError(
+        .fileAccess, file: path, "cannot be written: there is no folder '\(folder)'",
+        hint: "make the folder, or give another path")
+    }
+    guard unsafe access(folder, W_OK) == 0 else {
+      throw DiagnosticError(.fileAccess, file: path, "cannot be written: \(lastErrorText())")
     }
   }
 

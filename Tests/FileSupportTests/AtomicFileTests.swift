@@ -85,7 +85,10 @@ struct AtomicFileTests {
       let error = try #require(throws: DiagnosticError.self) {
         _ = try AtomicFile(path: path, overwrite: false)
       }
-      #expect(error.description == "\(path): cannot be written: No such file or directory")
+      #expect(
+        error.description
+          == "\(path): cannot be written: there is no folder '\(folder.path)/no'; make the folder, "
+          + "or give another path")
     }
   }
 

@@ -1,3 +1,4 @@
+import Diagnostics
 import FileSupport
 import Foundation
 import LSTMCore
@@ -47,6 +48,22 @@ import Testing
     settings.evaluationStreams = 2
     settings.threads = 2
     return settings
+  }
+
+  /// A checkpoint with another header and the checksum of that.
+  private static func replacing(
+    _ text: String, by other: String, in bytes: [UInt8]
+  ) throws -> [UInt8] {
+    let start = 26
+    let length = bytes[18..<start].reversed().reduce(0) { $0 << 8 | Int($1) }
+    let header = String(decoding: bytes[start..<start + length], as: UTF8.self)
+    try #require(header.contains(text))
+    let changed = Array(header.replacing(text, with: other).utf8)
+    let count = (0..<8).map { UInt8(truncatingIfNeeded: changed.count >> (8 * $0)) }
+    let body = bytes[..<18] + count + changed + bytes[(start + length)...].dropLast(32)
+    let hash = SHA256()
+    hash.update(Array(body))
+    return body + hash.finalize()
   }
 
   private struct Interruption: Error {}
@@ -120,6 +137,87 @@ import Testing
     #expect(trainer.progress.best?.epoch == 1)
   }
 
+  @Test func aRunThatHasEndedStaysAsItIs() throws {
+    var settings = Self.settings(.sgd, isText: true)
+    settings.optimizer.learningRate = 0
+    settings.schedule.epochs = 50
+    settings.schedule.patience = 1
+    let (data, validation) = (Self.text(600, seed: 1), Self.text(100, seed: 2))
+    let trainer = try LSTMTrainer(settings, training: data, validation: validation)
+    try trainer.run { _, _ in }
+    let checkpoint = TrainingCheckpoint(trainer, files: [:])
+    let again = try LSTMTrainer(checkpoint, training: data, validation: validation)
+    try again.run { _, _ in Issue.record("it goes on") }
+    #expect(again.progress.epochs == trainer.progress.epochs)
+    // Unless more epochs are asked for.
+    let more = try LSTMTrainer(checkpoint, epochs: 20, training: data, validation: validation)
+    try more.run { _, _ in }
+    #expect(more.progress.epochs.count == trainer.progress.epochs.count + 1)
+  }
+
+  @Test func aValidationLossThatIsNoNumberIsNotTheBest() throws {
+    var settings = Self.settings(.sgd, isText: true)
+    settings.optimizer.learningRate = 1e38
+    settings.optimizer.clip = nil
+    settings.variesSteps = false
+    settings.steps = 1000
+    let trainer = try LSTMTrainer(
+      settings, training: Self.text(600, seed: 1), validation: Self.text(100, seed: 2))
+    let error = try #require(throws: DiagnosticError.self) { try trainer.run { _, _ in } }
+    #expect(error.code == .trainingDiverged)
+    #expect(trainer.progress.best == nil)
+  }
+
+  @Test func segmentsOfSequencesHaveOneRate() throws {
+    let (data, validation) = (Self.sequences(61, seed: 1), Self.sequences(9, seed: 2))
+    let losses = try [false, true].map { varies in
+      var settings = Self.settings(.sgd, isText: false)
+      settings.optimizer.learningRate = 0.5
+      settings.variesSteps = varies
+      let trainer = try LSTMTrainer(settings, training: data, validation: validation)
+      try trainer.run { _, _ in }
+      return trainer.progress.epochs.map(\.validationLoss)
+    }
+    #expect(losses[0] == losses[1])
+  }
+
+  @Test func settingsOutOfRangeAreRefused() throws {
+    let changes: [(name: String, change: (inout TrainingSettings) -> Void)] = [
+      ("units", { $0.shape.units = [1 << 62] }), ("units", { $0.shape.units = [-8] }),
+      ("layers", { $0.shape.units = [] }), ("outputs", { $0.shape.outputs = 0 }),
+      ("evaluation streams", { $0.evaluationStreams = 0 }), ("steps", { $0.steps = 0 }),
+      ("batch", { $0.batch = -1 }), ("threads", { $0.threads = 1 << 40 }),
+      ("temperature", { $0.gates.temperature = 1e-300 }), ("clip", { $0.optimizer.clip = -1 }),
+      ("initial range", { $0.initialRange = 1e308 }),
+      ("dropout", { $0.regularization.hiddenDropout = 1 }),
+    ]
+    for (name, change) in changes {
+      var settings = Self.settings(.sgd, isText: true)
+      change(&settings)
+      let error = try #require(throws: DiagnosticError.self) {
+        try LSTMTrainer(
+          settings, training: Self.text(600, seed: 1), validation: Self.text(99, seed: 2))
+      }
+      #expect(error.code == .badTrainingSettings)
+      #expect(error.object == name)
+    }
+  }
+
+  @Test func longSequencesAreCountedBeforeTheyAreTaken() throws {
+    var settings = Self.settings(.adam, isText: false)
+    settings.shape.units = [65536]
+    settings.shape.input = .numbers(1)
+    let steps = 1 << 20
+    let data = TrainingData.sequences(
+      SequenceData(
+        inputs: .numbers([Float](repeating: 0, count: 4 * steps), features: 1),
+        labels: .values([0, 0, 0, 0], outputs: 1), count: 4, steps: steps, labelsSteps: false))
+    let error = try #require(throws: DiagnosticError.self) {
+      try LSTMTrainer(settings, training: data, validation: data)
+    }
+    #expect(error.code == .limitExceeded)
+  }
+
   @Test func averagesAreOfTheParametersSinceTheLossStoppedFalling() throws {
     var settings = Self.settings(.asgd, isText: true)
     settings.optimizer.learningRate = 30
@@ -166,6 +264,18 @@ import Testing
         damaged[place] ^= 4
         #expect(throws: (any Error).self, "byte \(place)") {
           try TrainingCheckpoint(ByteSource(name: "damaged", bytes: damaged))
+        }
+      }
+      // What is whole and says what no run says.
+      for (member, other) in [
+        ("\"segments\":0", "\"segments\":-5"), ("\"totalSegments\":0", "\"totalSegments\":-1"),
+        ("\"steps\":7", "\"steps\":0"), ("\"units\":[8,7]", "\"units\":[8,-7]"),
+      ] {
+        let changed = try TrainingCheckpoint(
+          ByteSource(name: "changed", bytes: try Self.replacing(member, by: other, in: bytes)))
+        #expect(throws: DiagnosticError.self, "\(other)") {
+          try LSTMTrainer(
+            changed, training: Self.text(600, seed: 1), validation: Self.text(100, seed: 2))
         }
       }
       for count in [0, 5, 26, 100, bytes.count - 1] {

@@ -187,7 +187,8 @@ import Testing
     ),
     (
       ["quantize", "model.h5", "--bits", "2", "--out", "none/m.bvq"], 1,
-      "error: none/m.bvq: cannot be written: No such file or directory\n"
+      "error: none/m.bvq: cannot be written: there is no folder 'none'; make the folder, or give "
+        + "another path\n"
     ),
     (
       ["quantize", "model.h5", "--bits", "2", "--out", "folder.h5"], 1,

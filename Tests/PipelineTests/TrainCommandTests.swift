@@ -229,7 +229,7 @@ import Testing
         (["train", "train.txt", "--temperature", "0.5"], 64, "Soft gates have no --temperature"),
         (
           ["train", "train.txt", "--hidden", "65536", "--layers", "60", "--out", "n.h5"], 65,
-          "does not fit into memory; take fewer units, or a smaller batch"
+          "does not fit into memory; take fewer units, a smaller batch, or shorter sequences"
         ),
         (
           Self.small + ["--lr", "1e30", "--clip", "0", "--out", "n.h5"], 1,

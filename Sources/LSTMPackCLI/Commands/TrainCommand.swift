@@ -97,7 +97,7 @@ struct TrainCommand: ParsableCommand {
       try checkIsAlone(resume)
       try TrainingRun.resumed(
         resume, epochs: optimization.epochs, threads: threads, out: out,
-        checkpointEvery: checkpointEvery, json: json)
+        overwrite: force, checkpointEvery: checkpointEvery, json: json)
     } else {
       try start()
     }
@@ -109,13 +109,13 @@ struct TrainCommand: ParsableCommand {
     guard network.values == usual.network.values, gates.options == usual.gates.options,
       regularization.options == usual.regularization.options,
       optimization.values == usual.optimization.values, data.recorded == usual.data.recorded,
-      data.streams == usual.data.streams, checkpoint == nil, log == nil
+      data.streams == usual.data.streams, data.vocab == nil, checkpoint == nil, log == nil
     else {
       throw DiagnosticError(
         .badOption, file: resume, "--resume has its settings",
         hint:
-          "give --epochs, --threads, --out, --checkpoint-every or --json beside it, or start anew "
-          + "with --init")
+          "give --epochs, --threads, --out, --force, --checkpoint-every or --json beside it, or "
+          + "start anew with --init")
     }
   }
 
@@ -124,8 +124,10 @@ struct TrainCommand: ParsableCommand {
       data: data, out: out, checkpoint: checkpoint, log: log)
     try files.check(overwrite: force)
     let initial = try network.initial()
-    let loaded = try data.load(shape: initial?.shape)
+    let loaded = try data.load(loss: data.loss(of: initial), shape: initial?.shape)
+    try files.checkVocabulary(of: loaded, overwrite: force)
     var settings = TrainingSettings(shape: try initial?.shape ?? network.shape(for: loaded))
+    settings.shape.loss = loaded.loss
     settings.gates = gates.options
     settings.regularization = regularization.options
     settings.optimizer = optimization.optimizer(forText: loaded.isText)
@@ -140,7 +142,6 @@ struct TrainCommand: ParsableCommand {
     settings.threads = threads ?? ProcessorCount.available
     let trainer: LSTMTrainer
     do throws(DiagnosticError) {
-      try settings.checkSize()
       trainer = try LSTMTrainer(
         settings, training: loaded.training, validation: loaded.validation, initial: initial)
     } catch { throw error.inFile(files.training) }

@@ -54,20 +54,51 @@ struct TrainingFiles {
   func record(digests: [String], vocabulary: Vocabulary?) -> [String: String] {
     var files = ["training": training, "out": out, "sha256": digests.joined(separator: " ")]
     files["log"] = log
-    files["vocabulary"] = vocabulary?.json
     for (name, value) in data { files[Self.dataOptions + name] = value }
+    if let vocabulary {
+      files["vocabulary"] = vocabulary.json
+      files[Self.dataOptions + "tokens"] = vocabulary.isOfCharacters ? "characters" : "words"
+    }
     return files
   }
 
-  /// Checks, before an hour of work, that results can be written.
+  /// Checks, before an hour of work, that results can be written, each to a file of its own.
+  ///
+  /// - Parameter overwrite: Whether files may exist already.
   func check(overwrite: Bool) throws(DiagnosticError) {
+    try checkOut()
+    for path in [out, checkpoint, log].compactMap({ $0 }) {
+      try AtomicFile.checkTarget(path, overwrite: overwrite)
+    }
+  }
+
+  /// The same for the vocabulary of a text.
+  func checkVocabulary(
+    of data: LoadedTrainingData, overwrite: Bool
+  ) throws(DiagnosticError) {
+    if data.isText { try AtomicFile.checkTarget(vocabulary, overwrite: overwrite) }
+  }
+
+  /// Checks the ending of the model, and that no file is written over another.
+  func checkOut() throws(DiagnosticError) {
     guard out.hasSuffix(".bvq") || ExportFormats.format(forFile: out) != nil else {
       throw DiagnosticError(
         .badOption, file: out, "--out has an ending that says no format",
         hint: "end it with .h5, .onnx, .safetensors or .bvq")
     }
-    for path in [out, checkpoint, log].compactMap({ $0 }) {
-      try AtomicFile.checkTarget(path, overwrite: overwrite)
+    let read = ["training", "valid", "test", "labels", "valid-labels", "test-labels"]
+    var names: [String: String] = [:]
+    for (name, path) in [
+      ("the model", out), ("the vocabulary", vocabulary), ("the checkpoint", checkpoint),
+      ("the log", log),
+    ] + read.map({ ("data", $0 == "training" ? training : data[$0]) }) {
+      guard let path else { continue }
+      let place = URL(filePath: path).standardizedFileURL.resolvingSymlinksInPath().path
+      if let other = names.updateValue(name, forKey: place), (name, other) != ("data", "data") {
+        throw DiagnosticError(
+          .badOption, file: path, "is named for \(other) and for \(name)",
+          hint: "give each a file of its own with --out, --checkpoint and --log")
+      }
     }
   }
 }
@@ -82,12 +113,19 @@ struct TrainingRun {
 
   /// Goes on with a run that was saved.
   static func resumed(
-    _ path: String, epochs: Int?, threads: Int?, out: String?, checkpointEvery: Int?, json: Bool
+    _ path: String, epochs: Int?, threads: Int?, out: String?, overwrite: Bool,
+    checkpointEvery: Int?, json: Bool
   ) throws {
     let saved = try TrainingCheckpoint(try ByteSource(path: path))
     let files = TrainingFiles(saved, path: path, out: out)
+    try files.checkOut()
+    // What the run itself may have written before is its own.
+    let overwrite = overwrite || files.out == saved.files["out"]
+    try AtomicFile.checkTarget(files.out, overwrite: overwrite)
     let data = try TrainingDataOptions.restored(files.data).load(
-      vocabulary: saved.files["vocabulary"], shape: saved.settings.shape)
+      vocabulary: saved.files["vocabulary"], loss: saved.settings.shape.loss,
+      shape: saved.settings.shape)
+    try files.checkVocabulary(of: data, overwrite: overwrite)
     guard data.digests.joined(separator: " ") == saved.files["sha256"] else {
       throw DiagnosticError(
         .badTrainingData, file: files.training,
@@ -107,24 +145,29 @@ struct TrainingRun {
     } catch { throw error.inFile(path) }
     try TrainingRun(
       trainer: trainer, files: files, data: data, checkpointEvery: checkpointEvery, json: json
-    ).run(overwrite: true)
+    ).run(overwrite: overwrite)
   }
 
   func run(overwrite: Bool) throws {
     let text = TrainingText(trainer: trainer, isText: data.isText)
     Console.printError(text.beginning)
     let line = TrainingLine(text: text)
-    try trainer.run { trainer, event in
-      switch event {
-      case .segment(let done, let total):
-        line.show(done, of: total)
-        if let checkpointEvery, done % checkpointEvery == 0, done < total { try save() }
-      case .epoch(let record):
-        line.clear()
-        Console.printError(text.epoch(record))
-        try save()
-        if let log = files.log { try write(log) }
+    do {
+      try trainer.run { trainer, event in
+        switch event {
+        case .segment(let done, let total):
+          line.show(done, of: total)
+          if let checkpointEvery, done % checkpointEvery == 0, done < total { try save() }
+        case .epoch(let record):
+          line.clear()
+          Console.printError(text.epoch(record))
+          try save()
+          if let log = files.log { try write(log) }
+        }
       }
+    } catch let error as DiagnosticError {
+      line.clear()
+      throw withWayOut(error)
     }
     let test = data.test.map { TrainingTest(trainer, $0) }
     try writeModel(overwrite: overwrite)
@@ -132,6 +175,16 @@ struct TrainingRun {
     let report = TrainingReport(
       trainer: trainer, data: data, files: files, test: test, byteCount: byteCount)
     try Console.printResult(json ? report.json.serialized(pretty: true) : report.text)
+  }
+
+  /// How to have the best epoch when one after it diverges.
+  private func withWayOut(_ error: DiagnosticError) -> DiagnosticError {
+    guard error.code == .trainingDiverged, let best = trainer.progress.best else { return error }
+    var error = error
+    error.hint =
+      "\(error.hint ?? ""); --resume \(files.checkpoint) --epochs \(trainer.progress.epochs.count) "
+      + "writes the model of epoch \(best.epoch)"
+    return error
   }
 
   private func save() throws(DiagnosticError) {
@@ -169,7 +222,7 @@ struct TrainingRun {
     }
     if let vocabulary = data.vocabulary {
       try AtomicFile.write(
-        Array((vocabulary.json + "\n").utf8), to: files.vocabulary, overwrite: true)
+        Array((vocabulary.json + "\n").utf8), to: files.vocabulary, overwrite: overwrite)
     }
   }
 }

@@ -5,6 +5,10 @@ enum ConfigurationFile {
   private static let option = "--config"
   /// The commands that have the option.
   private static let commands = ["train"]
+  /// Their options that are there or not.
+  private static let flags: Set = [
+    "force", "json", "output-gates", "random-bptt", "tied", "variational",
+  ]
   private static let byteLimit = 1 << 20
 
   /// The arguments with those of the file of `--config` before the others, which so override them.
@@ -32,7 +36,10 @@ enum ConfigurationFile {
         guard "--\(member.key)" != option else { throw error("names a file of options, too") }
         switch member.value {
         case .bool(true): own.append("--\(member.key)")
-        case .bool(false): break
+        case .bool(false):
+          guard flags.contains(member.key) else {
+            throw error("'\(member.key)' is no option that can be false")
+          }
         case .string(let text): own.append("--\(member.key)=\(text)")
         case .integer(let number): own.append("--\(member.key)=\(number)")
         case .number(let number): own.append("--\(member.key)=\(number)")

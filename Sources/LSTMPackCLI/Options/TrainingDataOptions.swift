@@ -22,8 +22,10 @@ struct TrainingDataOptions: ParsableArguments {
   var test: String?
 
   @Option(
-    help: ArgumentHelp("What the tokens of a text are: words or characters.", valueName: "kind"))
-  var tokens = "words"
+    help: ArgumentHelp(
+      "What the tokens of a text are: words or characters; as --vocab looks, and words, without it.",
+      valueName: "kind"))
+  var tokens: String?
 
   @Option(
     help: ArgumentHelp(
@@ -36,6 +38,16 @@ struct TrainingDataOptions: ParsableArguments {
       "The labels of sequences: .npy or a table with a column.", valueName: "file"),
     completion: .file())
   var labels: String?
+
+  @Option(
+    help: ArgumentHelp("The labels of --valid, if its file does not hold them.", valueName: "file"),
+    completion: .file())
+  var validLabels: String?
+
+  @Option(
+    help: ArgumentHelp("The labels of --test, if its file does not hold them.", valueName: "file"),
+    completion: .file())
+  var testLabels: String?
 
   @Option(
     help: ArgumentHelp(
@@ -61,7 +73,7 @@ struct TrainingDataOptions: ParsableArguments {
   var streams = 10
 
   func validate() throws {
-    guard ["words", "characters"].contains(tokens) else {
+    if let tokens, !["words", "characters"].contains(tokens) {
       throw ValidationError("--tokens takes words or characters, not '\(tokens)'.")
     }
     if let task, NetworkShape.Loss(task: task) == nil {
@@ -78,15 +90,15 @@ struct TrainingDataOptions: ParsableArguments {
   ///
   /// - Parameters:
   ///   - vocabulary: The vocabulary of a text as JSON, before that of `--vocab`.
+  ///   - loss: What is learned; found out from the labels when `nil`.
   ///   - shape: The network that training starts from, if it does not start anew.
   /// - Returns: The data.
   /// - Throws: `DiagnosticError` with the file named.
   func load(
-    vocabulary: String? = nil, shape: NetworkShape?
+    vocabulary: String? = nil, loss: NetworkShape.Loss?, shape: NetworkShape?
   ) throws(DiagnosticError) -> LoadedTrainingData {
-    let source = try ModelLocation.find(argument: training)
     var reader = TrainingDataReader()
-    reader.isOfCharacters = tokens == "characters"
+    reader.isOfCharacters = tokens.map { $0 == "characters" }
     if let vocabulary {
       reader.vocabulary = try Vocabulary(
         ByteSource(name: "vocabulary", bytes: Array(vocabulary.utf8)))
@@ -95,28 +107,47 @@ struct TrainingDataOptions: ParsableArguments {
         try Vocabulary(try ByteSource(path: path))
       }
     }
-    reader.labels = try labels.map { (path) throws(DiagnosticError) in try ByteSource(path: path) }
-    reader.loss = task.flatMap(NetworkShape.Loss.init(task:))
+    func source(_ path: String?) throws(DiagnosticError) -> ByteSource? {
+      try path.map { (path) throws(DiagnosticError) in try ByteSource(path: path) }
+    }
+    reader.labels = try source(labels)
+    reader.validationLabels = try source(validLabels)
+    reader.testLabels = try source(testLabels)
+    reader.loss = loss
     reader.window = window
     reader.stride = stride
     return try reader.load(
-      source,
-      validation: valid.map { (path) throws(DiagnosticError) in try ByteSource(path: path) },
-      test: test.map { (path) throws(DiagnosticError) in try ByteSource(path: path) },
-      initialShape: shape)
+      ModelLocation.find(argument: training), validation: source(valid),
+      test: source(test), initialShape: shape)
   }
 
   /// The options by name, for the checkpoint of a run.
   var recorded: [String: String] {
-    var options = ["tokens": tokens]
+    var options: [String: String] = [:]
+    options["tokens"] = tokens
     options["training"] = training
     options["valid"] = valid
     options["test"] = test
     options["labels"] = labels
+    options["valid-labels"] = validLabels
+    options["test-labels"] = testLabels
     options["task"] = task
     options["window"] = window.map(String.init)
     options["stride"] = stride.map(String.init)
     return options
+  }
+
+  /// What is learned, as `--task` and the last activation of `--init` say it; `nil` when none does.
+  func loss(of initial: InitialParameters?) throws(DiagnosticError) -> NetworkShape.Loss? {
+    let asked = task.flatMap(NetworkShape.Loss.init(task:))
+    if let asked, let own = initial?.loss, asked != own {
+      throw DiagnosticError(
+        .badOption,
+        "--task \(task ?? "") does not fit the model of --init, which ends in "
+          + (own == .crossEntropy ? "a softmax" : "the logistic function"),
+        hint: "leave out --task, or start from a model that ends in its dense layer")
+    }
+    return asked ?? initial?.loss
   }
 
   /// Options as a checkpoint has them.

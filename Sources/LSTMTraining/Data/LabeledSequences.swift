@@ -10,6 +10,8 @@ struct LabeledSequences {
 
   /// The most classes.
   private static let classLimit = 1 << 20
+  /// The largest label that is a number: sums of its square stay within float32.
+  private static let numberLimit: Float = 1e15
 
   /// Takes arrays as sequences.
   ///
@@ -36,8 +38,6 @@ struct LabeledSequences {
       inputs = .numbers(
         Self.numbers(input), features: input.dims.count == 2 ? 1 : input.dims[2])
     }
-    var dims = labels.dims
-    if dims.count > 1, dims.last == 1 { dims.removeLast() }
     let own: NetworkShape.Loss
     if let loss {
       own = loss
@@ -48,6 +48,8 @@ struct LabeledSequences {
     }
     self.loss = own
     if own == .crossEntropy {
+      var dims = labels.dims
+      if dims.count > 1, dims.last == 1 { dims.removeLast() }
       guard case .integers(let classes) = labels.elements,
         classes.allSatisfy({ (0..<Int64(Self.classLimit)).contains($0) }),
         dims == [count] || dims == [count, steps]
@@ -61,6 +63,7 @@ struct LabeledSequences {
         inputs: inputs, labels: .classes(classes.map { Int32($0) }), count: count, steps: steps,
         labelsSteps: dims.count == 2)
     } else {
+      let dims = labels.dims
       let isOfSteps = dims.count == 3 && dims[1] == steps
       guard dims.first == count, dims.count <= 2 || isOfSteps else {
         throw Self.error(
@@ -68,6 +71,10 @@ struct LabeledSequences {
             + "[\(count), \(steps), outputs]")
       }
       let values = Self.numbers(labels)
+      if let bad = values.first(where: { !($0.magnitude <= Self.numberLimit) }) {
+        throw Self.error(
+          "has the label \(bad), whose square is beyond float32; scale labels to about 1")
+      }
       if own == .binaryCrossEntropy, let bad = values.first(where: { !(0...1).contains($0) }) {
         throw Self.error("has the label \(bad); yes and no are 1 and 0")
       }
@@ -133,11 +140,29 @@ struct LabeledSequences {
       case (.numbers(_, let features), .numbers(let count)): features == count
       default: false
       }
+    let highest =
+      if case .tokens(let tokens) = data.inputs { ", tokens up to \(tokens.max() ?? 0)" } else {
+        ""
+      }
     guard fitsInput, outputs == shape.outputs, data.labelsSteps != shape.readsLastStep else {
       throw DiagnosticError(
         .badTrainingData, file: file,
-        "has \(data.text) and \(outputs) outputs, which do not fit the model of --init")
+        "has \(data.text) and \(outputs) outputs\(highest); the model of --init has "
+          + "\(shape.text)")
     }
+  }
+}
+
+extension NetworkShape {
+  /// What the network reads and what comes out, for errors.
+  fileprivate var text: String {
+    let read =
+      switch input {
+      case .tokens(let vocabulary, _): "a token below \(vocabulary)"
+      case .numbers(let count): "\(count) numbers"
+      }
+    return "\(read) at each step, \(outputs) outputs for "
+      + (readsLastStep ? "sequences" : "steps")
   }
 }
 

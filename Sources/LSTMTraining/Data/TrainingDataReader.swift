@@ -56,12 +56,17 @@ public struct LoadedTrainingData: Sendable {
 
 /// Reads texts, and sequences with labels.
 public struct TrainingDataReader: Sendable {
-  /// Whether the tokens of a text are characters.
-  public var isOfCharacters = false
+  /// Whether the tokens of a text are characters; when `nil`, as the vocabulary looks, and words
+  /// without one.
+  public var isOfCharacters: Bool?
   /// The tokens of a text; made of it when `nil`.
   public var vocabulary: Vocabulary?
   /// The labels of sequences, when their file does not hold them.
   public var labels: ByteSource?
+  /// The same for validation.
+  public var validationLabels: ByteSource?
+  /// The same for what the result is judged on.
+  public var testLabels: ByteSource?
   /// What is learned; found out from the labels when `nil`.
   public var loss: NetworkShape.Loss?
   /// The rows of a table that make a sequence.
@@ -88,12 +93,20 @@ public struct TrainingDataReader: Sendable {
   public func load(
     _ training: ByteSource, validation: ByteSource?, test: ByteSource?, initialShape: NetworkShape?
   ) throws(DiagnosticError) -> LoadedTrainingData {
-    let others = [validation, test].compactMap { $0 }
+    let others = [validation, test, labels, validationLabels, testLabels].compactMap { $0 }
     guard training.count > 0 else {
       throw DiagnosticError(.badTrainingData, file: training.name, "is empty")
     }
     var digests: [String] = []
     for source in [training] + others { digests.append(try source.sha256()) }
+    for (labels, source, option) in [
+      (validationLabels, validation, "--valid"), (testLabels, test, "--test"),
+    ] {
+      guard let labels, source == nil else { continue }
+      throw DiagnosticError(
+        .badTrainingData, file: labels.name, "are labels of nothing",
+        hint: "give the data that they belong to with \(option)")
+    }
     let isOfArrays = try ArrayFile.kind(training) != nil || labels != nil
     return isOfArrays
       ? try sequences(training, validation, test, initialShape, digests)
@@ -112,16 +125,22 @@ public struct TrainingDataReader: Sendable {
         "is a text, and the model reads sequences of \(features) numbers",
         hint: "give an .npz, or a table with --labels")
     }
+    if initialShape?.readsLastStep == true {
+      throw DiagnosticError(
+        .badTrainingData, file: training.name,
+        "is a text, and the dense layer of the model reads the last step of a sequence",
+        hint: "start from a language model, which has an output at each step")
+    }
     let vocabulary: Vocabulary
     if let given = self.vocabulary {
-      vocabulary = given
+      vocabulary = isOfCharacters.map(given.reading(characters:)) ?? given
     } else {
       guard initialShape == nil else {
         throw DiagnosticError(
           .badTrainingData, file: training.name, "the model has a vocabulary of its own",
           hint: "give it with --vocab")
       }
-      vocabulary = try Vocabulary(of: training, isOfCharacters: isOfCharacters)
+      vocabulary = try Vocabulary(of: training, isOfCharacters: isOfCharacters ?? false)
     }
     if let shape = initialShape, case .tokens(let count, _) = shape.input,
       count != vocabulary.count || shape.outputs != vocabulary.count
@@ -163,16 +182,15 @@ public struct TrainingDataReader: Sendable {
     _ training: ByteSource, _ validation: ByteSource?, _ test: ByteSource?,
     _ initialShape: NetworkShape?, _ digests: [String]
   ) throws(DiagnosticError) -> LoadedTrainingData {
-    let loss = initialShape?.loss ?? self.loss
     let found = try labeled(training, labels, loss)
     var (own, valid) = (found, found)
     if let validation {
-      valid = try labeled(validation, nil, found.loss)
+      valid = try labeled(validation, validationLabels, found.loss)
     } else {
       (own, valid) = try found.split(validationPart: Self.validationPart, file: training.name)
     }
     let judged = try test.map { (source) throws(DiagnosticError) in
-      try labeled(source, nil, found.loss)
+      try labeled(source, testLabels, found.loss)
     }
     let outputs = max(
       initialShape?.outputs ?? 0, own.outputs, valid.outputs, judged?.outputs ?? 0)
@@ -180,7 +198,10 @@ public struct TrainingDataReader: Sendable {
       try other.check(against: own, file: source?.name ?? training.name)
     }
     if let initialShape {
-      try own.check(against: initialShape, outputs: outputs, file: training.name)
+      for (data, source) in [(own, training), (valid, validation), (judged ?? own, test)] {
+        try data.check(
+          against: initialShape, outputs: outputs, file: source?.name ?? training.name)
+      }
     }
     return LoadedTrainingData(
       training: .sequences(own.data), validation: .sequences(valid.data),
@@ -209,7 +230,8 @@ public struct TrainingDataReader: Sendable {
       }
       guard let labels = data.labels else {
         throw DiagnosticError(
-          .badTrainingData, "has no labels", hint: "name them y in the .npz, or give --labels")
+          .badTrainingData, "has no labels",
+          hint: "name them y in the .npz, or give --labels, --valid-labels and --test-labels")
       }
       return try LabeledSequences(input: input, labels: labels, loss: loss)
     } catch { throw error.inFile(source.name) }

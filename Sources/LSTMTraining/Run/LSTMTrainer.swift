@@ -46,7 +46,8 @@ public final class LSTMTrainer {
   ///   - training: What is learned from.
   ///   - validation: What decides which epoch is the best.
   ///   - initial: The parameters to start with, of a network of this shape; random ones when `nil`.
-  /// - Throws: ``DiagnosticError`` with code `badTrainingData` when there is too little of them.
+  /// - Throws: ``DiagnosticError`` with code `badTrainingData` when there is too little of them,
+  ///   `badTrainingSettings` or `limitExceeded` when settings are out of range or memory.
   package init(
     _ settings: TrainingSettings, training: TrainingData, validation: TrainingData,
     initial: [Float]?
@@ -54,6 +55,7 @@ public final class LSTMTrainer {
     self.settings = settings
     self.training = training
     self.validation = validation
+    try settings.check(for: training)
     try Self.check(training, streams: settings.batch, "the training data")
     try Self.check(validation, streams: settings.evaluationStreams, "the validation data")
     layout = ParameterLayout(settings.shape)
@@ -73,13 +75,15 @@ public final class LSTMTrainer {
   ///   - training: What is learned from.
   ///   - validation: What decides which epoch is the best.
   ///   - initial: What to start with, of a network of this shape; random when `nil`.
-  /// - Throws: ``DiagnosticError`` with code `badTrainingData` when there is too little of them.
+  /// - Throws: ``DiagnosticError`` with code `badTrainingData` when there is too little of them,
+  ///   `badTrainingSettings` or `limitExceeded` when settings are out of range or memory.
   public convenience init(
     _ settings: TrainingSettings, training: TrainingData, validation: TrainingData,
     initial: InitialParameters? = nil
   ) throws(DiagnosticError) {
     try self.init(
-      settings, training: training, validation: validation, initial: initial?.values)
+      settings, training: training, validation: validation,
+      initial: initial?.values(for: settings.gates))
   }
 
   private static func check(
@@ -141,7 +145,7 @@ public final class LSTMTrainer {
         try observer(self, .segment(progress.segments, of: plan.pieces.count))
       }
       if !plan.carriesState { network?.resetState() }
-      try observer(self, .epoch(endEpoch()))
+      try observer(self, .epoch(try endEpoch()))
     }
   }
 
@@ -179,28 +183,35 @@ public final class LSTMTrainer {
     network.draw(seed: settings.seed, segment: progress.totalSegments)
     let result = network.run(
       segment, steps: steps, parameters: update.parameters, gradients: update.gradients)
+    let varies = if case .text = training { settings.variesSteps } else { false }
     let rate =
-      settings.variesSteps
+      varies
       ? progress.learningRate * Double(steps) / Double(settings.steps) : progress.learningRate
     let norm = update.apply(tokens: segment.tokens, rate: rate, progress: &progress.update)
     guard result.loss.isFinite, norm.isFinite else {
-      throw DiagnosticError(
-        .trainingDiverged,
+      throw Self.diverged(
         "the loss is no longer a number in epoch \(progress.epochs.count + 1), segment "
-          + "\(progress.segments + 1)",
-        hint: "lower the learning rate or the clip")
+          + "\(progress.segments + 1)")
     }
     progress.loss += result.loss
     progress.rows += result.rows
   }
 
+  private static func diverged(_ problem: String) -> DiagnosticError {
+    DiagnosticError(.trainingDiverged, problem, hint: "lower the learning rate or the clip")
+  }
+
   // MARK: - Epochs
 
-  private func endEpoch() -> EpochRecord {
+  private func endEpoch() throws(DiagnosticError) -> EpochRecord {
     let usesAverage = progress.update.averaged > 0
     let values = usesAverage ? update.average ?? update.parameters : update.parameters
     let training = seconds
     let score = evaluate(validation, values, gates: settings.gates)
+    guard score.loss.isFinite else {
+      throw Self.diverged(
+        "the validation loss is no number after epoch \(progress.epochs.count + 1)")
+    }
     let isBest = progress.epochs.allSatisfy { score.loss < $0.validationLoss }
     let rows = progress.rows - rowsBefore
     let record = EpochRecord(

@@ -30,7 +30,8 @@ public struct TrainingCheckpoint: Sendable {
 
   private static let magic = Array("lstmpack training\n".utf8)
   private static let version = 1
-  private static let headerLimit = 16 << 20
+  /// A vocabulary of 64 MiB, written as JSON within JSON.
+  private static let headerLimit = 8 * 64 << 20
   private static let digestSize = 32
 
   /// What a trainer is in the middle of.
@@ -58,6 +59,12 @@ public struct TrainingCheckpoint: Sendable {
     guard let text = try? encoder.encode(header) else {
       throw DiagnosticError(
         .badTrainingCheckpoint, file: path, "the settings hold a number that is not finite")
+    }
+    guard text.count <= Self.headerLimit else {
+      throw DiagnosticError(
+        .limitExceeded, file: path,
+        "settings and vocabulary have \(text.count) bytes, above the limit of \(Self.headerLimit)",
+        hint: "give a smaller --vocab")
     }
     var file = try AtomicFile(path: path, overwrite: true)
     let hash = SHA256()
@@ -151,7 +158,8 @@ extension LSTMTrainer {
   ///   - threads: The threads, when they should be others; the last bits are then others, too.
   ///   - training: The data with which the run began.
   ///   - validation: The same for validation.
-  /// - Throws: ``DiagnosticError`` with code `badTrainingCheckpoint` when it is of another network.
+  /// - Throws: ``DiagnosticError`` with code `badTrainingCheckpoint` when its arrays are of another
+  ///   network or its progress is none, and as starting anew does.
   public convenience init(
     _ checkpoint: TrainingCheckpoint, epochs: Int? = nil, threads: Int? = nil,
     training: TrainingData,
@@ -160,6 +168,8 @@ extension LSTMTrainer {
     var settings = checkpoint.settings
     if let epochs { settings.schedule.epochs = epochs }
     if let threads { settings.threads = threads }
+    try settings.check(for: training)
+    try checkpoint.progress.check()
     let layout = ParameterLayout(settings.shape)
     var arrays = checkpoint.arrays
     let kept =
@@ -180,7 +190,7 @@ extension LSTMTrainer {
     try self.init(
       settings, training: training, validation: validation, initial: arrays.removeFirst())
     progress = checkpoint.progress
-    progress.isFinished = progress.epochs.count >= settings.schedule.epochs
+    if epochs != nil { progress.isFinished = progress.epochs.count >= settings.schedule.epochs }
     best.values = arrays.removeFirst()
     if let moments = update.moments {
       moments.first.values = arrays.removeFirst()

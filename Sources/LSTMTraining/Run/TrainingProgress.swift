@@ -1,3 +1,5 @@
+internal import Diagnostics
+
 /// How far training is.
 public struct TrainingProgress: Codable, Equatable, Sendable {
   /// The epochs that are done.
@@ -26,6 +28,20 @@ public struct TrainingProgress: Codable, Equatable, Sendable {
 
   /// The epochs since then.
   var epochsSinceBest: Int { best.map { epochs.count - $0.epoch } ?? 0 }
+
+  /// Checks that it can be gone on with.
+  ///
+  /// - Throws: `DiagnosticError` with code `badTrainingCheckpoint`.
+  func check() throws(DiagnosticError) {
+    let counts = [segments, totalSegments, rows, update.updates, update.averaged]
+    guard counts.allSatisfy({ (0...1 << 52).contains($0) }), learningRate >= 0,
+      epochs.map(\.epoch) == Array(1..<epochs.count + 1)
+    else {
+      throw DiagnosticError(
+        .badTrainingCheckpoint, "holds a progress that no run has",
+        hint: "give a checkpoint that `lstmpack train` wrote")
+    }
+  }
 }
 
 /// What one epoch gave.

@@ -1,4 +1,3 @@
-public import Diagnostics
 internal import Foundation
 
 /// Everything that decides what training gives, but the data.
@@ -39,29 +38,5 @@ public struct TrainingSettings: Hashable, Codable, Sendable {
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     // Settings are numbers and names; nothing of them cannot be encoded but numbers that no option takes.
     return (try? encoder.encode(self)).map(Array.init) ?? Array("{}".utf8)
-  }
-
-  /// The most numbers that a network may have in memory.
-  private static let numberLimit = 1 << 33
-
-  /// Checks that parameters and a segment fit into memory.
-  ///
-  /// - Throws: ``DiagnosticError`` with code `limitExceeded`.
-  public func checkSize() throws(DiagnosticError) {
-    let sizes = [shape.inputSize] + shape.units
-    var numbers = shape.outputs.multipliedReportingOverflow(by: sizes.last ?? 1).partialValue
-    if case .tokens(let vocabulary, let size) = shape.input { numbers += vocabulary * size }
-    for (inputs, units) in zip(sizes, shape.units) { numbers += 4 * units * (inputs + units) }
-    // Gradients, the best epoch, moments.
-    let rows = batch.multipliedReportingOverflow(by: steps + SegmentPlan.extraSteps)
-    let memory = shape.units.reduce(0) { $0 + 12 * $1 }.multipliedReportingOverflow(
-      by: rows.overflow ? Int.max : rows.partialValue)
-    guard !memory.overflow, numbers >= 0, 5 * numbers + memory.partialValue <= Self.numberLimit
-    else {
-      throw DiagnosticError(
-        .limitExceeded,
-        "a network of \(numbers) parameters with batches of \(batch) does not fit into memory",
-        hint: "take fewer units, or a smaller batch")
-    }
   }
 }

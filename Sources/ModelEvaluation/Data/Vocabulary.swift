@@ -18,7 +18,7 @@ public struct Vocabulary: Sendable {
 
   /// The tokens, by number; empty for a number that has none.
   public let tokens: [String]
-  /// Whether every token but those in brackets is one character.
+  /// Whether tokens are characters of a text, not its words and the ends of its lines.
   public let isOfCharacters: Bool
   private let numbers: [String: Int]
   private let unknown: Int?
@@ -66,7 +66,9 @@ public struct Vocabulary: Sendable {
     guard tokens.contains(where: { $0 != Self.endOfLine }) else {
       throw Self.error("is empty").inFile(source.name)
     }
-    do throws(DiagnosticError) { try self.init(tokens: tokens) } catch {
+    do throws(DiagnosticError) {
+      try self.init(tokens: tokens, isOfCharacters: isOfCharacters)
+    } catch {
       throw error.inFile(source.name)
     }
   }
@@ -76,8 +78,13 @@ public struct Vocabulary: Sendable {
 
   /// Makes a vocabulary of tokens.
   ///
+  /// - Parameters:
+  ///   - tokens: The tokens, by number.
+  ///   - isOfCharacters: Whether they are characters. When `nil` they are if every one but those in
+  ///     brackets is one character, and a blank or line end is among them, or no `<eos>`: words can be
+  ///     of one character, too.
   /// - Throws: ``DiagnosticError`` when there are none, or one stands twice.
-  public init(tokens: [String]) throws(DiagnosticError) {
+  public init(tokens: [String], isOfCharacters: Bool? = nil) throws(DiagnosticError) {
     guard !tokens.isEmpty else { throw Self.error("has no tokens") }
     var numbers: [String: Int] = [:]
     for (number, token) in tokens.enumerated() where !token.isEmpty {
@@ -89,9 +96,25 @@ public struct Vocabulary: Sendable {
     self.tokens = tokens
     self.numbers = numbers
     unknown = Self.unknownTokens.lazy.compactMap { numbers[$0] }.first
-    isOfCharacters = tokens.allSatisfy {
+    let isShort = tokens.allSatisfy {
       $0.unicodeScalars.count <= 1 || ($0.hasPrefix("<") && $0.hasSuffix(">"))
     }
+    self.isOfCharacters =
+      isOfCharacters
+      ?? (isShort
+        && (numbers[" "] != nil || numbers["\n"] != nil || numbers[Self.endOfLine] == nil))
+  }
+
+  /// The same tokens, read as characters or as words.
+  public func reading(characters: Bool) -> Vocabulary {
+    Vocabulary(self, isOfCharacters: characters)
+  }
+
+  private init(_ other: Vocabulary, isOfCharacters: Bool) {
+    tokens = other.tokens
+    numbers = other.numbers
+    unknown = other.unknown
+    self.isOfCharacters = isOfCharacters
   }
 
   private static func error(_ problem: String) -> DiagnosticError {
