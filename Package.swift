@@ -175,6 +175,7 @@ let package = Package(
       ]),
     tests(
       "LSTMTrainingTests", ["Diagnostics", "LSTMCore", "FileSupport", "DataFiles", "LSTMTraining"]),
+    tests("LSTMPackCTests", ["LSTMPackC"]),
     tests(
       "PipelineTests",
       ["LSTMPackKit", "LSTMPackCLI", "BenchmarkData", "lstmpack"]),

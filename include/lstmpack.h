@@ -1,7 +1,8 @@
 // The C interface of lstmpack: streams through a model in a .bvq file.
 //
 // A model is read once and only read afterwards: any number of threads may begin streams of it and step them. A stream
-// is for one thread at a time. Streams keep their model; closing a model while it has streams is allowed.
+// is for one thread at a time. Streams keep their model; closing a model while it has streams is allowed. In a process
+// that comes of fork() a stream of several threads must not be stepped, as its threads stay behind: begin another there.
 //
 // Functions return 0, or a handle, when they worked. Otherwise `lstmpack_last_error` says what was wrong, for the
 // thread that called. No function takes null where it does not say so.

@@ -37,8 +37,20 @@ public final class ByteSource: Sendable {
   ///
   /// - Throws: ``DiagnosticError`` with code `fileAccess` when it does not exist, is a directory or
   ///   another special file, or may not be read.
-  public init(path: String) throws(DiagnosticError) {
-    let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+  public convenience init(path: String) throws(DiagnosticError) {
+    try self.init(
+      descriptor: unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), path: path)
+  }
+
+  /// Opens a regular file whose path need not be UTF-8, as C and the file system have it.
+  ///
+  /// - Throws: As ``init(path:)``, with what is not UTF-8 in the path replaced.
+  public convenience init(cPath: UnsafePointer<CChar>) throws(DiagnosticError) {
+    try unsafe self.init(
+      descriptor: open(cPath, O_RDONLY | O_CLOEXEC | O_NONBLOCK), path: String(cString: cPath))
+  }
+
+  private init(descriptor: Int32, path: String) throws(DiagnosticError) {
     guard descriptor >= 0 else {
       throw DiagnosticError(.fileAccess, file: path, "cannot be opened: \(lastErrorText())")
     }

@@ -47,7 +47,7 @@ public func openModel(_ path: UnsafePointer<CChar>, _ activations: Int32) -> Opa
     guard activations == 0 || activations == 1 else {
       throw DiagnosticError(.badCall, "activations are 0 or 1, not \(activations)")
     }
-    let source = try unsafe ByteSource(path: String(cString: path))
+    let source = try unsafe ByteSource(cPath: path)
     let loaded = try BVQReader.read(source).model
     do throws(DiagnosticError) {
       let model = try StreamedModel(

@@ -179,7 +179,7 @@ private struct JSONParser {
     case "-Infinity": return .number(-.infinity)
     default: break
     }
-    guard isNumber(text) else {
+    guard isNumber(start..<position) else {
       position = start
       throw error("no value begins like this")
     }
@@ -198,24 +198,30 @@ private struct JSONParser {
     }
   }
 
-  /// Whether a text follows the grammar of numbers: no leading plus or zeros, digits around a dot.
-  private func isNumber(_ text: String) -> Bool {
-    var rest = Substring(text)
-    if rest.first == "-" { rest.removeFirst() }
-    let whole = rest.prefix { $0.isWholeNumber }
-    guard !whole.isEmpty, whole.count == 1 || whole.first != "0" else { return false }
-    rest.removeFirst(whole.count)
-    if rest.first == "." {
-      let fraction = rest.dropFirst().prefix { $0.isWholeNumber }
-      guard !fraction.isEmpty else { return false }
-      rest.removeFirst(fraction.count + 1)
+  /// Whether some bytes follow the grammar of numbers: no leading plus or zeros, digits around a dot.
+  private func isNumber(_ range: Range<Int>) -> Bool {
+    var place = range.lowerBound
+    func skips(_ characters: Unicode.Scalar...) -> Bool {
+      guard place < range.upperBound, characters.contains(Unicode.Scalar(bytes[place])) else {
+        return false
+      }
+      place += 1
+      return true
     }
-    if rest.first == "e" || rest.first == "E" {
-      rest.removeFirst()
-      if rest.first == "+" || rest.first == "-" { rest.removeFirst() }
-      guard !rest.isEmpty, rest.allSatisfy(\.isWholeNumber) else { return false }
-      rest = ""
+    func digits() -> Int {
+      let first = place
+      while place < range.upperBound, (0x30...0x39).contains(bytes[place]) { place += 1 }
+      return place - first
     }
-    return rest.isEmpty
+    _ = skips("-")
+    let first = place
+    let whole = digits()
+    guard whole == 1 || whole > 1 && bytes[first] != UInt8(ascii: "0") else { return false }
+    if skips("."), digits() == 0 { return false }
+    if skips("e", "E") {
+      _ = skips("+", "-")
+      if digits() == 0 { return false }
+    }
+    return place == range.upperBound
   }
 }

@@ -23,9 +23,12 @@ struct WorkerCommand: ParsableCommand {
     guard let activations = Activations(rawValue: activations) else {
       throw ValidationError("--activations takes f32 or i8.")
     }
-    let instructions = isa.flatMap { InstructionSet(rawValue: $0) } ?? .best
-    guard InstructionSet.available.contains(instructions) else {
-      throw ValidationError("this machine has no \(instructions)")
+    guard let instructions = isa.map(InstructionSet.init(rawValue:)) ?? .best,
+      InstructionSet.available.contains(instructions)
+    else {
+      throw ValidationError(
+        "--isa takes an instruction set of this machine, not '\(isa ?? "")': "
+          + InstructionSet.available.map(\.rawValue).joined(separator: ", "))
     }
     let options = KernelOptions(activations: activations, instructions: instructions)
     let clock = ContinuousClock()

@@ -140,8 +140,13 @@ train() {
     --out "$kind.h5" --log "$kind.csv"
   fact "$kind.command" "$(typed "$@")"
   settings="$kind $sizes $schedule --seed $seed, data $(cat "$train" "$valid" | cksum)"
-  if [ -s "$kind.settings" ] && [ "$(cat "$kind.settings")" != "$settings" ]; then
-    fail "$out has a model of other settings ($(cat "$kind.settings")); give another --out"
+  if [ -s "$kind.h5" ] || [ -s "$kind.training" ]; then
+    made=$(cat "$kind.settings" 2> /dev/null || true)
+  else
+    made=$settings
+  fi
+  if [ "$made" != "$settings" ]; then
+    fail "$out has a model of other settings ($made); give another --out"
   fi
   printf '%s\n' "$settings" > "$kind.settings"
   if [ -s "$kind.h5" ] && [ -s "$kind.vocab.json" ]; then return; fi

@@ -65,6 +65,7 @@ struct TrainingFiles {
   /// Checks, before an hour of work, that results can be written, each to a file of its own.
   ///
   /// - Parameter overwrite: Whether files may exist already.
+  /// - Throws: `DiagnosticError` with code `badOption`, `fileExists` or `fileAccess`.
   func check(overwrite: Bool) throws(DiagnosticError) {
     try checkOut()
     for path in [out, checkpoint, log].compactMap({ $0 }) {

@@ -110,7 +110,7 @@ struct PackedRows: Sendable {
   }
 
   /// The bytes of codes and parameters in memory.
-  var byteCount: Int { matrix.codes.count + parameters.count * MemoryLayout<Float>.stride }
+  var byteCount: Int { matrix.byteCount + parameters.count * MemoryLayout<Float>.stride }
 
   /// Writes one row, unpacked.
   func copyRow(_ index: Int, to output: UnsafeMutablePointer<Float>) {

@@ -10,6 +10,8 @@ public import Diagnostics
   private static let productsPerThread = 250_000
   /// The most steps that go through a layer together.
   private static let stepsPerBlock = 64
+  /// The most numbers of all layers that they may compute, 64 MiB, unless one step has more.
+  private static let numbersPerBlock = 1 << 24
 
   /// The model.
   public let model: StreamedModel
@@ -51,7 +53,11 @@ public import Diagnostics
   public init(_ model: StreamedModel, threads: Int = 1, stepsAtOnce: Int = 1) {
     self.model = model
     self.threads = max(1, min(threads, model.productCount / Self.productsPerThread))
-    let steps = max(1, min(stepsAtOnce, Self.stepsPerBlock))
+    let width = model.stages.reduce(model.inputSize) {
+      if case .lstm(let lstm) = $1 { return $0 + 4 * lstm.units + lstm.outputSize }
+      return $0 + ($1.size ?? 0)
+    }
+    let steps = max(1, min(stepsAtOnce, Self.stepsPerBlock, Self.numbersPerBlock / max(1, width)))
     blockSteps = steps
     team = StepTeam(self.threads)
     var count = 0
@@ -270,8 +276,10 @@ public import Diagnostics
   }
 }
 
-/// What the threads of a stream work on. They work on parts of it that do not overlap, and the stream, which
-/// waits for them, is there as long as they do.
+/// What the threads of a stream work on.
+///
+/// They work on parts of it that do not overlap, and the stream, which waits for them, is there as long as
+/// they work.
 @unsafe private final class Current: @unchecked Sendable {
   unowned(unsafe) var stream: StreamState?
   var steps = 0

@@ -41,9 +41,9 @@ public final class StreamedModel: Sendable {
   ///     they are prepared, on as many processors as there are.
   ///   - leavingOutSoftmax: Whether what goes into a last softmax is wanted.
   ///   - options: How products are computed; int8 activations unless something else is said, which
-  ///     costs perplexity less than 0.1 % (`ARCHITECTURE.md`).
+  ///     costs perplexity less than 0.1 % (`README.md`).
   /// - Throws: ``DiagnosticError`` with code `notRunnable` when the model is not such a chain, or
-  ///   sizes do not fit.
+  ///   sizes do not fit; with `limitExceeded` when a layer is too large for steps.
   public init(
     _ model: consuming Model, leavingOutSoftmax: Bool = false,
     options: KernelOptions = KernelOptions(activations: .int8)
@@ -68,11 +68,13 @@ public final class StreamedModel: Sendable {
         guard stages.isEmpty else {
           throw DiagnosticError(.notRunnable, object: names[layer], "is no first layer")
         }
+        try Self.check(embedding.weights.columns, names[layer])
         stages.append(.embedding(EmbeddingTable(embedding.weights)))
         inputSize = 1
       case .lstm(let layer):
         guard case .lstm(let lstm) = parts.take(layer), let weights = parts.weights(of: lstm)
         else { continue }
+        try Self.check(4 * weights.hiddenSize, names[layer])
         let prepared: PreparedLSTM
         do throws(DiagnosticError) {
           prepared = try PreparedLSTM(layer: lstm, weights: weights, options: options)
@@ -82,6 +84,7 @@ public final class StreamedModel: Sendable {
         stages.append(.lstm(StreamedLSTM(prepared)))
       case .dense(let layer):
         guard case .dense(let dense) = parts.take(layer) else { continue }
+        try Self.check(dense.weights.rows, names[layer])
         let map = LinearMaps.map(dense.weights, options)
         try expect(map.inputSize, layer)
         inputSize = inputSize ?? map.inputSize
@@ -104,6 +107,16 @@ public final class StreamedModel: Sendable {
     tokenCount =
       if case .embedding(let table) = stages.first { table.count } else { nil }
     self.stages = stages
+  }
+
+  /// The most numbers that a layer may compute in a step: of factors, a small file can say large ones.
+  private static let sizeLimit = 1 << 24
+
+  private static func check(_ size: Int, _ name: String) throws(DiagnosticError) {
+    guard size > sizeLimit else { return }
+    throw DiagnosticError(
+      .limitExceeded, object: name,
+      "computes \(size) numbers in a step, above the limit of \(sizeLimit) for streams")
   }
 
   /// The bytes of the weights as they are held.

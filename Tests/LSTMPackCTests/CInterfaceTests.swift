@@ -1,0 +1,125 @@
+import Dispatch
+import Foundation
+import LSTMPackC
+import Synchronization
+import TestSupport
+import Testing
+
+/// The functions of `include/lstmpack.h`, called as C calls them.
+@Suite struct CInterfaceTests {
+  private static let languageModel = URL(filePath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "formats/bvq/vectors/valid/float_language_model.bvq").path
+
+  private static var error: String { unsafe String(cString: lastError()) }
+
+  /// A model that is closed after the body.
+  private func withModel(_ body: (OpaquePointer, _ outputs: Int) throws -> Void) throws {
+    let model = try unsafe #require(openModel(Self.languageModel, 1), "\(Self.error)")
+    defer { unsafe closeModel(model) }
+    var numbers = [Int64](repeating: 0, count: 4)
+    #expect(unsafe describeModel(model, &numbers) == 0)
+    #expect(numbers[0] == 1 && numbers[1] > 0 && numbers[2] > 0 && numbers[3] > 0)
+    try unsafe body(model, Int(numbers[2]))
+  }
+
+  private static let tokens: [Int64] = [0, 2, 1, 1, 0, 2]
+
+  private func run(_ stream: OpaquePointer, outputs: Int) -> [Float] {
+    var y = [Float](repeating: 0, count: Self.tokens.count * outputs)
+    #expect(unsafe runTokens(stream, Self.tokens, Int64(Self.tokens.count), &y) == 0)
+    return y
+  }
+
+  @Test func stepsAreARunAndClonesGoOn() throws {
+    try unsafe withModel { model, outputs in
+      let stream = try unsafe #require(openStream(model, 1))
+      defer { unsafe closeStream(stream) }
+      let whole = unsafe run(stream, outputs: outputs)
+      #expect(whole.contains { $0 != 0 })
+      let clone = try unsafe #require(cloneStream(stream))
+      defer { unsafe closeStream(clone) }
+      let next = unsafe run(clone, outputs: outputs)
+      #expect(next != whole)
+      #expect(unsafe run(stream, outputs: outputs) == next)
+      #expect(unsafe resetStream(stream) == 0)
+      var y = [Float](repeating: 0, count: outputs)
+      for (index, token) in Self.tokens.enumerated() {
+        #expect(unsafe stepToken(stream, token, &y) == 0)
+        #expect(y == Array(whole[index * outputs..<(index + 1) * outputs]))
+      }
+    }
+  }
+
+  @Test func streamsOfOneModelRunOnManyThreads() throws {
+    try unsafe withModel { model, outputs in
+      let stream = try unsafe #require(openStream(model, 1))
+      let expected = unsafe run(stream, outputs: outputs)
+      unsafe closeStream(stream)
+      let address = Int(bitPattern: model)
+      let different = Atomic<Int>(0)
+      DispatchQueue.concurrentPerform(iterations: 16) { _ in
+        guard let model = unsafe OpaquePointer(bitPattern: address),
+          let stream = unsafe openStream(model, 1)
+        else { return }
+        for _ in 0..<50 {
+          unsafe _ = resetStream(stream)
+          if unsafe run(stream, outputs: outputs) != expected {
+            different.add(1, ordering: .relaxed)
+          }
+        }
+        unsafe closeStream(stream)
+      }
+      #expect(different.load(ordering: .relaxed) == 0)
+    }
+  }
+
+  @Test func badCallsSayWhatIsWrong() throws {
+    #expect(unsafe openModel(Self.languageModel, 7) == nil)
+    #expect(Self.error == "activations are 0 or 1, not 7")
+    #expect(unsafe openModel("missing.bvq", 0) == nil)
+    #expect(Self.error == "missing.bvq: cannot be opened: No such file or directory")
+    try unsafe withModel { model, outputs in
+      #expect(unsafe openStream(model, 0) == nil)
+      #expect(Self.error == "threads are 1 to 256, not 0")
+      let stream = try unsafe #require(openStream(model, 1))
+      defer { unsafe closeStream(stream) }
+      var y = [Float](repeating: 0, count: outputs)
+      #expect(unsafe stepToken(stream, 1 << 40, &y) == -1)
+      #expect(Self.error.hasPrefix("has no token 1099511627776: the vocabulary has"))
+      #expect(unsafe stepVector(stream, y, &y) == -1)
+      #expect(Self.error == "takes tokens")
+      #expect(unsafe runTokens(stream, Self.tokens, -1, &y) == -1)
+      #expect(Self.error == "-1 steps are not possible")
+    }
+    // Null is allowed here.
+    closeModel(nil)
+    closeStream(nil)
+  }
+
+  @Test func damagedFilesAreRefusedAndAnyNameIsOpened() throws {
+    let bytes = try Data(contentsOf: URL(filePath: Self.languageModel))
+    try withTemporaryFolder { folder in
+      let damaged = folder.appending(path: "damaged.bvq").path
+      for place in stride(from: 0, to: bytes.count, by: 211) {
+        var changed = bytes
+        changed[place] ^= 16
+        try changed.write(to: URL(filePath: damaged))
+        // A byte of the checksum over the whole file is for `verify` alone.
+        guard let model = unsafe openModel(damaged, 0) else {
+          #expect(Self.error.hasPrefix(damaged))
+          continue
+        }
+        #expect(place >= bytes.count - 64, "byte \(place)")
+        unsafe closeModel(model)
+      }
+      // "é" in Latin-1.
+      let name = Array("\(folder.path)/caf".utf8CString.dropLast()) + [CChar(bitPattern: 0xE9), 0]
+      let file = unsafe fopen(name, "wb")
+      #expect(unsafe fwrite(Array(bytes), 1, bytes.count, file) == bytes.count)
+      #expect(unsafe fclose(file) == 0)
+      let model = try unsafe #require(openModel(name, 0), "\(Self.error)")
+      unsafe closeModel(model)
+    }
+  }
+}
