@@ -175,7 +175,7 @@ let package = Package(
       ]),
     tests(
       "LSTMTrainingTests", ["Diagnostics", "LSTMCore", "FileSupport", "DataFiles", "LSTMTraining"]),
-    tests("LSTMPackCTests", ["LSTMPackC"]),
+    tests("LSTMPackCTests", ["LSTMPackC", "LSTMPackKit"]),
     tests(
       "PipelineTests",
       ["LSTMPackKit", "LSTMPackCLI", "BenchmarkData", "lstmpack"]),

@@ -1,26 +1,40 @@
 import Dispatch
 import Foundation
 import LSTMPackC
+import LSTMPackKit
 import Synchronization
 import TestSupport
 import Testing
 
 /// The functions of `include/lstmpack.h`, called as C calls them.
 @Suite struct CInterfaceTests {
-  private static let languageModel = URL(filePath: #filePath)
-    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
-    .appending(path: "formats/bvq/vectors/valid/float_language_model.bvq").path
+  /// A language model of three tokens.
+  private static func write(to path: String) throws {
+    let tokens = TrainingData.text((0..<60).map { Int32($0 * $0 % 3) })
+    var settings = TrainingSettings(
+      shape: NetworkShape(input: .tokens(vocabulary: 3, size: 4), units: [9, 5], outputs: 3))
+    settings.initialRange = 0.9
+    let model = try LSTMTrainer(settings, training: tokens, validation: tokens).model
+    try BVQWriter.write(
+      BVQFile(
+        model: model, producer: BVQProducer(version: "0"), settings: [:], selfTests: []),
+      to: path, overwrite: true)
+  }
 
   private static var error: String { unsafe String(cString: lastError()) }
 
   /// A model that is closed after the body.
   private func withModel(_ body: (OpaquePointer, _ outputs: Int) throws -> Void) throws {
-    let model = try unsafe #require(openModel(Self.languageModel, 1), "\(Self.error)")
-    defer { unsafe closeModel(model) }
-    var numbers = [Int64](repeating: 0, count: 4)
-    #expect(unsafe describeModel(model, &numbers) == 0)
-    #expect(numbers[0] == 1 && numbers[1] > 0 && numbers[2] > 0 && numbers[3] > 0)
-    try unsafe body(model, Int(numbers[2]))
+    try withTemporaryFolder { folder in
+      let path = folder.appending(path: "model.bvq").path
+      try Self.write(to: path)
+      let model = try unsafe #require(openModel(path, 1), "\(Self.error)")
+      defer { unsafe closeModel(model) }
+      var numbers = [Int64](repeating: 0, count: 4)
+      #expect(unsafe describeModel(model, &numbers) == 0)
+      #expect(numbers[..<3] == [1, 3, 3] && numbers[3] > 0)
+      try unsafe body(model, Int(numbers[2]))
+    }
   }
 
   private static let tokens: [Int64] = [0, 2, 1, 1, 0, 2]
@@ -75,7 +89,7 @@ import Testing
   }
 
   @Test func badCallsSayWhatIsWrong() throws {
-    #expect(unsafe openModel(Self.languageModel, 7) == nil)
+    #expect(unsafe openModel("model.bvq", 7) == nil)
     #expect(Self.error == "activations are 0 or 1, not 7")
     #expect(unsafe openModel("missing.bvq", 0) == nil)
     #expect(Self.error == "missing.bvq: cannot be opened: No such file or directory")
@@ -98,9 +112,10 @@ import Testing
   }
 
   @Test func damagedFilesAreRefusedAndAnyNameIsOpened() throws {
-    let bytes = try Data(contentsOf: URL(filePath: Self.languageModel))
     try withTemporaryFolder { folder in
       let damaged = folder.appending(path: "damaged.bvq").path
+      try Self.write(to: damaged)
+      let bytes = try Data(contentsOf: URL(filePath: damaged))
       for place in stride(from: 0, to: bytes.count, by: 211) {
         var changed = bytes
         changed[place] ^= 16

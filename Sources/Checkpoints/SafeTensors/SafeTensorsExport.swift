@@ -18,7 +18,8 @@ public struct SafeTensorsExport: ExportFormat {
   ///
   /// - Throws: `DiagnosticError` with code `notExportable` for two tensors of one name.
   public func export(_ request: ExportRequest) throws(DiagnosticError) -> ExportResult {
-    var draft = SafeTensorsDraft(keepsFactors: request.weights == .factors)
+    var draft = SafeTensorsDraft(
+      keepsFactors: request.weights == .factors, chain: SafeTensorsChain.text(of: request.model))
     var written: Set<Int> = []
     for layer in request.model.layers {
       switch layer.kind {
@@ -37,7 +38,7 @@ public struct SafeTensorsExport: ExportFormat {
         let module = SafeTensorsDraft.module(layer.name)
         try draft.add(dense.weights, "\(module).weight")
         if let bias = dense.bias { try draft.add(bias, "\(module).bias") }
-        if dense.activation != .linear {
+        if dense.activation != .linear, draft.chain == nil {
           draft.notes.append(
             "\(layer.name): the file does not say its activation, \(dense.activation)")
         }
@@ -52,11 +53,16 @@ public struct SafeTensorsExport: ExportFormat {
 /// The tensors of a file about to be written.
 private struct SafeTensorsDraft {
   let keepsFactors: Bool
+  /// How the layers are connected.
+  let chain: String?
   var notes: [String] = []
   private var tensors: [SourceTensor] = []
   private var names: Set<String> = []
 
-  init(keepsFactors: Bool) { self.keepsFactors = keepsFactors }
+  init(keepsFactors: Bool, chain: String?) {
+    self.keepsFactors = keepsFactors
+    self.chain = chain
+  }
 
   /// The name of a layer as PyTorch would write it: with dots.
   static func module(_ layer: String) -> String {
@@ -192,7 +198,9 @@ private struct SafeTensorsDraft {
     let ordered = tensors.sorted {
       ($1.elementType.byteCount, $0.name) < ($0.elementType.byteCount, $1.name)
     }
-    var header: JSONObject = ["__metadata__": ["format": "pt"]]
+    var metadata: JSONObject = ["format": "pt"]
+    metadata[SafeTensorsChain.key] = chain.map { .string($0) }
+    var header: JSONObject = ["__metadata__": .object(metadata)]
     var end = 0
     for tensor in ordered {
       header[tensor.name] = [

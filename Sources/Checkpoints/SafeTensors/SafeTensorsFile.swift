@@ -12,6 +12,8 @@ struct SafeTensorsFile: ArraySource {
   let arrays: [ArrayDescription]
   /// What `__metadata__` says of the library, for reports.
   let writer: String
+  /// What `__metadata__` says of the connections of layers.
+  let chain: String?
 
   private let source: ByteSource
   private let ranges: [String: Range<Int>]
@@ -75,6 +77,7 @@ struct SafeTensorsFile: ArraySource {
     self.arrays = arrays
     self.ranges = ranges.mapValues { $0.lowerBound + start..<$0.upperBound + start }
     let framework = header["__metadata__"]?["format"]?.stringValue
+    chain = header["__metadata__"]?[SafeTensorsChain.key]?.stringValue
     writer = framework == "pt" ? "PyTorch" : framework ?? "safetensors"
   }
 

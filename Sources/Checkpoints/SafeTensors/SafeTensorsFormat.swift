@@ -33,9 +33,11 @@ public struct SafeTensorsFormat: CheckpointFormat {
     var (result, hash) = try source.sha256 { () throws(DiagnosticError) in
       let file = try SafeTensorsFile(source)
       var builder = ArrayModelBuilder(source: file, options: options)
-      return try builder.build(
+      var result = try builder.build(
         source: ModelSource(
           format: name, writer: file.writer, byteCount: source.count, sha256: ""))
+      if let chain = file.chain { result.model = SafeTensorsChain.connect(result.model, by: chain) }
+      return result
     }
     result.model.source.sha256 = hash
     if !result.model.layers.contains(where: { $0.isLSTM }) {

@@ -15,6 +15,8 @@ package struct StreamChain {
 
   /// In the order of computation.
   package let links: [Link]
+  /// The layers that the output needs, those that hold constants of operations among them.
+  package let layers: Set<Int>
   /// Whether the last LSTM gives the output of its last step only.
   package let readsLastStep: Bool
   /// Whether the input is tokens.
@@ -136,6 +138,11 @@ package struct StreamChain {
     }
     takesTokens = if case .embedding = links.last { true } else { false }
     self.readsLastStep = readsLastStep ?? false
+    // A small constant is written out in the graph; its layer then has just the name of the node.
+    let needed = search.nodes(for: [output.value]).map { graph.nodes[$0] }
+    let names = Set(needed.map(\.name))
+    layers = Set(needed.compactMap(\.layer))
+      .union(model.layers.indices.filter { names.contains(model.layers[$0].name) })
     self.links = links.reversed()
   }
 

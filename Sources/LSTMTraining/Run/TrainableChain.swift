@@ -62,6 +62,10 @@ struct TrainableChain {
       throw error
     }
     readsLastStep = chain.readsLastStep
+    for layer in chain.layers {
+      // A bias of its own, for example, which comes as a link.
+      if case .opaque = model.layers[layer].kind { rest.remove(layer) }
+    }
     for link in chain.links {
       switch link {
       case .embedding(let layer), .lstm(let layer), .dense(let layer):
