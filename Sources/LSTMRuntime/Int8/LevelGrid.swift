@@ -33,7 +33,12 @@ package struct LevelGrid: Equatable {
     let (second, third) = (max(low, otherLow), min(high, otherHigh))
     let steps = VectorKernels.best.gridSteps(min(second, third), max(second, third))
     scale = range / steps
-    func whole(_ share: Float) -> UInt32 { UInt32(min(max((share * steps).rounded(), 0), steps)) }
+    func whole(_ share: Float) -> UInt32 {
+      // The ends, without rounding.
+      if share == 0 { return 0 }
+      if share == 1 { return UInt32(steps) }
+      return UInt32(min(max((share * steps).rounded(), 0), steps))
+    }
     values =
       whole(shares[0]) | whole(shares[1]) << 8 | whole(shares[2]) << 16 | whole(shares[3]) << 24
   }

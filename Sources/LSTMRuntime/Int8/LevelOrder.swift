@@ -6,17 +6,22 @@ struct LevelOrder: Sendable {
 
   /// `nil` when all levels ascend, as those that lstmpack writes.
   init?(_ matrix: PackedMatrix) {
-    guard matrix.encoding is Codebook2Encoding,
-      stride(from: 0, to: matrix.parameters.count, by: 4).contains(where: { first in
-        (first..<first + 3).contains {
-          Self.rank(matrix.parameters[$0]) > Self.rank(matrix.parameters[$0 + 1])
-        }
-      })
-    else { return nil }
+    guard matrix.encoding is Codebook2Encoding, !Self.ascend(matrix.parameters) else { return nil }
     self.matrix = matrix
   }
 
+  /// Whether the levels of each group ascend.
+  private static func ascend(_ levels: [Float16]) -> Bool {
+    unsafe levels.withUnsafeBufferPointer { levels in
+      for index in 1..<max(1, levels.count) where index % 4 != 0 {
+        if unsafe rank(levels[index - 1]) > rank(levels[index]) { return false }
+      }
+      return true
+    }
+  }
+
   /// A whole number that is in the order of the numbers.
+  @inline(__always)
   private static func rank(_ value: Float16) -> Int {
     let bits = Int(value.bitPattern)
     return bits < 0x8000 ? bits : 0x8000 - bits
