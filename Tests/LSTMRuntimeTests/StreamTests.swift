@@ -206,6 +206,27 @@ import Testing
     }
   }
 
+  /// A bias of its own, before or after what it is added to.
+  @Test(arguments: [true, false])
+  func aConstantVectorIsAdded(comesFirst: Bool) throws {
+    var model = try Self.languageModel("float")
+    let before = try Self.results(StreamState(try StreamedModel(model)), Self.tokens)
+    var graph = try #require(model.graph)
+    graph.nodes.append(
+      GraphNode(
+        name: "bias", operation: GraphNode.constantOperation,
+        attributes: ["shape": .numbers([11]), "floats": .numbers((0..<11).map { Double($0) })],
+        inputs: [], outputs: ["v"]))
+    graph.nodes.append(
+      GraphNode(
+        name: "add", operation: "onnx.Add", inputs: comesFirst ? ["v", "y"] : ["y", "v"],
+        outputs: ["z"]))
+    graph.outputs = [GraphOutput(name: "z", value: "z")]
+    model.graph = graph
+    let after = try Self.results(StreamState(try StreamedModel(model)), Self.tokens)
+    #expect(zip(after, before).enumerated().allSatisfy { abs($1.0 - $1.1 - Float($0 % 11)) < 1e-5 })
+  }
+
   @Test func aStreamOfManyThreadsIsFreed() throws {
     let model = try StreamedModel(try Self.languageModel("binary", units: 300))
     weak var gone: StreamState?

@@ -78,10 +78,14 @@ package struct StreamChain {
         }
         if node.attributes["keepsLogits"] == nil { links.append(.activation(Activation(.softmax))) }
       case "onnx.Add":
-        guard let vector = try Self.constant(node.inputs.last ?? "", start) else {
-          throw broken("it does not add a constant vector")
-        }
+        // Exporters write the vector first or second.
+        guard node.inputs.count == 2,
+          let place = node.inputs.firstIndex(where: { search.isConstant($0) }),
+          let vector = try Self.constant(node.inputs[place], start)
+        else { throw broken("it does not add a constant vector") }
         links.append(.bias(vector))
+        value = node.inputs[1 - place]
+        continue
       case "keras.Dense", "onnx.Dense":
         guard let layer = node.layer, model.layers.indices.contains(layer),
           case .dense(let dense) = model.layers[layer].kind, dense.activation.isKnown
