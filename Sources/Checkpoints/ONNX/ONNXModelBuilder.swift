@@ -120,8 +120,8 @@ struct ONNXModelBuilder {
     if let warning = cell.warning { warnings.append(warning) }
     let path = cell.skeleton.place.path
     // Exporters name the nodes of a layer `lstm_1/add_1`, `lstm_1/mul_2`.
-    let end = path.lastIndex(of: "/")
-    append(end.map { String(path[..<$0]) } ?? path, "LSTM cell", .lstm(layer))
+    let prefix = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
+    append(prefix.isEmpty ? path : prefix, "LSTM cell", .lstm(layer))
     cellLayers.append((cell, layers.count - 1))
     places[layers.count - 1] = .cell(cell)
     return layers.count - 1

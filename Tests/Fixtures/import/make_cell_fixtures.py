@@ -300,12 +300,14 @@ def write_others():
 def write_torch():
     import torch
 
-    def export(name, module, arguments, names, cells, folding=True, opset=17):
+    def export(name, module, arguments, names, cells, folding=True, opset=17,
+               sizes=None):
         torch.manual_seed(1)
         data = io.BytesIO()
         inputs, outputs = names
         torch.onnx.export(module, arguments, data, input_names=inputs, output_names=outputs,
-                          opset_version=opset, do_constant_folding=folding, dynamo=False)
+                          opset_version=opset, do_constant_folding=folding, dynamo=False,
+                          dynamic_axes=sizes)
         model = onnx.load_model_from_string(data.getvalue())
         model.producer_version = ""
         save(name, model, {n: a.numpy() for n, a in zip(inputs, arguments)}, cells,
@@ -359,6 +361,36 @@ def write_torch():
     export("torch_unrolled", Unrolled(cell),
            (torch.randn(4, BATCH, INPUTS),) + arguments[1:], (["x", "h", "c"], ["h2", "c2"]),
            [canonical(cell)])
+    export("torch_no_state", cell, arguments[:1], (["x"], ["h2", "c2"]), [canonical(cell)])
+
+    class Chunks(torch.nn.Module):
+        """A cell as people write it; the exporter works bounds of Slices out of shapes."""
+
+        def __init__(self, inputs, peepholes):
+            super().__init__()
+            self.w = torch.nn.Linear(inputs, 4 * UNITS)
+            self.u = torch.nn.Linear(UNITS, 4 * UNITS, bias=False)
+            self.p = torch.nn.Parameter(torch.randn(3, UNITS)) if peepholes else None
+
+        def forward(self, x):
+            h = torch.zeros(x.shape[1], UNITS)
+            c = h + 0.5
+            for t in range(3):
+                i, f, g, o = (self.w(x[t]) + self.u(h)).chunk(4, 1)
+                if self.p is not None:
+                    i, f = i + self.p[0] * c, f + self.p[1] * c
+                c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+                if self.p is not None:
+                    o = o + self.p[2] * c
+                h = torch.sigmoid(o) * torch.tanh(c)
+            return h, c
+
+    # As many inputs as units: widths do not tell which of the two is the state.
+    for name, inputs, peepholes in (("chunks", UNITS, False), ("chunks_peepholes", INPUTS, True)):
+        module = Chunks(inputs, peepholes)
+        export("torch_" + name, module, (torch.randn(3, BATCH, inputs),), (["x"], ["h2", "c2"]),
+               [tuple(p.detach().numpy() for p in (module.w.weight, module.u.weight, module.w.bias))],
+               sizes={"x": {1: "batch"}})
     gru = torch.nn.GRUCell(INPUTS, UNITS)
     export("not_torch_gru", gru, arguments[:2], (["x", "h"], ["h2"]), [])
 

@@ -170,7 +170,8 @@ final class AffineReader {
 
   private func product(_ place: ONNXPlacedNode, isTransposed: Bool) throws -> AffineForm {
     let source = try input(0, of: place)
-    let matrixName = try input(1, of: place)
+    // Exporters that find equal tensors keep one, and name it again for each node that reads it.
+    let matrixName = try unwrapped(input(1, of: place))
     let key = "\(ObjectIdentifier(matrixName.scope).hashValue)/\(matrixName.name)/\(isTransposed)"
     let found: ONNXMatrixInput
     if let known = matrices[key] {
@@ -195,6 +196,18 @@ final class AffineReader {
         AffineForm.Term(
           sources: joined(source), matrix: found, outputs: 0..<found.outputs)
       ])
+  }
+
+  /// A value without the `Identity` nodes around it.
+  private func unwrapped(_ value: ONNXValueID) throws -> ONNXValueID {
+    var value = value
+    for _ in 0..<Self.depthLimit {
+      guard let place = places[value], place.node.isStandard, place.node.opType == "Identity" else {
+        break
+      }
+      value = try input(0, of: place)
+    }
+    return value
   }
 
   /// The values that a `Concat` along the last axis puts side by side.
@@ -264,12 +277,50 @@ final class AffineReader {
     throw NotAffine(reason: "a gate comes from a product of two values")
   }
 
+  /// Where a Slice begins or ends; PyTorch's `chunk` works it out of the shape of what it cuts.
+  private func bounds(
+    _ attribute: String, _ index: Int, of place: ONNXPlacedNode, _ call: ONNXCall, depth: Int
+  ) throws -> [Int]? {
+    do { return try call.integers(attribute: attribute, orInput: index) } catch let error
+      as ONNXEvaluator.NotConstant
+    {
+      let value = try input(index, of: place)
+      let shapes = try shapes(behind: value, depth: depth)
+      guard !shapes.isEmpty else { throw error }
+      return try ONNXEvaluator(byteCount: 0, bindings: shapes)
+        .value(value.name, in: value.scope).integers
+    }
+  }
+
+  /// The shapes of gates from which a value is worked out; of the number of rows, which nobody knows
+  /// here, the proof of the cell sees whether it matters.
+  private func shapes(
+    behind value: ONNXValueID, depth: Int
+  ) throws -> [ONNXValueID: ONNXConstant] {
+    var shapes: [ONNXValueID: ONNXConstant] = [:]
+    var seen: Set<ONNXValueID> = [value]
+    var open = [value]
+    while let next = open.popLast(), seen.count < Self.depthLimit {
+      guard let place = places[next] else { continue }
+      if place.node.isStandard, place.node.opType == "Shape" {
+        let width = try form(of: input(0, of: place), depth: depth).width
+        shapes[next] = ONNXConstant(
+          dims: [2], elements: .integers([Int64(CellProof.rows), Int64(width)]))
+        continue
+      }
+      for name in place.node.inputs {
+        if let id = place.scope.identity(of: name), seen.insert(id).inserted { open.append(id) }
+      }
+    }
+    return shapes
+  }
+
   private func slice(
     _ place: ONNXPlacedNode, _ call: ONNXCall, depth: Int
   ) throws -> AffineForm {
     let whole = try form(of: input(0, of: place), depth: depth)
-    guard let starts = try call.integers(attribute: "starts", orInput: 1),
-      let ends = try call.integers(attribute: "ends", orInput: 2), starts.count == 1,
+    guard let starts = try bounds("starts", 1, of: place, call, depth: depth),
+      let ends = try bounds("ends", 2, of: place, call, depth: depth), starts.count == 1,
       ends.count == 1
     else { throw NotAffine(reason: "a gate comes from a Slice along several axes") }
     let axes = try call.integers(attribute: "axes", orInput: 3)

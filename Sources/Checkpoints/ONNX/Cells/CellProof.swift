@@ -16,7 +16,7 @@ struct CellProof {
   /// Both sides are accumulated in double precision and rounded to float32 on the way.
   private static let tolerance = 1e-5
   /// So many sequences are tried at once.
-  private static let rows = 2
+  static let rows = 2
   /// The most multiplications of all proofs together: a file with many cells must end, too.
   private static let budget = 1 << 32
 
@@ -55,19 +55,25 @@ struct CellProof {
     func numbers(_ size: Int, scale: Float) -> [Float] {
       (0..<Self.rows * size).map { _ in Float.random(in: -scale...scale, using: &random) }
     }
-    let x = numbers(weights.inputSize, scale: scale)
-    let h = numbers(weights.hiddenSize, scale: scale)
-    let c = numbers(weights.hiddenSize, scale: 1)
+    // Of one value go in the same numbers: without a state, h and c of the first step are one zero.
+    var inputs: [ONNXValueID: (width: Int, numbers: [Float])] = [:]
+    for (value, width, scale) in [
+      (bound.input, weights.inputSize, scale), (bound.output, weights.hiddenSize, scale),
+      (bound.cell, weights.hiddenSize, 1),
+    ] {
+      guard inputs[value]?.width ?? width == width else { return .differs }
+      if inputs[value] == nil { inputs[value] = (width, numbers(width, scale: scale)) }
+    }
+    let (x, h, c) = (
+      inputs[bound.input]?.numbers ?? [], inputs[bound.output]?.numbers ?? [],
+      inputs[bound.cell]?.numbers ?? []
+    )
     let expected = Self.step(layer, weights, x: x, h: h, c: c)
     // Rows first; some graphs carry an axis of one element in front.
     for leading in [[Self.rows], [1, Self.rows], [Self.rows, 1]] {
-      let bindings: [ONNXValueID: ONNXConstant] = [
-        bound.input: ONNXConstant(
-          dims: leading + [weights.inputSize], elements: .floats(x)),
-        bound.output: ONNXConstant(
-          dims: leading + [weights.hiddenSize], elements: .floats(h)),
-        bound.cell: ONNXConstant(dims: leading + [weights.hiddenSize], elements: .floats(c)),
-      ]
+      let bindings = inputs.mapValues {
+        ONNXConstant(dims: leading + [$0.width], elements: .floats($0.numbers))
+      }
       let evaluator = ONNXEvaluator(byteCount: 64 * byteCount, bindings: bindings)
       guard
         let newCell = try Self.floats(bound.newCell, evaluator),

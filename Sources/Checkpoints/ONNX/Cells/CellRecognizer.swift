@@ -165,6 +165,8 @@ final class CellRecognizer {
     if (stateOf[a] != nil) != (stateOf[b] != nil) {
       return stateOf[a] != nil ? (a, b, nil) : (b, a, nil)
     }
+    // A state begins with zeros; an input is no constant.
+    if isFilled(a) != isFilled(b) { return isFilled(a) ? (b, a, nil) : (a, b, nil) }
     // State and cell come from one place.
     let wanted = roots.roots(of: skeleton.cell)
     let (isA, isB) = (roots.roots(of: a) == wanted, roots.roots(of: b) == wanted)
@@ -174,6 +176,20 @@ final class CellRecognizer {
       "\(skeleton.place.path): the graph does not tell which of '\(a.name)' and '\(b.name)' is the "
         + "input of the LSTM and which its state; took the first as the input"
     )
+  }
+
+  /// Whether a value is one number throughout, whatever its shape.
+  private func isFilled(_ value: ONNXValueID) -> Bool {
+    guard let place = skeletons.places[value] else { return false }
+    switch place.node.isStandard ? place.node.opType : "" {
+    case "ConstantOfShape": return true
+    case "Expand":
+      guard let number = place.node.input(0).flatMap({ place.scope.identity(of: $0) }) else {
+        return false
+      }
+      return roots.roots(of: number).isEmpty
+    default: return false
+    }
   }
 
   /// Whether a value is known to be the output of the step before.

@@ -188,7 +188,11 @@ struct CellSkeletons {
   private func output(
     of newCell: ONNXValueID
   ) -> (CellSkeleton.GateInput, Activation, ONNXValueID)? {
-    for reader in readers[newCell] ?? [] {
+    // Without an activation, the forget gate of the step after looks the same: such readers last.
+    let readers = readers[newCell] ?? []
+    let inOrder =
+      readers.filter { Self.activation($0) != nil } + readers.filter { Self.activation($0) == nil }
+    for reader in inOrder {
       let activation: Activation
       let activated: ONNXValueID
       if let function = Self.activation(reader) {
@@ -198,7 +202,7 @@ struct CellSkeletons {
       } else {
         (activation, activated) = (.linear, newCell)
       }
-      for product in readers[activated] ?? [] where product.node.opType == "Mul" {
+      for product in self.readers[activated] ?? [] where product.node.opType == "Mul" {
         guard let (a, b) = pair(product), a != b,
           let output = gate(a == activated ? b : a),
           let result = product.node.outputs.first.flatMap({ product.scope.identity(of: $0) })
