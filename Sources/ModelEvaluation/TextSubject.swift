@@ -14,6 +14,7 @@ struct TextSubject {
       model, outputs: evaluator.outputs, carriesState: true, addingDecoderInput: cache != nil,
       kernels: evaluator.kernels)
     axes = try TextAxes(subject.prepared)
+    try subject.prepared.checkStepByStep(axes.input)
     self.cache = cache
   }
 

@@ -88,4 +88,76 @@ import Testing
       .evaluate(EvaluationData(content: .sequences(["x": x])))
     #expect(report.items == sequences * 5)
   }
+
+  /// A bare LSTM node: neither `[steps, directions, sequences, units]` nor states look like
+  /// sequences, and a model with fixed sizes can be tried as well.
+  @Test(arguments: [
+    "lstm_forward", "lstm_bidirectional", "lstm_lengths_input", "graph_stacked_states",
+  ])
+  func timeComesFirstInONNX(name: String) throws {
+    let prepared = try PreparedModel(try model(name))
+    let x = try #require(prepared.inputs.first { $0.name == "X" })
+    let (steps, count) = (try #require(x.shape[0]), try #require(x.shape[1]))
+    let data = EvaluationData(
+      content: .sequences(["X": numbers([count, steps, try #require(x.shape[2])])]))
+    #expect(try DataBatches(data, for: prepared).isTimeMajor)
+    let turned = EvaluationData(
+      content: .sequences(["X": numbers([steps, count, try #require(x.shape[2])])]))
+    #expect {
+      try DataBatches(turned, for: prepared)
+    } throws: {
+      ($0 as? DiagnosticError)?.hint?.contains("data have the sequences first") == true
+    }
+  }
+
+  /// States that reach their LSTMs through other nodes may be left out, or are given in the model's
+  /// own shape.
+  @Test func statesBehindOtherNodesAreStates() throws {
+    let model = try model("graph_stacked_states")
+    let prepared = try PreparedModel(model)
+    #expect(prepared.stateInputs == ["h0", "c0"])
+    let arrays = try ArrayFile.read(
+      ByteSource(path: fixture("runtime/graph_stacked_states.npz").path))
+    var given: [String: Tensor] = [:]
+    for name in ["X", "h0", "c0"] { given[name] = try #require(arrays["in.\(name)"]) }
+    let wanted = try #require(arrays["out.output"])
+    given["X"] = try given["X"]?.transposed([1, 0, 2])
+    let file = try ArrayFile.bytes(of: given.map { ($0.key, $0.value) }, ending: "npz")
+    let data = try DataReader().read(ByteSource(name: "x.npz", bytes: file), for: model)
+    let batches = try DataBatches(data, for: prepared)
+    #expect(data.count == 2)
+    try batches.forEach { inputs, _ in
+      var session = RunSession()
+      let found = try prepared.run(inputs, session: &session)[0]
+      let (a, b) = (found.floats ?? [], wanted.floats ?? [])
+      #expect(found.dims == wanted.dims)
+      #expect(zip(a, b).allSatisfy { abs($0 - $1) < 1e-5 })
+    }
+    var session = RunSession()
+    let without = try prepared.run(
+      ["X": try #require(arrays["in.X"])], session: &session)[0]
+    #expect(without.dims == wanted.dims)
+    #expect(without != wanted)
+  }
+
+  @Test(arguments: [
+    ("convolutions_k2_h5.h5", true), ("backwards_last_k2_h5.h5", true),
+    ("graph_language_model.onnx", false), ("graph_layer_normalization.onnx", false),
+  ])
+  func whatLooksAlongTimeIsNotGivenStepByStep(name: String, looks: Bool) throws {
+    var model = try CheckpointFormats.importModel(
+      from: try ByteSource(path: fixture("runtime/\(name)").path)
+    ).model
+    // A model that takes any number of steps.
+    model.graph?.inputs[0].shape[1] = nil
+    let prepared = try PreparedModel(model)
+    let input = try #require(prepared.inputs.first)
+    do throws(DiagnosticError) {
+      try prepared.checkStepByStep(input)
+      #expect(!looks)
+    } catch {
+      #expect(looks)
+      #expect(error.code == .notRunnable)
+    }
+  }
 }

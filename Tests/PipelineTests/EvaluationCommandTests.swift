@@ -310,8 +310,10 @@ import Testing
       var arguments = ["run", fixture("runtime/lstm_weights_input.onnx").path, "--out", "y.npz"]
       for (key, tensor) in arrays where key.hasPrefix("in.") {
         let name = String(key.dropFirst(3))
+        // Data have the sequences first, this model the steps.
+        let array = name == "X" ? try tensor.transposed([1, 0, 2]) : tensor
         try Data(
-          try ArrayFile.bytes(of: [(name: "x", tensor: tensor)], ending: "npy")
+          try ArrayFile.bytes(of: [(name: "x", tensor: array)], ending: "npy")
         ).write(to: folder.appending(path: "\(name).npy"))
         arguments += name == "X" ? ["--data", "X.npy"] : ["--bind", "\(name)=\(name).npy"]
       }

@@ -25,6 +25,7 @@ struct StreamRun {
         "--stream needs a model that takes single steps, this one takes \(fixed) at once",
         hint: "stream one LSTM layer with --layer")
     }
+    try prepared.checkStepByStep(input)
     var session = RunSession(carriesState: true)
     var number = 0
     while let line = readLine() {

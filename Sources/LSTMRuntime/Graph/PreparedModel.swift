@@ -11,6 +11,8 @@ public struct PreparedModel: Sendable {
     let outputs: [Int?]
     /// Whether the first two axes are folded into one meanwhile (Keras `TimeDistributed`).
     let foldsTime: Bool
+    /// Whether it only makes initial states, and is left out with the inputs that it makes them of.
+    let isOfState: Bool
     /// Whether neither this nor what it reads depends on the weights that compression changes.
     let isPrefix: Bool
   }
@@ -90,8 +92,8 @@ public struct PreparedModel: Sendable {
     var slots: [String: Int] = [:]
     for input in graph.inputs where slots[input.name] == nil { slots[input.name] = slots.count }
     var steps: [Step] = []
-    var initialStateReads: Set<String> = []
-    var otherReads: Set<String> = []
+    let states = graph.stateValues(nodes: needed, outputs: wanted.map(\.value))
+    var read = Set(wanted.map(\.value))
     let preparedLayers = PreparedLayers(options)
     var prefix = Set(slots.values)
     for index in needed {
@@ -104,12 +106,8 @@ public struct PreparedModel: Sendable {
           model: model, node: node, index: index, prepared: preparedLayers)
         let operation = try prepare(context)
         var inputs: [Int?] = []
-        for (position, name) in node.inputs.enumerated() {
-          if node.operation.hasSuffix(".LSTM"), position > 0 {
-            initialStateReads.insert(name)
-          } else {
-            otherReads.insert(name)
-          }
+        for name in node.inputs {
+          read.insert(name)
           if name.isEmpty {
             inputs.append(nil)
           } else if let slot = slots[name] {
@@ -130,13 +128,12 @@ public struct PreparedModel: Sendable {
         steps.append(
           Step(
             name: node.name, operation: operation, inputs: inputs, outputs: outputs,
-            foldsTime: try context.flag("timeDistributed"), isPrefix: isPrefix))
+            foldsTime: try context.flag("timeDistributed"), isOfState: states.nodes.contains(index),
+            isPrefix: isPrefix))
       } catch { throw DiagnosticError.of(error).atObject(node.name) }
     }
-    let read = initialStateReads.union(otherReads).union(wanted.map(\.value))
     inputs = graph.inputs.filter { read.contains($0.name) }
-    stateInputs = Set(graph.inputs.map(\.name)).intersection(initialStateReads)
-      .subtracting(otherReads)
+    stateInputs = states.inputs
     inputSlots = inputs.compactMap { slots[$0.name] }
     var outputSlots: [Int] = []
     for output in wanted {
@@ -202,6 +199,9 @@ public struct PreparedModel: Sendable {
       live += value.tensor.count
     }
     for (index, step) in steps.enumerated() where !(step.isPrefix && known != nil) {
+      if step.isOfState, step.inputs.contains(where: { $0.map { values[$0] == nil } ?? false }) {
+        continue
+      }
       do {
         var call = OperationCall(
           inputs: step.inputs.map { $0.flatMap { values[$0] } }, threads: threads,

@@ -12,7 +12,8 @@ public struct DataBatches: Sendable {
   private let model: PreparedModel
   private let text: TextAxes?
   private let inputs: [String: Tensor]
-  private let readsBackwards: Bool
+  /// Whether a text goes through the model whole: in pieces it would give something else.
+  private let looksAlongTime: Bool
   /// Whether the model has time before the sequences.
   public let isTimeMajor: Bool
   /// Whether the model has no axis of sequences: each goes through it by itself, `[steps, features]`.
@@ -29,20 +30,21 @@ public struct DataBatches: Sendable {
   public init(_ data: EvaluationData, for model: PreparedModel) throws(DiagnosticError) {
     self.data = data
     self.model = model
-    readsBackwards = model.readsBackwards
     fixedCount = model.inputs.first { !model.stateInputs.contains($0.name) }.flatMap { input in
-      input.shape.count < 2 || model.isTimeMajor(input) ? nil : input.shape[0]
+      input.shape.count < 2 ? nil : input.shape[model.isTimeMajor(input) ? 1 : 0]
     }
     do {
       switch data.content {
       case .text:
         let axes = try TextAxes(model)
         text = axes
+        looksAlongTime = model.looksAlongTime(axes.input)
         inputs = [:]
         isTimeMajor = axes.isTimeMajor
         isOneSequence = false
       case .sequences(let given):
         text = nil
+        looksAlongTime = false
         let inputs = try Self.named(given, model)
         let asked = model.inputs.first { !model.stateInputs.contains($0.name) }
         isOneSequence = asked.map { model.isOneSequence($0) } ?? false
@@ -54,6 +56,14 @@ public struct DataBatches: Sendable {
               + "of one sequence at a time",
             hint: "give one sequence a first axis of 1, or a table (CSV) with a step a line")
         }
+        if isTimeMajor, let asked, let steps = asked.shape.first ?? nil,
+          let array = inputs[asked.name], array.dims.count < 2 || array.dims[1] != steps
+        {
+          throw DiagnosticError(
+            .badEvaluationData, object: asked.name,
+            "expected \(steps) steps in the second axis, found the shape \(array.dims)",
+            hint: "the model has time first, \(asked.shapeText); data have the sequences first")
+        }
         self.inputs = inputs
       }
     } catch { throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)") }
@@ -61,8 +71,8 @@ public struct DataBatches: Sendable {
 
   /// Whether the state is carried from batch to batch.
   ///
-  /// A text is one sequence for each stream; a model that reads backwards gets it in one batch.
-  public var carriesState: Bool { text != nil && !readsBackwards }
+  /// A text is one sequence for each stream; a model that looks along time gets it in one batch.
+  public var carriesState: Bool { text != nil && !looksAlongTime }
 
   /// The inputs of the first sequences and steps: at most so many of each.
   ///
@@ -89,7 +99,7 @@ public struct DataBatches: Sendable {
     case .text(let tokens, let streams):
       guard let text else { return }
       let length = tokens.count / streams
-      let steps = readsBackwards ? length : max(1, Self.stepsPerBatch / streams)
+      let steps = looksAlongTime ? length : max(1, Self.stepsPerBatch / streams)
       for start in stride(from: 0, to: length, by: steps) {
         let count = min(steps, length - start)
         try body(
@@ -115,13 +125,22 @@ public struct DataBatches: Sendable {
   }
 
   private func part(_ range: Range<Int>) throws -> [String: Tensor] {
-    try inputs.mapValues {
-      let part = try $0.sliced(
+    var parts: [String: Tensor] = [:]
+    for (name, values) in inputs {
+      let part = try values.sliced(
         starts: [range.lowerBound], ends: [range.upperBound], axes: [0], steps: nil)
-      if isOneSequence { return try part.squeezed([0]) }
-      guard isTimeMajor, part.dims.count >= 2 else { return part }
-      return try part.transposed([1, 0] + Array(2..<part.dims.count))
+      let isTurned =
+        model.stateInputs.contains(name)
+        ? model.inputs.contains { $0.name == name && $0.stateAxis == 1 } : isTimeMajor
+      if isOneSequence, !model.stateInputs.contains(name) {
+        parts[name] = try part.squeezed([0])
+      } else {
+        parts[name] =
+          isTurned && part.dims.count >= 2
+          ? try part.transposed([1, 0] + Array(2..<part.dims.count)) : part
+      }
     }
+    return parts
   }
 
   /// The given arrays under the names of the model's inputs; one array fits one input whatever its

@@ -2,6 +2,7 @@ internal import DataFiles
 public import Diagnostics
 public import FileSupport
 public import LSTMCore
+internal import LSTMRuntime
 
 /// Reads the files of an evaluation.
 public struct DataReader: Sendable {
@@ -27,7 +28,8 @@ public struct DataReader: Sendable {
   ///   - source: `.npy`, `.npz`, text, or a table with a step a line.
   ///   - labels: `.npy`, or a table with a column.
   ///   - model: The model, whose input says how long a window is.
-  /// - Returns: The data, checked.
+  /// - Returns: The data, checked; initial states, which a file has in the shape of the model's input,
+  ///   with their sequences first.
   /// - Throws: ``DiagnosticError`` with the file named.
   public func read(
     _ source: ByteSource, labels: ByteSource? = nil, for model: Model
@@ -60,7 +62,8 @@ public struct DataReader: Sendable {
           inputs[name] = Tensor(array)
         }
       }
-      return EvaluationData(content: .sequences(inputs), labels: labels)
+      return EvaluationData(
+        content: .sequences(try Self.inputs(of: model, inputs)), labels: labels)
     case nil:
       if let vocabulary {
         return EvaluationData(
@@ -68,6 +71,29 @@ public struct DataReader: Sendable {
       }
       return EvaluationData(content: .sequences(["x": try windows(source, model)]))
     }
+  }
+
+  /// The arrays for a model's inputs, the sequences of initial states moved to the first axis, where
+  /// all other inputs have them.
+  private static func inputs(
+    of model: Model, _ given: [String: Tensor]
+  ) throws(DiagnosticError) -> [String: Tensor] {
+    guard let graph = model.graph else { return given }
+    // Other arrays may stand beside the inputs.
+    let named = given.filter { item in graph.inputs.contains { $0.name == item.key } }
+    let states = graph.stateValues(outputs: graph.outputs.map(\.value)).inputs
+    var turned = named.isEmpty ? given : named
+    for input in graph.inputs where states.contains(input.name) && input.stateAxis == 1 {
+      guard let tensor = named[input.name] else { continue }
+      guard tensor.dims.count == input.shape.count else {
+        throw DiagnosticError(
+          .badEvaluationData, object: input.name,
+          "has the shape \(tensor.dims), expected \(input.shapeText)",
+          hint: "initial states are given in the shape of the model's input")
+      }
+      turned[input.name] = try tensor.transposed([1, 0] + Array(2..<tensor.dims.count))
+    }
+    return turned
   }
 
   /// The windows of a table, `[windows, steps, columns]`.

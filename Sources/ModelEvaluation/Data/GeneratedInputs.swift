@@ -81,7 +81,8 @@ private struct TextWriter {
   /// `nil` for a model that does not read tokens one by one.
   init?(_ model: Model, _ prepared: PreparedModel, seed: UInt64, threads: Int) {
     guard let axes = try? TextAxes(prepared), axes.input.isInteger || axes.input.shape.count == 2,
-      let size = model.vocabularySize(of: axes.input.name), size > 1, !prepared.readsBackwards
+      let size = model.vocabularySize(of: axes.input.name), size > 1,
+      !prepared.looksAlongTime(axes.input)
     else { return nil }
     self.prepared = prepared
     input = axes.input

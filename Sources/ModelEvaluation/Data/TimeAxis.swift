@@ -1,48 +1,76 @@
+internal import Diagnostics
 internal import LSTMCore
 internal import LSTMRuntime
 
 extension PreparedModel {
-  /// Whether time is the first axis of an input, found out by trying: a change of one step of one
-  /// sequence changes other steps, but no other sequence.
+  /// The most elements of an input on which axes are tried.
+  private static let trialLimit = 1 << 14
+
+  /// Whether time is the first axis of an input, found out by trying.
   ///
-  /// Models that cannot be tried, because their sizes are fixed, have sequences first, as all Keras
-  /// models do.
+  /// Models that cannot be tried have time first when only the second of their sizes is open, and
+  /// sequences first, as all Keras models do, when not.
   func isTimeMajor(_ input: GraphInput) -> Bool {
-    guard input.shape.count >= 2 || input.shape.isEmpty else { return false }
-    // A first axis of size 1 that is followed by an open one is the axis of sequences.
-    let known = inputs.filter { !stateInputs.contains($0.name) }
-    guard known.count == 1, known[0].name == input.name else { return false }
-    let features = input.shape.dropFirst(2).map { $0 ?? 1 }
-    let open = input.shape.prefix(2).map { $0 == nil }
-    if !input.shape.isEmpty, open != [true, true] {
-      // [any, 50, 25] has sequences first; [50, any, 25] has time first.
-      return open == [false, true] && input.shape[0] != 1
+    guard input.shape.count >= 2 || input.shape.isEmpty, !stateInputs.contains(input.name) else {
+      return false
     }
-    func outputs(changing changed: Bool) -> Tensor? {
-      let dims = [3, 2] + features
-      let count = dims.reduce(1, *)
-      let tensor =
-        input.isInteger
-        ? Tensor(
-          dims: dims,
-          elements: .integers((0..<count).map { $0 == 0 && changed ? 1 : 0 }))
-        : Tensor(
-          dims,
-          (0..<count).map { changed && $0 < count / 6 ? 1 : Float($0 % 3) * 0.1 })
+    let sizes = input.shape.prefix(2)
+    for isTimeMajor in [true, false] {
+      let tried = timeAxis(
+        input, [(sizes.first ?? nil) ?? 3, (sizes.last ?? nil) ?? 2], isTimeMajor: isTimeMajor)
+      if tried == (isTimeMajor ? 0 : 1) { return isTimeMajor }
+    }
+    // [any, 50, 25] has sequences first; [50, any, 25] has time first.
+    return sizes.first ?? nil != nil && sizes.last ?? nil == nil && sizes.first != 1
+  }
+
+  /// The axis of time: what two steps of one sequence change overlaps, what two sequences change does
+  /// not.
+  ///
+  /// - Parameters:
+  ///   - input: The input that is changed.
+  ///   - dims: Its first two sizes.
+  ///   - isTimeMajor: What other inputs are made for.
+  /// - Returns: 0 or 1; `nil` when trying does not tell.
+  private func timeAxis(_ input: GraphInput, _ dims: [Int], isTimeMajor: Bool) -> Int? {
+    guard
+      let features = try? checkedProduct(
+        input.shape.dropFirst(2).map { $0 ?? 1 }, limit: Self.trialLimit, of: "a trial"),
+      let count = try? checkedProduct(dims + [features], limit: Self.trialLimit, of: "a trial")
+    else { return nil }
+    let (steps, sequences) = isTimeMajor ? (dims[0], dims[1]) : (dims[1], dims[0])
+    var others: [String: Tensor] = [:]
+    for other in inputs where other.name != input.name && !stateInputs.contains(other.name) {
+      others[other.name] = other.trial(steps: steps, sequences: sequences, isTimeMajor)
+    }
+    func outputs(changing place: [Int]?) -> [Float]? {
+      let changed = place.map { ($0[0] * dims[1] + $0[1]) * features } ?? count
+      let isChanged = { (index: Int) in index >= changed && index < changed + features }
+      var given = others
+      let shape = dims + input.shape.dropFirst(2).map { $0 ?? 1 } + (input.shape.isEmpty ? [1] : [])
+      given[input.name] = Tensor(
+        dims: input.isInteger && input.shape.isEmpty ? dims : shape,
+        elements: input.isInteger
+          ? .integers((0..<count).map { isChanged($0) ? 1 : 0 })
+          : .floats((0..<count).map { isChanged($0) ? 1 : Float($0 % 3) * 0.1 }))
       var session = RunSession()
-      return try? run([input.name: tensor], session: &session).first
+      return try? run(given, session: &session).flatMap { $0.floats ?? [] }
     }
-    guard let before = outputs(changing: false), let after = outputs(changing: true),
-      before.dims == after.dims, let a = before.floats, let b = after.floats,
-      !before.dims.isEmpty
-    else { return false }
-    if before.dims.count >= 2, before.dims[0] == 3, before.dims[1] == 2 {
-      // [1, 0] is a later step when time comes first, another sequence when it does not.
-      let size = a.count / 6
-      return a[2 * size..<3 * size] != b[2 * size..<3 * size]
+    guard let before = outputs(changing: nil), let first = outputs(changing: [0, 0]) else {
+      return nil
     }
-    // Only the last step comes out: one row for each sequence.
-    return before.dims[0] == 2
+    /// Whether a place changes some of what the first place changes.
+    func overlaps(_ place: [Int]) -> Bool {
+      guard let after = outputs(changing: place), after.count == before.count,
+        first.count == before.count
+      else { return false }
+      return before.indices.contains { before[$0] != first[$0] && before[$0] != after[$0] }
+    }
+    switch (dims[0] > 1 && overlaps([1, 0]), dims[1] > 1 && overlaps([0, 1])) {
+    case (true, false): return 0
+    case (false, true): return 1
+    default: return nil
+    }
   }
 
   /// Whether an input `[any, features]` holds the steps of one sequence, without an axis of sequences,
@@ -67,5 +95,26 @@ extension PreparedModel {
       return false
     }
     return before != after
+  }
+}
+
+extension GraphInput {
+  /// A value that fits, for trying what another input does; lengths are whole.
+  fileprivate func trial(steps: Int, sequences: Int, _ isTimeMajor: Bool) -> Tensor? {
+    let open =
+      shape.count < 2 ? [sequences] : isTimeMajor ? [steps, sequences] : [sequences, steps]
+    let dims = shape.enumerated().map { $1 ?? (open.indices.contains($0) ? open[$0] : 1) }
+    guard let count = try? checkedProduct(dims, limit: 1 << 14, of: "a trial") else { return nil }
+    guard isInteger else { return Tensor(dims, [Float](repeating: 0.1, count: count)) }
+    return Tensor(
+      dims: dims,
+      elements: .integers([Int64](repeating: shape.count < 2 ? Int64(steps) : 0, count: count)))
+  }
+
+  /// The axis of sequences of an input that begins the state of LSTMs; ONNX has that of the
+  /// directions first.
+  var stateAxis: Int {
+    guard shape.count >= 3 else { return 0 }
+    return shape[0] == nil && shape[1] != nil ? 0 : 1
   }
 }
