@@ -94,6 +94,11 @@ def write_storage(w):
     w.save("external.onnx", made, [lstm("lstm", ds)], check=False,
            about="weights in external.onnx.data; the first without an offset, the last without a "
                  "length")
+    made = model(graph(
+        [helper.make_node("Constant", [], [t.name], value=t) for t in tensors] + [lstm_node()],
+        [], X, Y))
+    w.save("external-constants.onnx", made, [lstm("lstm", ds)], check=False,
+           about="weights as Constant nodes with their data in external.onnx.data")
 
 
 def write_attributes(w):

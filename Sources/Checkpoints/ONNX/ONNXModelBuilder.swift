@@ -30,7 +30,10 @@ struct ONNXModelBuilder {
     scope = ONNXScope(
       model.graph, in: nil, opset: model.opsets[""] ?? 1, bound: boundInputs)
     self.source = source
-    externalByteCount = model.graph.initializers.filter(\.isExternal).reduce(0) {
+    let constants = model.graph.nodes.flatMap { node in
+      node.attributes.values.compactMap { if case .tensor(let tensor) = $0 { tensor } else { nil } }
+    }
+    externalByteCount = (model.graph.initializers + constants).filter(\.isExternal).reduce(0) {
       // Shapes are not checked against the file before they are read: no more than fits an Int.
       let bytes = $1.elementCount * ($1.elementType?.byteCount ?? 0)
       return min($0, 1 << 40) + min(bytes, 1 << 40)

@@ -12,7 +12,7 @@ extension ModelGraph {
   /// Finds what only begins the states of LSTMs, directly or through other nodes.
   ///
   /// - Parameters:
-  ///   - nodes: The nodes that are run, in order; all when `nil`.
+  ///   - needed: The nodes that are run, in order; all when `nil`.
   ///   - outputs: The values that are wanted.
   /// - Returns: Inputs and nodes.
   package func stateValues(nodes needed: [Int]? = nil, outputs: [String]) -> StateValues {

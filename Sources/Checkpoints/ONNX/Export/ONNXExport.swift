@@ -213,17 +213,30 @@ private struct ONNXExportRun {
   private mutating func internalizeExternalData() throws(DiagnosticError) {
     for (start, graph) in editor.graphs {
       for tensor in graph.initializers where tensor.isExternal {
-        guard let type = tensor.elementType else {
-          throw DiagnosticError(
-            .notExportable, object: tensor.name,
-            "is in another file, and of a type that lstmpack does not read")
+        editor.replace(try Self.inFile(tensor), in: start)
+      }
+      for (position, node) in graph.nodes.enumerated() {
+        for (name, attribute) in node.attributes {
+          guard case .tensor(let tensor) = attribute, tensor.isExternal else { continue }
+          let own = try Self.inFile(tensor)
+          editor.change(node: position, in: start) { change in
+            change.removedAttributes.insert(name)
+            change.newAttributes.append((name, .tensor(own)))
+          }
         }
-        editor.replace(
-          ONNXNewTensor(
-            name: tensor.name, dims: tensor.dims, dataType: type.rawValue,
-            bytes: try tensor.littleEndianBytes()), in: start)
       }
     }
+  }
+
+  private static func inFile(_ tensor: ONNXTensor) throws(DiagnosticError) -> ONNXNewTensor {
+    guard let type = tensor.elementType else {
+      throw DiagnosticError(
+        .notExportable, object: tensor.name,
+        "is in another file, and of a type that lstmpack does not read")
+    }
+    return ONNXNewTensor(
+      name: tensor.name, dims: tensor.dims, dataType: type.rawValue,
+      bytes: try tensor.littleEndianBytes())
   }
 }
 
