@@ -37,15 +37,18 @@ struct CSVReader {
           .limitExceeded, object: "line \(scanner.line)",
           "has more than \(DataFileLimit.elements) numbers up to here")
       }
-      for index in 0..<columns { elements.append(try number(at: index)) }
+      for index in 0..<columns {
+        elements.append(try number(at: index, isFirst: header == nil && scanner.line == firstLine))
+      }
     } while try scanner.next()
     return CSVTable(header: header, columns: columns, elements: elements)
   }
 
+  /// Whether there are names and no numbers: a row with one damaged number is no header.
   private func isHeader() -> Bool {
-    scanner.cells.contains { cell in
-      !cell.range.isEmpty && parseFloat(scanner.bytes, in: cell.range) == nil
-    }
+    let filled = scanner.cells.filter { !$0.range.isEmpty }
+    return !filled.isEmpty
+      && filled.allSatisfy { parseFloat(scanner.bytes, in: $0.range) == nil }
   }
 
   private func names() throws(DiagnosticError) -> [String] {
@@ -59,7 +62,7 @@ struct CSVReader {
     return names
   }
 
-  private func number(at index: Int) throws(DiagnosticError) -> Float {
+  private func number(at index: Int, isFirst: Bool) throws(DiagnosticError) -> Float {
     let cell = scanner.cells[index]
     guard let value = parseFloat(scanner.bytes, in: cell.range) else {
       let text = scanner.text(of: cell)
@@ -70,7 +73,10 @@ struct CSVReader {
       }
       throw failure(
         "expected a number, found \(quoted(text))", column: index + 1,
-        hint: text.contains(UInt8(ascii: ",")) ? "write decimals with a point" : nil)
+        hint: text.contains(UInt8(ascii: ","))
+          ? "write decimals with a point"
+          : isFirst && scanner.cells.count > 1
+            ? "where the first line is a header, no name is a number" : nil)
     }
     guard value.isFinite else {
       let text = scanner.text(of: cell)

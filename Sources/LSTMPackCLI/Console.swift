@@ -6,7 +6,31 @@ import Synchronization
 enum Console {
   /// Writes a line of result.
   static func printResult(_ text: String) throws(DiagnosticError) {
-    try write(Array((text + "\n").utf8))
+    try write(Array((visible(text) + "\n").utf8))
+  }
+
+  /// Text with control characters written out: names come from files, and may hold what moves the
+  /// cursor of a terminal or changes its title.
+  static func visible(_ text: String) -> String {
+    func isControl(_ scalar: Unicode.Scalar) -> Bool {
+      (scalar.value < 0x20 && scalar != "\n" && scalar != "\t") || 0x7F..<0xA0 ~= scalar.value
+    }
+    // Bytes are looked at first: tables of numbers are long.
+    guard
+      text.utf8.contains(where: { ($0 < 0x20 && $0 != 0x0A && $0 != 0x09) || $0 >= 0x7F }),
+      text.unicodeScalars.contains(where: isControl)
+    else { return text }
+    var shown = ""
+    for scalar in text.unicodeScalars {
+      if isControl(scalar) {
+        // As JSON has it, so that JSON stays JSON.
+        let digits = String(scalar.value, radix: 16)
+        shown += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
+      } else {
+        shown.unicodeScalars.append(scalar)
+      }
+    }
+    return shown
   }
 
   /// Writes bytes of result.
@@ -19,7 +43,7 @@ enum Console {
   /// Writes a line of talk.
   static func printError(_ text: String) {
     // Nothing can be said about a standard error that cannot be written.
-    _ = write(Array((text + "\n").utf8), to: STDERR_FILENO)
+    _ = write(Array((visible(text) + "\n").utf8), to: STDERR_FILENO)
   }
 
   /// Writes text of talk without a line end, for a progress bar.

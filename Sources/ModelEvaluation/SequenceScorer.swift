@@ -27,10 +27,16 @@ struct SequenceScorer {
     outputDims: [Int], labels: Tensor?, task: EvaluationReport.Task?, hasBase: Bool,
     endsInSoftmax: Bool, threads: Int, sample: Tensor
   ) throws {
+    let classes = outputDims.last ?? 1
+    // Numbers of classes may be of a floating-point type, or a one among zeros.
+    let rows = sample.count / max(1, classes * (outputDims.first ?? 1))
+    let labels =
+      classes == 1 || task == .regression || task == .binary
+      ? labels : labels.map { Self.classes($0, rows: rows, of: classes) ?? $0 }
     self.labels = labels
     self.hasBase = hasBase
     self.threads = threads
-    classes = outputDims.last ?? 1
+    self.classes = classes
     let found: EvaluationReport.Task
     let isBinaryLabel =
       labels?.integers.map { $0.allSatisfy { $0 == 0 || $0 == 1 } }
@@ -54,6 +60,18 @@ struct SequenceScorer {
     candidate = Tally(confusion: Confusion(isBinary: self.task == .binary))
     base = candidate
     if let labels { try Self.check(labels, task: self.task, classes: classes) }
+  }
+
+  /// Labels as a number of a class for each row of the output; `nil` when they are none.
+  ///
+  /// - Parameters:
+  ///   - labels: The labels of all sequences.
+  ///   - rows: The rows of the output for a sequence.
+  ///   - classes: The classes.
+  private static func classes(_ labels: Tensor, rows: Int, of classes: Int) -> Tensor? {
+    let count = labels.count / max(1, labels.dims.first ?? 1)
+    if count == rows { return labels.asWholeNumbers }
+    return count == rows * classes && labels.dims.last == classes ? labels.placesOfOnes : nil
   }
 
   private static func check(

@@ -25,7 +25,6 @@ struct CSVTableTests {
   @Test(arguments: [
     ("a,b\n1,2", ["a", "b"]),
     (",b\n1,2", ["", "b"]),
-    ("1,b\n1,2", ["1", "b"]),
     ("\"a, b\",\"say \"\"hi\"\"\"\n1,2", ["a, b", "say \"hi\""]),
     ("\"two\nlines\",b\n1,2", ["two\nlines", "b"]),
     ("\"a;b\tc\",\"x y\"\n1,2", ["a;b\tc", "x y"]),
@@ -88,6 +87,11 @@ struct CSVTableTests {
     (
       "\"1\"x,2",
       "line 1: column 1: expected the end of the cell after the closing quote, found 'x'"
+    ),
+    (
+      "1,b\n1,2",
+      "line 1: column 2: expected a number, found 'b'; where the first line is a header, no name is a "
+        + "number"
     ),
     ("", "is empty; expected lines of numbers with separators between them"),
     ("\u{FEFF}\n \n# 1\n", "is empty; expected lines of numbers with separators between them"),

@@ -134,6 +134,9 @@ def write_hdf5(w):
     model("dataset-missing.h5", "weight_names lists a dataset that is not there", bias=None)
     model("recurrent-missing.h5", "weight_names lists kernel and bias only",
           names=("kernel", "bias"), recurrent_kernel=None)
+    model("bias-missing.h5", "use_bias true, weight_names lists the kernels only",
+          names=("kernel", "recurrent_kernel"), bias=None,
+          model_config=json.dumps(config(use_bias=True)))
     model("config-not-json.h5", "model_config is not JSON", model_config="{'class_name': LSTM,")
     model("config-deep.h5", "model_config of 10,000 nested arrays",
           model_config="[" * 10_000 + "]" * 10_000)

@@ -101,6 +101,17 @@ import Testing
     #expect(found[0].distance(to: wanted) < 1e-5)
   }
 
+  /// Without its lengths it would compute something else.
+  @Test func lengthsAreNotLeftOut() throws {
+    let item = try #require(RuntimeCase.all.first { $0.description == "lstm_lengths_input.onnx" })
+    let model = try importModel(item.model)
+    let error = #expect(throws: DiagnosticError.self) {
+      try KerasExport().export(ExportRequest(model: model))
+    }
+    #expect(error?.code == .notExportable)
+    #expect(error?.object == "lengths")
+  }
+
   @Test(arguments: arrays)
   func arraysBecomeKerasAndONNX(_ item: ImportCase) throws {
     let model = try item.importResult().model

@@ -67,13 +67,17 @@ import Testing
     #expect(try abs(metric("f1", metrics).value - 6.0 / 7) < 1e-12)
   }
 
-  @Test func classScores() throws {
+  /// Numbers of classes, the same as floats, and a one among zeros.
+  @Test(arguments: [
+    Tensor(dims: [3], elements: .integers([0, 1, 2])), Tensor([3, 1], [0, 1, 2]),
+    Tensor([3, 3], [1, 0, 0, 0, 1, 0, 0, 0, 1]),
+  ])
+  func classScores(labels: Tensor) throws {
     let model = constantModel(
       [0, Float(log(2.0)), Float(log(5.0))], activation: Activation(.softmax))
     let report = try Evaluator(candidate: model).evaluate(
       EvaluationData(
-        content: .sequences(["x": Tensor([3, 1], [0, 0, 0])]),
-        labels: Tensor(dims: [3], elements: .integers([0, 1, 2]))))
+        content: .sequences(["x": Tensor([3, 1], [0, 0, 0])]), labels: labels))
     #expect(report.task == .classes)
     let expected = -(log(1.0 / 8) + log(2.0 / 8) + log(5.0 / 8)) / 3
     #expect(try abs(metric("logLoss", report.candidate.metrics).value - expected) < 1e-6)

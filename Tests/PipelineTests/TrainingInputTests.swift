@@ -120,6 +120,22 @@ import Testing
     }
   }
 
+  /// A class never seen is one of the model's, too.
+  @Test func aOneAmongZerosIsAClass() throws {
+    try withTemporaryFolder { folder in
+      let numbers = (0..<80).map { Float($0 % 7) / 7 }
+      try Self.npy([8, 5, 2], floats: numbers).write(to: folder.appending(path: "x.npy"))
+      let rows = (0..<8).flatMap { item in (0..<4).map { Float($0 == item % 3 ? 1 : 0) } }
+      try Self.npy([8, 4], floats: rows).write(to: folder.appending(path: "y.npy"))
+      try expect(
+        ["x.npy", "--labels", "y.npy", "--out", "m.h5"] + Self.small, 0, "LSTM 5, 4 outputs",
+        in: folder)
+      let report = try CommandRun(
+        ["eval", "m.h5", "--data", "x.npy", "--labels", "y.npy", "--json"], in: folder)
+      #expect(report.output.contains("\"classes\""), "\(report.errors)")
+    }
+  }
+
   @Test func wordsOfOneCharacterAreWords() throws {
     try withTemporaryFolder { folder in
       let text = (0..<40).map { $0 % 2 == 0 ? "a b _ c" : "c _ b <unk>" }.joined(separator: "\n")

@@ -75,7 +75,13 @@ struct KerasGraphFromONNX {
       let outer: [Axis] = batchFirst ? [.batch, .steps] : [.steps, .batch]
       let axes = input.shape.count == 3 ? outer + [.features] : outer
       guard input.shape.count == (input.isInteger ? 2 : 3) else {
-        // Initial states and lengths are inputs of ONNX models that nobody needs to give.
+        guard !input.isInteger else {
+          throw DiagnosticError(
+            .notExportable, object: input.name,
+            "is an input \(input.shapeText) of integers, such as the lengths of sequences, which "
+              + "Keras' layers do not get", hint: "export it to onnx or safetensors")
+        }
+        // Initial states are inputs of ONNX models that nobody needs to give.
         values[input.name] = .sizes
         notes.append("the input \(input.name) is not there in Keras: states begin as zeros")
         continue

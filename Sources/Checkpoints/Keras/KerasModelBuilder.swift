@@ -144,6 +144,7 @@ struct KerasModelBuilder {
   /// Why a layer is not compressed: its own class, or that of a layer or cell inside it.
   private static func reason(_ config: KerasConfig) throws(DiagnosticError) -> String? {
     if let reason = reason(config.className) { return reason }
+    if config.layers != nil { return "a model inside a wrapper is not taken apart" }
     switch try config.cells() {
     case .other(let cell)?: return "its cells are of class \(cell); lstmpack compresses LSTMs"
     case .lstms?: return "stacked cells inside this wrapper are not supported"
@@ -151,7 +152,6 @@ struct KerasModelBuilder {
     }
     guard let inner = try config.wrapped() else { return nil }
     if try inner.asLSTM() != nil { return "an LSTM inside this wrapper is not supported" }
-    if inner.layers != nil { return "a model inside this wrapper is not supported" }
     return try reason(inner)
   }
 
@@ -208,6 +208,7 @@ struct KerasModelBuilder {
       }
       sizes = (result.inputSize, result.hiddenSize)
       try checkUnits(config, result, source)
+      try checkBias(config, hasBias: result.weights.bias != nil, source)
       directions.append(result.weights)
       found.append(
         KerasLSTMWriter.Places(layout: places[index].layout, isCuDNN: result.isCuDNN))
@@ -242,6 +243,16 @@ struct KerasModelBuilder {
     throw DiagnosticError(
       .malformedCheckpoint, object: source.name,
       "the config says \(units.serialized()) units, the weights have \(result.hiddenSize)")
+  }
+
+  private func checkBias(
+    _ config: KerasConfig?, hasBias: Bool, _ source: KerasLayerSource
+  ) throws(DiagnosticError) {
+    guard config?.settings["use_bias"] == true, !hasBias else { return }
+    throw DiagnosticError(
+      .malformedCheckpoint, object: source.name,
+      "the config asks for a bias (use_bias), the file has none",
+      hint: "the file may be cut short or edited; save the model again")
   }
 
   private mutating func directionSettings(
@@ -357,7 +368,7 @@ extension KerasModelBuilder {
     _ source: KerasLayerSource, className: String
   ) throws(DiagnosticError) {
     guard source.tensors.count == 1, let matrix = try matrix(source.tensors[0]) else {
-      return try addOpaque(source, reason: nil)
+      return try addOpaque(source, reason: Self.unexpectedArrays(source, "one matrix"))
     }
     places[layers.count] = .matrix(path: source.tensors[0].path, isTransposed: false)
     append(source, className, .embedding(EmbeddingLayer(weights: .dense(matrix))))
@@ -367,8 +378,9 @@ extension KerasModelBuilder {
     _ source: KerasLayerSource, config: KerasConfig?, className: String
   ) throws(DiagnosticError) {
     guard (1...2).contains(source.tensors.count), let kernel = try matrix(source.tensors[0]) else {
-      return try addOpaque(source, reason: nil)
+      return try addOpaque(source, reason: Self.unexpectedArrays(source, "a kernel and a bias"))
     }
+    try checkBias(config, hasBias: source.tensors.count == 2, source)
     var bias: [Float]?
     if source.tensors.count == 2 {
       let values = try KerasLSTMReader(file: file).floats(source.tensors[1].path)
@@ -385,6 +397,19 @@ extension KerasModelBuilder {
     append(
       source, className,
       .dense(DenseLayer(weights: .dense(kernel.transposed), bias: bias, activation: activation)))
+  }
+
+  /// Why an embedding or dense layer is left alone: LoRA and Keras' own quantization add arrays.
+  private static func unexpectedArrays(
+    _ source: KerasLayerSource, _ expected: String
+  ) -> String? {
+    guard !source.tensors.isEmpty else { return nil }
+    let names = source.tensors.map {
+      $0.name.split(separator: "/").last.map(String.init) ?? $0.name
+    }
+    return
+      "it holds \(names.joined(separator: ", ")), expected \(expected) of floating-point numbers; "
+      + "LoRA and Keras' own quantization are not taken apart"
   }
 
   /// A matrix of floating-point numbers; `nil` for other shapes and types.

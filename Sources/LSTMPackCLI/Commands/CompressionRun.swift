@@ -1,3 +1,4 @@
+import Foundation
 import LSTMPackKit
 
 /// What `lowrank`, `quantize` and `compress` have in common: read, compress, write, report.
@@ -84,6 +85,13 @@ struct CompressionRun {
       if isDryRun {
         // Nothing is written.
       } else if let path {
+        let ending = URL(filePath: path).pathExtension
+        if ending != "bvq" {
+          let endings = ExportFormats.all.flatMap(\.fileExtensions).map { ".\($0)" }
+          Console.warn(
+            "\(path): holds a .bvq, whatever its ending; for another tool, give one of "
+              + endings.joined(separator: ", "))
+        }
         try BVQWriter.write(bvq, to: path, overwrite: output.force)
       } else {
         try BVQWriter.forEachChunk(of: bvq) { chunk throws(DiagnosticError) in

@@ -24,12 +24,8 @@ struct AnalysisText {
 
   /// The next command, which applies the suggested plan when it is in a file.
   private func nextCommand(planFile: String?) -> String {
-    // A name with spaces must survive being pasted into a shell.
-    func quoted(_ name: String) -> String {
-      name.contains { " '\"$&;()*?".contains($0) } ? "'\(name)'" : name
-    }
-    let name = quoted(source.path ?? "-")
-    if let planFile { return "lstmpack compress \(name) --plan \(quoted(planFile))" }
+    let name = shellWord(source.path ?? "-")
+    if let planFile { return "lstmpack compress \(name) --plan \(shellWord(planFile))" }
     let words = verdict.nextCommand
     return (["lstmpack", words[0], name] + words.dropFirst()).joined(separator: " ")
   }

@@ -85,8 +85,8 @@ struct CompressionReportText {
     guard let output else { return "Wrote the model to standard output." }
     if isExport { return "Wrote \(output)." }
     return command == "lowrank"
-      ? "Wrote \(output). Next: lstmpack quantize \(output) --bits 4"
-      : "Wrote \(output). Check it with: lstmpack verify \(output)"
+      ? "Wrote \(output). Next: lstmpack quantize \(shellWord(output)) --bits 4"
+      : "Wrote \(output). Check it with: lstmpack verify \(shellWord(output))"
   }
 
   /// The account for programs.

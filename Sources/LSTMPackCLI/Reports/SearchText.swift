@@ -102,7 +102,8 @@ struct SearchText {
         + "\(NumberText.bytes(uniform.byteCount)), \(change(uniform.change)) worse"
     }
     text += ".\n\n\(planTable(best))\n\nWritten: \(planPath)\n"
-    return text + "Next: lstmpack compress \(source.path ?? "-") --plan \(planPath)"
+    return text
+      + "Next: lstmpack compress \(shellWord(source.path ?? "-")) --plan \(shellWord(planPath))"
   }
 
   private func planTable(_ best: SearchPoint) -> String {

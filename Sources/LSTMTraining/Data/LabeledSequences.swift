@@ -1,5 +1,6 @@
 import Diagnostics
 import LSTMCore
+import ModelEvaluation
 
 /// Sequences as a file has them, with what the labels mean.
 struct LabeledSequences {
@@ -18,8 +19,8 @@ struct LabeledSequences {
   /// - Parameters:
   ///   - input: `[sequences, steps]` of whole numbers, or `[sequences, steps, features]`; numbers
   ///     `[sequences, steps]` have one feature.
-  ///   - labels: Classes `[sequences]` or `[sequences, steps]`; numbers `[sequences]`,
-  ///     `[sequences, outputs]` or `[sequences, steps, outputs]`.
+  ///   - labels: Classes `[sequences]` or `[sequences, steps]`, or the same with a last axis of a one
+  ///     among zeros; numbers `[sequences]`, `[sequences, outputs]` or `[sequences, steps, outputs]`.
   ///   - loss: What is learned; classes for whole numbers when `nil`.
   /// - Throws: `DiagnosticError` with code `badTrainingData` that says which shape does not fit.
   init(input: Tensor, labels: Tensor, loss: NetworkShape.Loss?) throws(DiagnosticError) {
@@ -44,21 +45,28 @@ struct LabeledSequences {
     } else if case .integers = labels.elements {
       own = .crossEntropy
     } else {
-      own = .squaredError
+      own = labels.placesOfOnes == nil ? .squaredError : .crossEntropy
     }
     self.loss = own
     if own == .crossEntropy {
       var dims = labels.dims
       if dims.count > 1, dims.last == 1 { dims.removeLast() }
-      guard case .integers(let classes) = labels.elements,
-        classes.allSatisfy({ (0..<Int64(Self.classLimit)).contains($0) }),
+      var found = labels.asWholeNumbers
+      if dims != [count], labels.integers == nil || dims != [count, steps],
+        let places = labels.placesOfOnes
+      {
+        (found, dims) = (places, places.dims)
+      }
+      guard let classes = found?.integers,
+        classes.allSatisfy({ (0..<Self.classLimit).contains($0) }),
         dims == [count] || dims == [count, steps]
       else {
         throw Self.error(
           "has labels of shape \(labels.dims) that are no classes; expected whole numbers from 0, "
             + "[\(count)] or [\(count), \(steps)]")
       }
-      outputs = Int(classes.max() ?? 0) + 1
+      let isOfOnes = labels.dims.count > dims.count && labels.dims.last != 1
+      outputs = isOfOnes ? labels.dims[dims.count] : (classes.max() ?? 0) + 1
       data = SequenceData(
         inputs: inputs, labels: .classes(classes.map { Int32($0) }), count: count, steps: steps,
         labelsSteps: dims.count == 2)

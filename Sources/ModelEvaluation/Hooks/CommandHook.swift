@@ -72,7 +72,8 @@ public struct CommandHook: EvaluationHook {
     let file = folder.appending(path: "model.\(fileExtension)")
     try AtomicFile.write(bytes, to: file.path, overwrite: false)
     let outcome = try HookProcess.run(
-      command.replacing(Self.placeholder, with: Self.quoted(file.path)), in: folder,
+      command.replacing(
+        Self.placeholder, with: shellWord(file.path, isAlwaysQuoted: true)), in: folder,
       seconds: seconds)
     if let failure = outcome.failure { throw Self.error(failure, outcome) }
     let score: HookScore
@@ -104,11 +105,6 @@ public struct CommandHook: EvaluationHook {
       error.hint = nil
     }
     return error
-  }
-
-  /// A path as a shell reads it.
-  private static func quoted(_ path: String) -> String {
-    "'" + path.replacing("'", with: #"'\''"#) + "'"
   }
 
   // MARK: - Cache

@@ -140,12 +140,16 @@ class Graph:
         onnx.checker.check_model(made)
         return made
 
-    def write(self, results=None):
+    def write(self, results=None, reverse=False):
         made = self.model()
-        with open(path(self.case + ".onnx"), "wb") as file:
-            file.write(made.SerializeToString(deterministic=True))
         if results is None:
             results = run_onnx(made, self.feeds)
+        if reverse:
+            nodes = list(made.graph.node)[::-1]
+            del made.graph.node[:]
+            made.graph.node.extend(nodes)
+        with open(path(self.case + ".onnx"), "wb") as file:
+            file.write(made.SerializeToString(deterministic=True))
         arrays = {"in." + name: array for name, array in self.feeds.items()}
         arrays.update({"out." + name: array for name, array in results.items()})
         save(path(self.case + ".npz"), arrays)
@@ -427,6 +431,16 @@ def one_sequence():
     g.write()
 
 
+def unordered():
+    """Nodes stand before those whose values they read, as converters to float16 leave them."""
+    g = Graph("graph_unordered", 17)
+    x = g.data(5, 2, 3, dims=["time", "batch", 3])
+    y, _, _ = g.lstm(g.op("Relu", x), 3, 4)
+    y = g.op("Squeeze", y, g.ints(1))
+    g.output(g.op("Softmax", g.op("MatMul", y, g.weights(4, 3)), axis=-1), "probs", 3)
+    g.write(reverse=True)
+
+
 def time_first_output():
     """Sequences come in first, time comes out first."""
     g = Graph("graph_time_first_output", 17)
@@ -562,6 +576,7 @@ def onnx_graphs():
     convolutions_over_two_axes()
     padding()
     one_sequence()
+    unordered()
     time_first_output()
     batch_normalization()
     layer_normalization()
