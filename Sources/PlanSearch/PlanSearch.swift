@@ -127,7 +127,7 @@ public struct PlanSearch: Sendable {
     _ judge: SearchScorer, _ allocation: TreatmentAllocation, _ goal: SearchGoal,
     _ progress: @escaping Progress
   ) throws(DiagnosticError) -> [SearchPoint] {
-    var all = table.commonTreatments.map { treatment in
+    var all = table.uniformTreatments.map { treatment in
       table.rows.map { row in row.cells.firstIndex { $0.treatment == treatment } }
     }
     for ratio in Self.frontierRatios {

@@ -29,16 +29,28 @@ import Testing
         #expect(try #require(report[part]?["steps"]?.intValue) > 0)
         #expect(try #require(report[part]?["medianSecondsPerStep"]?.doubleValue) > 0)
       }
-      // A model that streams cannot take is named with what stands in the way.
+      // A model that cannot be given single steps is timed on sequences, and says why.
       var other = trained
-      other.graph?.nodes[1].operation = "keras.GlobalMaxPooling1D"
+      other.graph?.nodes[2].operation = "keras.GlobalMaxPooling1D"
+      other.graph?.nodes[2].layer = nil
       try write(other, folder.appending(path: "other.bvq").path)
-      let refused = try CommandRun(["bench", "other.bvq"], in: folder)
-      #expect(refused.exitCode != 0)
+      let whole = try CommandRun(
+        ["bench", "other.bvq", "--seconds", "0.01", "--threads", "1", "--json"], in: folder)
+      #expect(whole.exitCode == 0, "\(whole.errors)")
+      let sequences = try JSONValue.parse(Array(whole.output.utf8))
+      #expect(sequences["step"] == .null)
       #expect(
-        refused.errors.hasPrefix(
-          "error: other.bvq: lstm_1: cannot be streamed: its operation "
-            + "'keras.GlobalMaxPooling1D' is not one for single steps"), "\(refused.errors)")
+        sequences["stepReason"]?.stringValue?.hasSuffix(
+          "cannot be streamed: its operation 'keras.GlobalMaxPooling1D' is not one for single steps"
+        )
+          == true)
+      #expect(try #require(sequences["sequence"]?["medianSecondsPerStep"]?.doubleValue) > 0)
+      // One that cannot be run at all is not.
+      other.graph?.nodes[2].operation = "keras.Unheard"
+      try write(other, folder.appending(path: "unheard.bvq").path)
+      let refused = try CommandRun(["bench", "unheard.bvq"], in: folder)
+      #expect(refused.exitCode != 0)
+      #expect(refused.errors.hasPrefix("error: unheard.bvq: "), "\(refused.errors)")
     }
   }
 }

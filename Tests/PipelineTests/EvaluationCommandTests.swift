@@ -302,6 +302,15 @@ import Testing
     }
   }
 
+  /// Names come from files and arguments; what they do to a terminal is none of their business.
+  @Test func controlCharactersAreWrittenOut() throws {
+    try withTemporaryFolder { folder in
+      let run = try CommandRun(["inspect", "a\u{1B}[2J\u{9B}b.h5"], in: folder)
+      #expect(run.exitCode != 0)
+      #expect(run.errors.contains("a\\u001b[2J\\u009bb.h5: cannot be opened"))
+    }
+  }
+
   /// W and R that are inputs of the model.
   @Test func weightsAmongTheInputsAreBound() throws {
     try withTemporaryFolder { folder in

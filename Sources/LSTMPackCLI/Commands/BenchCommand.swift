@@ -49,32 +49,63 @@ struct BenchCommand: ParsableCommand {
     let start = clock.now
     let (file, source) = try model.load()
     let read = clock.now
+    let options = try kernels.options(standard: .int8)
     do throws(DiagnosticError) {
-      let streamed = try StreamedModel(
-        file.model, options: try kernels.options(standard: .int8))
-      let prepared = clock.now
-      let single = StreamState(streamed, threads: threads)
-      try StreamTimer(streamed, steps: 1).round(single, 1)
-      let first = clock.now
-      let timer = StreamTimer(streamed, steps: steps)
-      let stepFigures = try timer.measure(single, stepsAtOnce: 1, seconds: seconds)
-      let whole = StreamState(streamed, threads: threads, stepsAtOnce: steps)
-      let sequenceFigures = try timer.measure(whole, stepsAtOnce: steps, seconds: seconds)
-      let report: JSONObject = [
-        "schema": 1, "activations": .string(streamed.options.activations.rawValue),
-        "isa": .string(streamed.options.instructions.rawValue),
-        "threads": .integer(single.threads), "weightBytes": .integer(streamed.byteCount),
-        "readSeconds": .number(Self.seconds(start, read)),
-        "prepareSeconds": .number(Self.seconds(read, prepared)),
-        "firstStepSeconds": .number(Self.seconds(prepared, first)),
-        "step": Self.summary(stepFigures),
-        "sequence": Self.summary(sequenceFigures), "sequenceSteps": .integer(steps),
-      ]
+      let found: Report
+      do throws(DiagnosticError) {
+        let streamed = try StreamedModel(file.model, options: options)
+        found = try measure(streamed, preparedSeconds: Self.seconds(read, clock.now))
+      } catch  where error.code == .notRunnable {
+        found = try measureWhole(file.model, options, reason: error)
+      }
+      var report = found
+      report.readSeconds = Self.seconds(start, read)
       try Console.printResult(
-        json
-          ? JSONValue.object(report).serialized(pretty: true)
-          : Self.text(streamed, single, report, stepFigures, sequenceFigures))
+        json ? JSONValue.object(report.json).serialized(pretty: true) : report.text)
     } catch { throw error.inFile(source.name) }
+  }
+
+  /// Single steps with carried state, then several at once.
+  private func measure(
+    _ streamed: StreamedModel, preparedSeconds: Double
+  ) throws(DiagnosticError) -> Report {
+    let clock = ContinuousClock()
+    let start = clock.now
+    let single = StreamState(streamed, threads: threads)
+    try StreamTimer(streamed, steps: 1).round(single, 1)
+    let first = Self.seconds(start, clock.now)
+    let timer = StreamTimer(streamed, steps: steps)
+    let stepFigures = try timer.measure(single, stepsAtOnce: 1, seconds: seconds)
+    let whole = StreamState(streamed, threads: threads, stepsAtOnce: steps)
+    return Report(
+      options: streamed.options, threads: single.threads, weightBytes: streamed.byteCount,
+      prepareSeconds: preparedSeconds, firstSeconds: first, step: stepFigures,
+      sequence: try timer.measure(whole, stepsAtOnce: steps, seconds: seconds),
+      sequenceSteps: steps)
+  }
+
+  /// Whole sequences, for models that cannot be given single steps.
+  private func measureWhole(
+    _ model: Model, _ options: KernelOptions, reason: DiagnosticError
+  ) throws(DiagnosticError) -> Report {
+    let clock = ContinuousClock()
+    let start = clock.now
+    let prepared = try PreparedModel(model, options: options)
+    let preparedSeconds = Self.seconds(start, clock.now)
+    let inputs = try SeededInputs.make(for: model, sequences: 1, steps: steps, seed: 7)
+    let count = inputs.values.map { $0.dims.prefix(2).reduce(1, *) }.max() ?? steps
+    func round() throws(DiagnosticError) {
+      var session = RunSession()
+      _ = try prepared.run(inputs, session: &session, threads: threads)
+    }
+    let ready = clock.now
+    try round()
+    let first = Self.seconds(ready, clock.now)
+    return Report(
+      options: options, threads: threads, weightBytes: prepared.weightByteCount,
+      prepareSeconds: preparedSeconds, firstSeconds: first, step: nil,
+      sequence: try StreamTimer.Figures.measure(steps: count, seconds: seconds, round),
+      sequenceSteps: count, reason: reason)
   }
 
   private static func seconds(
@@ -84,31 +115,67 @@ struct BenchCommand: ParsableCommand {
     return Double(time.seconds) + Double(time.attoseconds) * 1e-18
   }
 
-  private static func summary(_ figures: StreamTimer.Figures) -> JSONValue {
-    [
-      "steps": .integer(figures.steps), "seconds": .number(figures.seconds),
-      "medianSecondsPerStep": .number(figures.medianSecondsPerStep),
-      "bestSecondsPerStep": .number(figures.bestSecondsPerStep),
-    ]
-  }
+  /// What was measured.
+  private struct Report {
+    let options: KernelOptions
+    let threads: Int
+    let weightBytes: Int
+    var readSeconds = 0.0
+    let prepareSeconds: Double
+    /// The first step, or sequence.
+    let firstSeconds: Double
+    /// `nil` for a model that cannot be given single steps.
+    let step: StreamTimer.Figures?
+    let sequence: StreamTimer.Figures
+    let sequenceSteps: Int
+    /// Why single steps were not measured.
+    var reason: DiagnosticError?
 
-  private static func text(
-    _ model: StreamedModel, _ stream: StreamState, _ report: JSONObject,
-    _ step: StreamTimer.Figures, _ sequence: StreamTimer.Figures
-  ) -> String {
-    func microseconds(_ seconds: Double) -> String { NumberText.significant(seconds * 1e6) + " µs" }
-    func milliseconds(_ name: String) -> String {
-      NumberText.significant((report[name]?.doubleValue ?? 0) * 1e3) + " ms"
+    var json: JSONObject {
+      var report: JSONObject = [
+        "schema": 1, "activations": .string(options.activations.rawValue),
+        "isa": .string(options.instructions.rawValue), "threads": .integer(threads),
+        "weightBytes": .integer(weightBytes), "readSeconds": .number(readSeconds),
+        "prepareSeconds": .number(prepareSeconds), "firstStepSeconds": .number(firstSeconds),
+        "step": step.map(Self.summary) ?? .null, "sequence": Self.summary(sequence),
+        "sequenceSteps": .integer(sequenceSteps),
+      ]
+      if let reason { report["stepReason"] = .string(Self.text(reason)) }
+      return report
     }
-    return """
-      activations  \(model.options.activations.rawValue), \(model.options.instructions.rawValue), \
-      \(stream.threads) \(stream.threads == 1 ? "thread" : "threads")
-      weights      \(model.byteCount) bytes in memory
-      load         \(milliseconds("readSeconds")) to read, \(milliseconds("prepareSeconds")) to prepare, \
-      \(milliseconds("firstStepSeconds")) for the first step
-      step         \(microseconds(step.medianSecondsPerStep)) median, \
-      \(microseconds(step.bestSecondsPerStep)) best
-      sequence     \(microseconds(sequence.medianSecondsPerStep)) for each of \(report["sequenceSteps"]?.intValue ?? 0) steps, median
-      """
+
+    private static func text(_ reason: DiagnosticError) -> String {
+      (reason.object.map { "\($0): " } ?? "") + reason.problem
+    }
+
+    private static func summary(_ figures: StreamTimer.Figures) -> JSONValue {
+      [
+        "steps": .integer(figures.steps), "seconds": .number(figures.seconds),
+        "medianSecondsPerStep": .number(figures.medianSecondsPerStep),
+        "bestSecondsPerStep": .number(figures.bestSecondsPerStep),
+      ]
+    }
+
+    var text: String {
+      func microseconds(_ seconds: Double) -> String {
+        NumberText.significant(seconds * 1e6) + " µs"
+      }
+      func milliseconds(_ seconds: Double) -> String {
+        NumberText.significant(seconds * 1e3) + " ms"
+      }
+      let single =
+        step.map {
+          "\(microseconds($0.medianSecondsPerStep)) median, \(microseconds($0.bestSecondsPerStep)) best"
+        } ?? "not measured: \(reason.map(Self.text) ?? "")"
+      return """
+        activations  \(options.activations.rawValue), \(options.instructions.rawValue), \
+        \(threads) \(threads == 1 ? "thread" : "threads")
+        weights      \(weightBytes) bytes in memory
+        load         \(milliseconds(readSeconds)) to read, \(milliseconds(prepareSeconds)) to prepare, \
+        \(milliseconds(firstSeconds)) for the first \(step == nil ? "sequence" : "step")
+        step         \(single)
+        sequence     \(microseconds(sequence.medianSecondsPerStep)) for each of \(sequenceSteps) steps, median
+        """
+    }
   }
 }

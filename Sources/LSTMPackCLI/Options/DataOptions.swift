@@ -6,8 +6,9 @@ struct DataOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "The data: .npy or .npz with sequences along the first axis, a table (CSV) with a step a "
-        + "line, or with --vocab a text; - for standard input.", valueName: "file"),
-    completion: .file())
+        + "line, or with --vocab a text; - for standard input.",
+      discussion: "Initial states in an .npz have the shape of the model's input.",
+      valueName: "file"), completion: .file())
   var data: String?
 
   @Option(

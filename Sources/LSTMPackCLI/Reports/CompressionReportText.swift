@@ -47,12 +47,14 @@ struct CompressionReportText {
     let weights = compressed.reduce(0) { $0 + $1.rows * $1.columns }
     let before = compressed.reduce(0) { $0 + $1.byteCountBefore }
     let after = compressed.reduce(0) { $0 + $1.byteCountAfter }
+    // What a source holds in fewer bits was written out when it was read.
+    let unit = before == weights * MemoryLayout<Float>.size ? " as float32" : ""
     return """
-      Compressed: \(compressed.count) matrices, \(weights) weights, \(NumberText.bytes(before)) \
-      to \(NumberText.bytes(after)) (\(NumberText.ratio(before, after)) smaller), \
+      Compressed: \(compressed.count) matrices, \(weights) weights, \(NumberText.bytes(before))\(unit) \
+      to \(NumberText.bytes(after)) (\(NumberText.change(before, after))), \
       \(NumberText.fixed(Double(after * 8) / Double(max(weights, 1)), 2)) bits per weight.
       File: \(NumberText.bytes(sourceByteCount)) to \(NumberText.bytes(outputByteCount)) \
-      (\(NumberText.ratio(sourceByteCount, outputByteCount)) smaller; the source may hold more than \
+      (\(NumberText.change(sourceByteCount, outputByteCount)); the source may hold more than \
       weights).
       """
   }

@@ -33,7 +33,7 @@ struct DataText {
         """
         How much worse is \(direct.original.metric) (original: \
         \(NumberText.significant(direct.original.value))\(sampleText)) when only that matrix is \
-        compressed, and when all LSTM matrices are:
+        compressed, and when all LSTM matrices are\(leftText(direct)):
 
         \(changeTable(direct))
         """)
@@ -136,6 +136,17 @@ struct DataText {
           direct.uniform.first { $0.treatment.phrase == name }.map { changeText($0.change) } ?? "-"
         } + [""])
     return table.text
+  }
+
+  /// What becomes of matrices that a treatment of all leaves out.
+  private func leftText(_ direct: DirectMeasurement) -> String {
+    let only = direct.candidates.filter { $0.scope == .only }
+    let isWhole = direct.uniform.allSatisfy { uniform in
+      paths(only).allSatisfy { path in
+        only.contains { $0.path == path && $0.treatment == uniform.treatment }
+      }
+    }
+    return isWhole ? "" : " (those with - are too small for it and stay as they are)"
   }
 
   /// A share of the original's score, or what a distance from the original is.

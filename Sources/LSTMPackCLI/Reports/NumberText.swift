@@ -30,6 +30,12 @@ enum NumberText {
   /// A relative error: three significant digits.
   static func error(_ value: Double) -> String { String(format: "%.3g", value) }
 
+  /// What became of a size: `12.3x smaller`, `1.20x larger`.
+  static func change(_ before: Int, _ after: Int) -> String {
+    after > before && before > 0
+      ? "\(ratio(after, before)) larger" : "\(ratio(before, after)) smaller"
+  }
+
   /// A ratio of sizes: `12.3x`.
   static func ratio(_ before: Int, _ after: Int) -> String {
     after == 0 ? "-" : fixed(Double(before) / Double(after), after * 10 > before ? 2 : 1) + "x"

@@ -52,7 +52,7 @@ package struct StreamChain {
       func broken(_ why: String) -> DiagnosticError {
         DiagnosticError(
           .notRunnable, object: node.name, "cannot be \(use): \(why)",
-          hint: "run --stream takes any model, with less speed")
+          hint: "`lstmpack run` takes it, whole sequences at a time")
       }
       switch node.operation {
       case "identity", "onnx.Squeeze", "onnx.Unsqueeze", "onnx.Reshape", "onnx.Flatten",
@@ -132,13 +132,13 @@ package struct StreamChain {
     guard !startInputs.contains(value) else {
       throw DiagnosticError(
         .notRunnable, "cannot be \(use): the start state of an LSTM is computed from the input",
-        hint: "run --stream takes any model, with less speed")
+        hint: "`lstmpack run` takes it, whole sequences at a time")
     }
     if let node = needsLastStep, readsLastStep != true {
       throw DiagnosticError(
         .notRunnable, object: node.name,
         "cannot be \(use): its softmax is over the second axis, which is the last one only after a "
-          + "last step", hint: "run --stream takes any model, with less speed")
+          + "last step", hint: "`lstmpack run` takes it, whole sequences at a time")
     }
     takesTokens = if case .embedding = links.last { true } else { false }
     self.readsLastStep = readsLastStep ?? false

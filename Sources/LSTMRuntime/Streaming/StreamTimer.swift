@@ -20,7 +20,38 @@ public struct StreamTimer {
     public var bestSecondsPerStep = Double.infinity
 
     /// Nothing yet.
-    public init() {}
+    init() {}
+
+    /// Takes rounds, after one that is not counted.
+    ///
+    /// - Parameters:
+    ///   - steps: The steps of a round.
+    ///   - seconds: How long to go on at least.
+    ///   - round: Takes a round.
+    /// - Returns: What it took.
+    /// - Throws: What a round throws.
+    public static func measure(
+      steps: Int, seconds: Double, _ round: () throws(DiagnosticError) -> Void
+    ) throws(DiagnosticError) -> Figures {
+      var figures = Figures()
+      var rounds: [Double] = []
+      let clock = ContinuousClock()
+      try round()
+      while figures.seconds < seconds {
+        let start = clock.now
+        try round()
+        let time = start.duration(to: clock.now)
+        let seconds =
+          Double(time.components.seconds) + Double(time.components.attoseconds) * 1e-18
+        figures.seconds += seconds
+        figures.steps += steps
+        rounds.append(seconds / Double(steps))
+      }
+      rounds.sort()
+      figures.medianSecondsPerStep = rounds.isEmpty ? 0 : rounds[rounds.count / 2]
+      figures.bestSecondsPerStep = rounds.first ?? 0
+      return figures
+    }
   }
 
   /// Makes up inputs: tokens spread over the vocabulary, or numbers from −1 to 1.
@@ -52,24 +83,9 @@ public struct StreamTimer {
   public func measure(
     _ stream: StreamState, stepsAtOnce: Int, seconds: Double
   ) throws(DiagnosticError) -> Figures {
-    var figures = Figures()
-    var rounds: [Double] = []
-    let clock = ContinuousClock()
-    try round(stream, stepsAtOnce)
-    while figures.seconds < seconds {
-      let start = clock.now
+    try Figures.measure(steps: steps, seconds: seconds) { () throws(DiagnosticError) in
       try round(stream, stepsAtOnce)
-      let time = start.duration(to: clock.now)
-      let seconds =
-        Double(time.components.seconds) + Double(time.components.attoseconds) * 1e-18
-      figures.seconds += seconds
-      figures.steps += steps
-      rounds.append(seconds / Double(steps))
     }
-    rounds.sort()
-    figures.medianSecondsPerStep = rounds.isEmpty ? 0 : rounds[rounds.count / 2]
-    figures.bestSecondsPerStep = rounds.first ?? 0
-    return figures
   }
 
   /// One round of steps.

@@ -53,7 +53,7 @@ public struct DirectAnalyzer: Sendable {
         }
       }
     }
-    let uniform = table.commonTreatments
+    let uniform = table.uniformTreatments
     let scores = try scores(
       tasks.map { choices($0) } + uniform.map { choices(of: $0) }, progress: progress)
     let drifts = try drifts(tasks, runs)

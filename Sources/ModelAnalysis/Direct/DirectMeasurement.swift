@@ -46,7 +46,7 @@ public struct DirectMeasurement: Sendable {
     public var c: Double
   }
 
-  /// All LSTM matrices under one treatment.
+  /// All LSTM matrices under one treatment; those that are too small for it stay as they are.
   public struct Uniform: Sendable {
     /// What is done.
     public var treatment: Treatment

@@ -96,10 +96,17 @@ public struct TreatmentTable: Sendable {
     return names
   }
 
-  /// The treatments that every matrix bears.
-  public var commonTreatments: [Treatment] {
-    (rows.first?.cells.map(\.treatment) ?? []).filter { treatment in
-      rows.allSatisfy { $0.cells.contains { $0.treatment == treatment } }
+  /// The treatments for all matrices alike: those that can be done to at least half of the bytes.
+  ///
+  /// Matrices too small for one stay as they are, as the commands leave them.
+  public var uniformTreatments: [Treatment] {
+    let cells = rows.flatMap(\.cells)
+    return treatmentNames.compactMap { name in
+      cells.first { $0.treatment.phrase == name }?.treatment
+    }
+    .filter { treatment in
+      let treated = rows.filter { $0.cells.contains { $0.treatment == treatment } }
+      return 2 * treated.reduce(0) { $0 + $1.byteCount } >= byteCount
     }
   }
 
