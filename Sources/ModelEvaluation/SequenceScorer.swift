@@ -62,12 +62,13 @@ struct SequenceScorer {
     if let labels { try Self.check(labels, task: self.task, classes: classes) }
   }
 
-  /// Labels as a number of a class for each row of the output; `nil` when they are none.
+  /// Labels as a number of a class for each row of the output.
   ///
   /// - Parameters:
   ///   - labels: The labels of all sequences.
   ///   - rows: The rows of the output for a sequence.
   ///   - classes: The classes.
+  /// - Returns: The numbers; `nil` when they are none.
   private static func classes(_ labels: Tensor, rows: Int, of classes: Int) -> Tensor? {
     let count = labels.count / max(1, labels.dims.first ?? 1)
     if count == rows { return labels.asWholeNumbers }

@@ -87,8 +87,9 @@ struct ONNXGraphBuilder {
     return graph
   }
 
-  /// The items with each after those that it reads. Files have them so; some converters add the casts
-  /// of inputs at the end.
+  /// The items with each after those that it reads.
+  ///
+  /// Files have them so; some converters add the casts of inputs at the end.
   private func inOrder() -> [Item] {
     var makers: [String: Int] = [:]
     for (index, item) in items.enumerated() {
