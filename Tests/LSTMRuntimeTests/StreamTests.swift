@@ -1,3 +1,4 @@
+import Diagnostics
 import LSTMCore
 import LSTMRuntime
 import TestSupport
@@ -291,6 +292,35 @@ import Testing
       }
       #expect(text.isEmpty ? found.isEmpty : found.contains(text), "\(found)")
     }
+  }
+
+  /// The last step, however it is written, is what comes out so far; of other parts a stream knows
+  /// nothing.
+  @Test(arguments: ["last_gather", "last_slice", "last_layer", "first_layer"])
+  func theLastStepIsTaken(name: String) throws {
+    let item = try #require(RuntimeCase.all.first { $0.description == "graph_\(name).onnx" })
+    let arrays = try item.read()
+    let streamed = try StreamedModel(try importModel(item.model), options: KernelOptions())
+    let x = try #require(arrays["in.X"]?.floats)
+    let wanted = try #require(arrays["out.probs"]?.floats)
+    var last: [Float] = []
+    unsafe x.withUnsafeBufferPointer { x in
+      do {
+        try unsafe StreamState(streamed, threads: 1).run(x: x) { part in
+          last = (0..<part.count).suffix(3).map { unsafe part[$0] }
+        }
+      } catch { Issue.record(error) }
+    }
+    #expect(zip(last, wanted).allSatisfy { abs($0 - $1) < 1e-5 } && last.count == wanted.count)
+  }
+
+  @Test(arguments: ["first_gather", "features_gather"])
+  func otherPartsOfStepsAreRefused(name: String) throws {
+    let item = try #require(RuntimeCase.all.first { $0.description == "graph_\(name).onnx" })
+    let model = try importModel(item.model)
+    let error = #expect(throws: DiagnosticError.self) { try StreamedModel(model) }
+    #expect(error?.problem == "cannot be streamed: it takes a part that is not the last step")
+    #expect(error?.object?.hasPrefix("Gather") == true)
   }
 
   @Test func smallModelsTakeOneThread() throws {

@@ -52,7 +52,7 @@ struct StartState {
           throw Self.error("its start state is \(value)", lstm)
         }
       case _ where node.inputs.isEmpty:
-        if let bad = try constant(node, index).first(where: { $0 != 0 }) {
+        if let bad = try constant(node, index)?.floats?.first(where: { $0 != 0 }) {
           throw Self.error("its start state holds \(bad)", lstm)
         }
       case "onnx.Concat": open += node.inputs
@@ -63,15 +63,20 @@ struct StartState {
     return found
   }
 
-  /// The floats of a constant node; none of whole numbers, which are shapes.
-  func constant(_ node: GraphNode, _ index: Int) throws(DiagnosticError) -> [Float] {
-    guard node.inputs.isEmpty, let prepare = Operators.all[node.operation] else { return [] }
+  /// A value that a constant node makes; `nil` for others.
+  func constant(_ value: String) throws(DiagnosticError) -> Tensor? {
+    guard search.isConstant(value), let index = search.maker(of: value) else { return nil }
+    return try constant(graph.nodes[index], index)
+  }
+
+  private func constant(_ node: GraphNode, _ index: Int) throws(DiagnosticError) -> Tensor? {
+    guard node.inputs.isEmpty, let prepare = Operators.all[node.operation] else { return nil }
     do {
       let operation = try prepare(
         NodeContext(
           model: model, node: node, index: index, prepared: PreparedLayers(KernelOptions())))
       var call = OperationCall(inputs: [], threads: 1, session: RunSession())
-      return try operation(&call).first?.tensor.floats ?? []
+      return try operation(&call).first?.tensor
     } catch { throw DiagnosticError.of(error).atObject(node.name) }
   }
 

@@ -44,6 +44,8 @@ package struct StreamChain {
     var needsLastStep: GraphNode?
     var links: [Link] = []
     var readsLastStep: Bool?
+    // Between the node at hand and the LSTM below it, from the output down.
+    var above: [GraphNode] = []
     var value = output.value
     var last = graph.nodes.count
     while let index = search.maker(of: value), index < last {
@@ -54,7 +56,19 @@ package struct StreamChain {
           .notRunnable, object: node.name, "cannot be \(use): \(why)",
           hint: "`lstmpack run` takes it, whole sequences at a time")
       }
+      above.append(node)
       switch node.operation {
+      case "onnx.Gather", "onnx.Slice":
+        // Whether it takes the last step, the axes of the LSTM below tell.
+        break
+      case "onnx.Concat":
+        guard let part = Self.lastOutput(in: node, takenBy: above.dropLast().last, start) else {
+          throw broken("it joins values")
+        }
+        // What takes a part of it is done with.
+        above.removeLast(2)
+        value = part
+        continue
       case "identity", "onnx.Squeeze", "onnx.Unsqueeze", "onnx.Reshape", "onnx.Flatten",
         "onnx.Transpose":
         // One step of one sequence: its numbers stay in order.
@@ -111,7 +125,21 @@ package struct StreamChain {
         let givesLastStep =
           node.operation == "keras.LSTM"
           ? node.attributes["returnSequences"]?.integer != 1 : node.outputs.first != value
-        readsLastStep = readsLastStep ?? givesLastStep
+        var takesLastStep = false
+        above.removeLast()
+        if above.contains(where: { TakenStep.operations.contains($0.operation) }) {
+          var step = TakenStep(of: node, givesLastStep: givesLastStep, start)
+          do throws(DiagnosticError) { takesLastStep = try step.follow(above.reversed()) } catch {
+            throw DiagnosticError(
+              .notRunnable, object: error.object, "cannot be \(use): it \(error.problem)",
+              hint: "`lstmpack run` takes it, whole sequences at a time")
+          }
+          guard !takesLastStep || readsLastStep == nil else {
+            throw broken("the layer above it reads its last step alone")
+          }
+        }
+        above = []
+        readsLastStep = readsLastStep ?? (givesLastStep || takesLastStep)
         links.append(.lstm(layer: layer))
       case "keras.Embedding", "onnx.Embedding":
         guard let layer = node.layer, model.layers.indices.contains(layer),
@@ -128,6 +156,11 @@ package struct StreamChain {
     }
     guard graph.inputs.contains(where: { $0.name == value }) else {
       throw DiagnosticError(.notRunnable, "cannot be \(use): its input is not found")
+    }
+    if let node = above.first(where: { TakenStep.operations.contains($0.operation) }) {
+      throw DiagnosticError(
+        .notRunnable, object: node.name, "cannot be \(use): it takes a part of the input",
+        hint: "`lstmpack run` takes it, whole sequences at a time")
     }
     guard !startInputs.contains(value) else {
       throw DiagnosticError(
@@ -150,14 +183,35 @@ package struct StreamChain {
     self.links = links.reversed()
   }
 
+  /// The last output of one of several LSTMs, where a node joins those of all and another takes it
+  /// (PyTorch's `h_n[-1]`).
+  private static func lastOutput(
+    in joined: GraphNode, takenBy taker: GraphNode?, _ start: StartState
+  ) -> String? {
+    guard joined.attributes["axis"]?.integer == 0, let taker, taker.operation == "onnx.Gather",
+      taker.attributes["axis"]?.integer ?? 0 == 0, taker.inputs.count == 2,
+      let index = try? start.constant(taker.inputs[1]), index.count == 1,
+      let number = index.integers?.first
+    else { return nil }
+    let areLastOutputs = joined.inputs.allSatisfy { value in
+      guard let maker = start.search.maker(of: value) else { return false }
+      let node = start.graph.nodes[maker]
+      guard let layer = node.layer, start.model.layers.indices.contains(layer),
+        case .lstm(let lstm) = start.model.layers[layer].kind, lstm.directions.count == 1
+      else { return false }
+      return node.operation == "onnx.LSTM" && node.outputs.dropFirst().first == value
+        && node.attributes["layout"]?.integer ?? 0 == 0
+    }
+    let place = number < 0 ? number + joined.inputs.count : number
+    guard areLastOutputs, joined.inputs.indices.contains(place) else { return nil }
+    return joined.inputs[place]
+  }
+
   /// The vector that a constant node holds.
   private static func constant(
     _ value: String, _ start: StartState
   ) throws(DiagnosticError) -> [Float]? {
-    guard start.search.isConstant(value), let index = start.search.maker(of: value) else {
-      return nil
-    }
-    let vector = try start.constant(start.graph.nodes[index], index)
-    return vector.isEmpty ? nil : vector
+    guard let vector = try start.constant(value)?.floats, !vector.isEmpty else { return nil }
+    return vector
   }
 }

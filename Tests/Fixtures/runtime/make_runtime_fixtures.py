@@ -567,6 +567,39 @@ def stacked_states():
     g.write()
 
 
+def parts_of_steps():
+    """What classifiers read of one sequence: the last step, written in several ways; and other parts."""
+    def head(g, value):
+        value = g.op("Gemm", value, g.weights(4, 3), g.weights(3))
+        g.output(g.op("Softmax", value, axis=1), "probs", 2)
+        g.write()
+
+    def number(g, value):
+        return g.tensor(np.array(value, np.int64))
+
+    for name, index, axis in (("last_gather", -1, 1), ("first_gather", 0, 1),
+                              ("features_gather", -1, 2)):
+        g = Graph(f"graph_{name}", 17)
+        x = g.op("Transpose", g.data(1, 5, 3, dims=["batch", "time", 3]), perm=[1, 0, 2])
+        x, _, _ = g.lstm(x, 3, 4)
+        x = g.op("Transpose", g.op("Squeeze", x, g.ints(1)), perm=[1, 0, 2])
+        x = g.op("Gather", x, number(g, index), axis=axis)
+        if axis == 1:
+            head(g, x)
+        else:
+            g.output(x, "values", 2)
+            g.write()
+    g = Graph("graph_last_slice", 17)
+    x, _, _ = g.lstm(g.data(5, 1, 3, dims=["time", "batch", 3]), 3, 4)
+    x = g.op("Slice", g.op("Squeeze", x, g.ints(1)), g.ints(-1), g.ints(2 ** 63 - 1), g.ints(0))
+    head(g, g.op("Squeeze", x, g.ints(0)))
+    for name, index in (("last_layer", -1), ("first_layer", 0)):
+        g = Graph(f"graph_{name}", 17)
+        x, first, _ = g.lstm(g.data(5, 1, 3, dims=["time", "batch", 3]), 3, 4)
+        _, second, _ = g.lstm(g.op("Squeeze", x, g.ints(1)), 4, 4)
+        head(g, g.op("Gather", g.op("Concat", first, second, axis=0), number(g, index), axis=0))
+
+
 def onnx_graphs():
     embedding_language_model()
     pytorch_bidirectional(False)
@@ -585,6 +618,7 @@ def onnx_graphs():
     shapes()
     gemm()
     stacked_states()
+    parts_of_steps()
 
 
 # Keras
