@@ -38,6 +38,12 @@ extension Activation {
   public static func power(_ x: Double, _ y: Double) -> Double { pow(x, y) }
   /// e to the power of x.
   public static func exponential(_ x: Double) -> Double { exp(x) }
+  /// The error function, 2 / √π · ∫ exp(−t²) from 0 to x.
+  public static func errorFunction(_ x: Double) -> Double { erf(x) }
+  /// The sine.
+  public static func sine(_ x: Double) -> Double { sin(x) }
+  /// The cosine.
+  public static func cosine(_ x: Double) -> Double { cos(x) }
   /// The natural logarithm.
   public static func logarithm(_ x: Double) -> Double { log(x) }
 }

@@ -24,7 +24,12 @@ struct ONNXNodeLowering {
   private static let plain: Set<String> = [
     "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Slice", "Concat", "Split",
     "Gather", "Shape", "Expand", "Add", "Sub", "Mul", "Div", "Pow", "Sqrt", "Sum", "Max", "Min",
-    "ReduceMean", "MatMul", "Pad",
+    "MatMul", "Pad", "Tile", "Range",
+    "Exp", "Log", "Erf", "Sin", "Cos", "Reciprocal", "Floor", "Ceil", "Round", "Neg", "Abs", "Sign",
+    "HardSwish", "Mish", "Gelu", "Selu", "Celu", "Swish", "Clip", "PRelu",
+    "Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Xor", "Not", "Where",
+    "ReduceMean", "ReduceSum", "ReduceProd", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2",
+    "ReduceSumSquare", "ArgMax", "ArgMin",
     "Gemm", "BatchNormalization", "LayerNormalization", "Conv", "MaxPool", "AveragePool",
     "GlobalMaxPool", "GlobalAveragePool",
   ]
@@ -131,10 +136,12 @@ struct ONNXNodeLowering {
 
   private func cast(_ node: ONNXNode) -> Result {
     guard let number = scope.attribute("to", of: node)?.intValue,
-      let type = ONNXTensor.ElementType(rawValue: Int(clamping: number)), type != .bool
+      let type = ONNXTensor.ElementType(rawValue: Int(clamping: number))
     else { return .opaque(reason: "lstmpack cannot run a Cast to this type") }
     return Result(
-      operation: "onnx.Cast", attributes: ["toFloat": GraphAttribute(type.isFloat)])
+      operation: "onnx.Cast",
+      attributes: type == .bool
+        ? ["toBool": GraphAttribute(true)] : ["toFloat": GraphAttribute(type.isFloat)])
   }
 
   private func constantOfShape(_ node: ONNXNode) -> Result {

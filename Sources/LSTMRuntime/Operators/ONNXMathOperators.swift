@@ -29,13 +29,6 @@ enum ONNXMathOperators {
         ]
       }
     },
-    "onnx.Sqrt": { _ in
-      { call in
-        let (dims, x) = try call.floats(0)
-        return [GraphValue(dims, x.map { $0.squareRoot() })]
-      }
-    },
-    "onnx.ReduceMean": reduceMean,
     "onnx.Softmax": { try softmax($0, isLogarithm: false) },
     "onnx.LogSoftmax": { try softmax($0, isLogarithm: true) },
     "onnx.Dense": KerasLayerOperators.dense,
@@ -86,35 +79,6 @@ enum ONNXMathOperators {
         with: try call.tensor(index), operation, allow: OperationCall.allow)
     }
     return [GraphValue(result)]
-  }
-
-  /// The mean over some axes.
-  private static let reduceMean: Operators.Prepare = { node in
-    let axes = try node.integers("axes")
-    let keepsAxes = try node.flag("keepdims", default: true)
-    return { call in
-      let (dims, x) = try call.floats(0)
-      let given = try axes ?? call.optionalIntegers(1) ?? Array(dims.indices)
-      var reduced: Set<Int> = []
-      for axis in given { reduced.insert(try Tensor.axis(axis, rank: dims.count)) }
-      let kept = dims.indices.map { reduced.contains($0) ? 1 : dims[$0] }
-      let strides = Tensor.strides(dims)
-      let resultStrides = Tensor.strides(kept)
-      var sums = [Double](repeating: 0, count: kept.reduce(1, *))
-      for index in x.indices {
-        var target = 0
-        for axis in dims.indices where !reduced.contains(axis) {
-          target += index / strides[axis] % dims[axis] * resultStrides[axis]
-        }
-        sums[target] += Double(x[index])
-      }
-      let count = Double(x.count) / Double(max(1, sums.count))
-      let means = sums.map { Float($0 / count) }
-      let shape =
-        keepsAxes
-        ? kept : dims.enumerated().filter { !reduced.contains($0.offset) }.map(\.element)
-      return [GraphValue(shape, means)]
-    }
   }
 
   /// Softmax over an axis; before operator set 13 over all axes from it on.

@@ -147,11 +147,32 @@ enum ONNXShapeOperators {
         ]
       }
     },
+    "onnx.Tile": { _ in
+      { call in
+        var x = try call.tensor(0)
+        let repeats = try call.integers(1)
+        guard repeats.count == x.dims.count, repeats.allSatisfy({ $0 > 0 }) else {
+          throw OperationCall.error("cannot repeat the shape \(x.dims) \(repeats) times")
+        }
+        try OperationCall.allow(zip(x.dims, repeats).flatMap { [$0, $1] })
+        for (axis, count) in repeats.enumerated() where count > 1 {
+          x = try Tensor.concatenated(
+            [Tensor](repeating: x, count: count), axis: axis, allow: OperationCall.allow)
+        }
+        return [GraphValue(x)]
+      }
+    },
+    "onnx.Range": range,
     "onnx.Cast": { node in
       let toFloat = try node.flag("toFloat")
+      let toBool = try node.flag("toBool")
       return { call in
         var x = try call.tensor(0)
         switch x.elements {
+        case .floats(let values) where toBool:
+          x.elements = .integers(values.map { $0 == 0 ? 0 : 1 })
+        case .integers(let values) where toBool:
+          x.elements = .integers(values.map { $0 == 0 ? 0 : 1 })
         case .floats(let values) where !toFloat:
           x.elements = .integers(
             try values.map {
@@ -167,4 +188,39 @@ enum ONNXShapeOperators {
       }
     },
   ]
+
+  /// Numbers from a start to a limit in steps.
+  private static let range: Operators.Prepare = { _ in
+    { call in
+      let bounds = try (0..<3).map { try call.tensor($0) }
+      guard bounds.allSatisfy({ $0.count == 1 }) else {
+        throw OperationCall.error("needs three numbers")
+      }
+      func count(_ start: Double, _ limit: Double, _ step: Double) throws -> Int {
+        let count = ((limit - start) / step).rounded(.up)
+        guard step != 0, let whole = Int(exactly: max(0, count)) else {
+          throw OperationCall.error("cannot go from \(start) to \(limit) in steps of \(step)")
+        }
+        try OperationCall.allow([whole])
+        return whole
+      }
+      let integers = bounds.compactMap { $0.integers?.first }
+      if integers.count == 3 {
+        let count = try count(Double(integers[0]), Double(integers[1]), Double(integers[2]))
+        return [
+          GraphValue(
+            Tensor(
+              dims: [count],
+              elements: .integers(
+                (0..<count).map { Int64(integers[0]) &+ Int64($0) &* Int64(integers[2]) })))
+        ]
+      }
+      let floats = bounds.compactMap { $0.floats?.first }
+      guard floats.count == 3 else {
+        throw OperationCall.error("mixes integers with other numbers")
+      }
+      let count = try count(Double(floats[0]), Double(floats[1]), Double(floats[2]))
+      return [GraphValue([count], (0..<count).map { floats[0] + Float($0) * floats[2] })]
+    }
+  }
 }

@@ -12,7 +12,8 @@ enum Operators {
   static let all: [String: Prepare] = [
     CommonOperators.table, KerasLayerOperators.table, KerasShapeOperators.table,
     KerasConvolutionOperators.table, KerasLSTMOperator.table, ONNXShapeOperators.table,
-    ONNXMathOperators.table, ONNXConvolutionOperators.table, ONNXLSTMOperator.table,
+    ONNXMathOperators.table, ONNXElementwiseOperators.table, ONNXReductionOperators.table,
+    ONNXConvolutionOperators.table, ONNXLSTMOperator.table,
     CellOperator.table,
   ].reduce(into: [:]) { $0.merge($1) { first, _ in first } }
 }

@@ -567,6 +567,82 @@ def stacked_states():
     g.write()
 
 
+def functions():
+    """Operators on each element, of what an LSTM gives."""
+    g = Graph("graph_functions", 20)
+    y, _, _ = g.lstm(g.data(5, 2, 3), 3, 4)
+    x = g.op("Mul", y, g.scalar(4))
+    positive = g.op("Add", x, g.scalar(4.5))
+    for kind, options in (("Exp", {}), ("Erf", {}), ("Sin", {}), ("Cos", {}), ("Floor", {}),
+                          ("Ceil", {}), ("Round", {}), ("Neg", {}), ("Abs", {}), ("Sign", {}),
+                          ("HardSwish", {}), ("Mish", {}), ("Gelu", {}), ("Selu", {}),
+                          ("Celu", {"alpha": 1.5})):
+        g.output(g.op(kind, x, **options), kind, 4)
+    g.output(g.op("Gelu", x, approximate="tanh"), "GeluTanh", 4)
+    g.output(g.op("Selu", x, alpha=1.2, gamma=0.9), "SeluOther", 4)
+    for kind in ("Log", "Reciprocal"):
+        g.output(g.op(kind, positive), kind, 4)
+    g.output(g.op("Clip", x, g.scalar(-0.5), g.scalar(0.75)), "Clip", 4)
+    g.output(g.op("Clip", x, "", g.scalar(0.25)), "ClipAbove", 4)
+    g.output(g.op("PRelu", x, g.weights(4)), "PRelu", 4)
+    g.write()
+    g = Graph("graph_clip_10", 10)
+    y, _, _ = g.lstm(g.data(5, 2, 3), 3, 4)
+    g.output(g.op("Clip", y, min=-0.1, max=0.2), "Clip", 4)
+    g.write()
+
+
+def comparisons():
+    """A mask of lengths, as attention over steps has it, and other truth values."""
+    g = Graph("graph_comparisons", 17)
+    x = g.data(2, 5, 3)
+    lengths = np.array([5, 3], np.int64)
+    y, _, _ = g.lstm(g.op("Transpose", x, perm=[1, 0, 2]), 3, 4)
+    y = g.op("Transpose", g.op("Squeeze", y, g.ints(1)), perm=[1, 0, 2])
+    steps = g.op("Range", g.scalar(0, np.int64), g.scalar(5, np.int64), g.scalar(1, np.int64))
+    counted = g.op("Unsqueeze", g.tensor(lengths), g.ints(1))
+    mask = g.op("Less", steps, counted)
+    scores = g.op("Squeeze", g.op("MatMul", y, g.weights(4, 1)), g.ints(2))
+    weights = g.op("Softmax", g.op("Where", mask, scores, g.scalar(-1e9)), axis=1)
+    g.output(weights, "weights", 2)
+    summed = g.op("ReduceSum", g.op("Mul", g.op("Unsqueeze", "weights", g.ints(2)), y), g.ints(1),
+                  keepdims=0)
+    g.output(summed, "attended", 2)
+    zero, tenth = g.scalar(0), g.scalar(0.1)
+    above, small = g.op("Greater", scores, zero), g.op("LessOrEqual", scores, tenth)
+    for name, value in (("and", g.op("And", above, small)), ("or", g.op("Or", above, small)),
+                        ("xor", g.op("Xor", above, mask)), ("not", g.op("Not", above)),
+                        ("equal", g.op("Equal", g.op("Floor", scores), zero)),
+                        ("atLeast", g.op("GreaterOrEqual", scores, tenth)),
+                        ("true", g.op("Cast", g.op("Floor", scores), to=TensorProto.BOOL))):
+        g.output(g.op("Cast", value, to=FLOAT), name, 2)
+    g.output(g.op("Tile", scores, g.ints(2, 3)), "tiled", 2)
+    g.output(g.op("Range", g.scalar(0.5), g.scalar(2.6), g.scalar(0.75)), "numbers", 1)
+    g.write()
+
+
+def reductions():
+    g = Graph("graph_reductions", 18)
+    y, _, _ = g.lstm(g.data(5, 2, 3), 3, 4)
+    y = g.op("Squeeze", y, g.ints(1))
+    for kind in ("ReduceMean", "ReduceSum", "ReduceProd", "ReduceMax", "ReduceMin", "ReduceL1",
+                 "ReduceL2", "ReduceSumSquare"):
+        g.output(g.op(kind, y, g.ints(-1), keepdims=0), kind, 2)
+        g.output(g.op(kind, y, g.ints(0, 2)), kind + "Kept", 3)
+    g.output(g.op("ReduceSum", y), "all", 3)
+    g.output(g.op("ReduceSum", y, noop_with_empty_axes=1), "none", 3)
+    for kind in ("ArgMax", "ArgMin"):
+        g.output(g.op(kind, y, axis=-1, keepdims=0), kind, 2, TensorProto.INT64)
+        g.output(g.op(kind, g.op("Round", y), axis=0, select_last_index=1), kind + "Last", 3,
+                 TensorProto.INT64)
+    g.write()
+    g = Graph("graph_reductions_11", 11)
+    y, _, _ = g.lstm(g.data(5, 2, 3), 3, 4)
+    g.output(g.op("ReduceSum", y, axes=[1, 3], keepdims=0), "sum", 2)
+    g.output(g.op("ReduceMax", y, axes=[0]), "max", 4)
+    g.write()
+
+
 def parts_of_steps():
     """What classifiers read of one sequence: the last step, written in several ways; and other parts."""
     def head(g, value):
@@ -619,6 +695,9 @@ def onnx_graphs():
     gemm()
     stacked_states()
     parts_of_steps()
+    functions()
+    comparisons()
+    reductions()
 
 
 # Keras
