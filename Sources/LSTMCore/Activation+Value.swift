@@ -24,11 +24,19 @@ extension Activation {
     case .scaledTanh: alpha * hyperbolicTangent(beta * x)
     case .elu: x >= 0 ? x : alpha * (exp(x) - 1)
     case .softsign: x / (1 + abs(x))
-    case .softplus: x > 30 ? x : log1p(exp(x))
+    case .softplus: softplus(x)
+    case .swish: x / (1 + exp(-x))
+    case .gelu: 0.5 * x * (1 + erf(x * 0.5.squareRoot()))
+    case .selu: 1.050_700_987_355_480_5 * (x > 0 ? x : 1.673_263_242_354_377_2 * (exp(x) - 1))
+    case .mish: x * hyperbolicTangent(softplus(x))
+    case .exponential: exp(x)
+    case .relu6: min(max(0, x), 6)
     case .softmax, .unknown: nil
     }
   }
 }
+
+private func softplus(_ x: Double) -> Double { x > 30 ? x : log1p(exp(x)) }
 
 /// The function, not the static property of `Activation` with its name.
 private func hyperbolicTangent(_ x: Double) -> Double { tanh(x) }

@@ -29,6 +29,18 @@ public struct Activation: Hashable, Sendable, CustomStringConvertible {
     case softsign
     /// log(1 + exp(x)).
     case softplus
+    /// x / (1 + exp(−x)), also called SiLU.
+    case swish
+    /// x · Φ(x), with Φ the distribution function of the normal distribution.
+    case gelu
+    /// 1.0507 · x for x > 0, 1.7581 · (exp(x) − 1) below (Klambauer et al. 2017).
+    case selu
+    /// x · tanh(log(1 + exp(x))).
+    case mish
+    /// exp(x).
+    case exponential
+    /// min(max(0, x), 6).
+    case relu6
     /// exp(xᵢ) / Σ exp(xⱼ) over the last axis.
     case softmax
     /// A function of the source that lstmpack does not know; ``Activation/sourceName`` names it.

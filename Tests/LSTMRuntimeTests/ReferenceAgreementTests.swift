@@ -48,7 +48,11 @@ import Testing
     }
   }
 
-  @Test(arguments: Activation.Function.allCases.filter { $0 != .softmax && $0 != .unknown })
+  /// With exponential gates a state grows beyond all bounds.
+  @Test(
+    arguments: Activation.Function.allCases.filter {
+      ![.softmax, .unknown, .exponential].contains($0)
+    })
   func everyActivation(function: Activation.Function) throws {
     let activation = Activation(function, alpha: 0.3, beta: 0.2)
     for directions in Self.directions {

@@ -67,7 +67,8 @@ import Testing
       }
       for (given, found) in zip(x, y) {
         let exact = try #require(activation.value(at: Double(given)))
-        #expect(abs(Double(found) - exact) < 1e-6, "\(function) at \(given)")
+        #expect(
+          abs(Double(found) - exact) < 1e-6 * max(1, abs(exact)), "\(function) at \(given)")
       }
     }
   }

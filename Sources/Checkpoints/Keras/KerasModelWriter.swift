@@ -253,6 +253,7 @@ struct KerasModelWriter {
   private func name(of activation: Activation) throws(DiagnosticError) -> String {
     let names = [
       "sigmoid", "tanh", "relu", "hard_sigmoid", "linear", "elu", "softsign", "softplus", "softmax",
+      "swish", "gelu", "selu", "mish", "exponential",
     ]
     guard let name = names.first(where: { Self.version.activation(named: $0) == activation }) else {
       throw Self.refusal("Keras has no activation '\(activation)' by name")

@@ -48,6 +48,12 @@ struct KerasVersion: Sendable {
     case "elu": Activation(.elu, alpha: 1)
     case "softsign": Activation(.softsign)
     case "softplus": Activation(.softplus)
+    case "swish", "silu": Activation(.swish)
+    case "gelu": Activation(.gelu)
+    case "selu": Activation(.selu)
+    case "mish": Activation(.mish)
+    case "exponential": Activation(.exponential)
+    case "relu6": Activation(.relu6)
     case "softmax": Activation(.softmax)
     case "leaky_relu": Activation(.leakyRelu, alpha: 0.2)
     default: nil

@@ -24,7 +24,8 @@ extension Activation {
       guard count > 0 else { return }
       let (largest, sum) = unsafe VectorMath.logSumExpParts(values, count: count)
       unsafe VectorMath.map(values, count: count) { VectorMath.exp($0 - largest) / sum }
-    case .affine, .leakyRelu, .thresholdedRelu, .scaledTanh, .elu, .softsign, .softplus:
+    case .affine, .leakyRelu, .thresholdedRelu, .scaledTanh, .elu, .softsign, .softplus, .swish,
+      .gelu, .selu, .mish, .exponential, .relu6:
       for index in 0..<count {
         let x = unsafe Double(values[index])
         unsafe values[index] = Float(value(at: x) ?? .nan)

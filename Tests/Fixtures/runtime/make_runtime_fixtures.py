@@ -980,6 +980,12 @@ def keras_cases(k):
         lambda: L.LayerNormalization(), lambda: L.ReLU(max_value=1.0),
         lambda: L.Dense(4, activation="elu"), lambda: L.ELU(0.7),
         lambda: L.Activation("softsign"), lambda: L.Softmax()), numbers(2, 6, 4), one)
+    if not old:
+        k.case("activation_more", stack(
+            (6, 4), lambda: L.Dense(5, activation="swish"), lambda: L.Dense(5, activation="gelu"),
+            lambda: L.LSTM(5, return_sequences=True), lambda: L.Dense(4, activation="mish"),
+            lambda: L.Dense(4, activation="selu"), lambda: L.Activation("relu6"),
+            lambda: L.Dense(3, activation="exponential")), numbers(2, 6, 4), one)
     only_2("relu_layer", stack(
         (6, 4), lambda: L.LSTM(5, return_sequences=True),
         lambda: L.ReLU(max_value=0.4, negative_slope=0.1, threshold=0.05),

@@ -161,7 +161,7 @@ extension ONNXGraphWriter {
     case .elu: "Elu"
     case .softsign: "Softsign"
     case .softplus: "Softplus"
-    case .softmax, .unknown: nil
+    case .swish, .gelu, .selu, .mish, .exponential, .relu6, .softmax, .unknown: nil
     }
   }
 

@@ -188,6 +188,16 @@ extension ONNXGraphWriter {
     case .elu: emit("Elu", [x], alpha, as: output)
     case .softsign: emit("Softsign", [x], as: output)
     case .softplus: emit("Softplus", [x], as: output)
+    case .swish: emit("Mul", [x, emit("Sigmoid", [x])], as: output)
+    case .gelu:
+      let error = emit("Erf", [emit("Mul", [x, constant([Float(0.5).squareRoot()], dims: [])])])
+      let sum = emit("Add", [error, constant([1], dims: [])])
+      let half = emit("Mul", [x, constant([0.5], dims: [])])
+      emit("Mul", [half, sum], as: output)
+    case .selu: emit("Selu", [x], as: output)
+    case .mish: emit("Mul", [x, emit("Tanh", [emit("Softplus", [x])])], as: output)
+    case .exponential: emit("Exp", [x], as: output)
+    case .relu6: emit("Min", [emit("Relu", [x]), constant([6], dims: [])], as: output)
     case .softmax: emit("Softmax", [x], [("axis", .int(-1))], as: output)
     case .affine:
       let scaled = emit("Mul", [x, constant([activation.alpha ?? 1], dims: [])])
