@@ -61,6 +61,9 @@ public enum CheckpointFormats {
       return format
     }
     for format in all where try format.recognizes(source) { return format }
+    if let foreign = ForeignFile.of(start: try source.bytes(in: 0..<min(source.count, 16))) {
+      throw DiagnosticError(.unknownFormat, "is \(foreign.kind)", hint: foreign.hint)
+    }
     throw DiagnosticError(
       .unknownFormat, try "is not a checkpoint that lstmpack reads: \(describeStart(of: source))",
       hint: "lstmpack reads Keras .h5, .hdf5 and .keras files, .onnx and .safetensors")

@@ -1,7 +1,9 @@
 """Files that must be refused: texts, cut files, broken HDF5 and zip archives."""
 
+import io
 import json
 import os
+import struct
 import zipfile
 import zlib
 
@@ -45,6 +47,7 @@ def write(folder, keras, onnx):
 
     w = Writer(folder)
     write_texts(w, keras, onnx)
+    write_foreign(w)
     write_hdf5(w)
     write_hdf5_storage(w)
     write_archives(w)
@@ -72,6 +75,20 @@ def write_texts(w, keras, onnx):
     good = read(keras, "k3-float16.keras")
     w.bytes("truncated.keras", "a zip archive cut before its directory", good[:800])
     w.add("folder.h5", "a directory named .h5", make={"kind": "directory"})
+
+
+def write_foreign(w):
+    """Models and arrays of other tools."""
+    w.bytes("converted.tflite", "a TensorFlow Lite model",
+            struct.pack("<I", 28) + b"TFL3" + bytes(40))
+    w.bytes("weights.gguf", "a GGUF file", b"GGUF" + struct.pack("<I", 3) + bytes(40))
+    w.bytes("old-torch.pt", "a pickle of protocol 2, as torch.save wrote before PyTorch 1.6",
+            b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.")
+    with zipfile.ZipFile(w.path("arrays.npz"), "w") as archive:
+        data = io.BytesIO()
+        np.save(data, np.zeros(3, np.float32))
+        archive.writestr(zipfile.ZipInfo("weights.npy"), data.getvalue())
+    w.add("arrays.npz", "an .npz of arrays")
 
 
 # HDF5 files of one LSTM "lstm" with 2 units and 3 inputs, each broken in one place.

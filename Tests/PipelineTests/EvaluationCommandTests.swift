@@ -311,6 +311,18 @@ import Testing
     }
   }
 
+  @Test func aSavedModelIsNamed() throws {
+    try withTemporaryFolder { folder in
+      let saved = folder.appending(path: "saved")
+      try FileManager.default.createDirectory(at: saved, withIntermediateDirectories: true)
+      try Data([8, 1]).write(to: saved.appending(path: "saved_model.pb"))
+      let run = try CommandRun(["inspect", "saved"], in: folder)
+      #expect(run.exitCode != 0)
+      #expect(
+        run.errors.hasPrefix("error: saved: is the folder of a TensorFlow SavedModel; in Python"))
+    }
+  }
+
   /// W and R that are inputs of the model.
   @Test func weightsAmongTheInputsAreBound() throws {
     try withTemporaryFolder { folder in

@@ -96,6 +96,9 @@ struct KerasArchiveContents {
     _ name: String, in archive: borrowing ZipArchive
   ) throws(DiagnosticError) -> DiagnosticError {
     let names = try archive.memberNames()
+    if let foreign = ForeignFile.of(members: names) {
+      return DiagnosticError(.unsupportedCheckpoint, "is \(foreign.kind)", hint: foreign.hint)
+    }
     return DiagnosticError(
       .unsupportedCheckpoint,
       "is a zip archive without '\(name)', so not a .keras model; it has "

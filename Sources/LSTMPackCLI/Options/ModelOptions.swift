@@ -120,7 +120,15 @@ enum ModelLocation {
   ///   whatever opening the file throws.
   static func find(argument: String?) throws(DiagnosticError) -> ByteSource {
     if argument == "-" { return try standardInput() }
-    if let argument { return try ByteSource(path: argument) }
+    if let argument {
+      if FileManager.default.fileExists(atPath: "\(argument)/saved_model.pb") {
+        throw DiagnosticError(
+          .fileAccess, file: argument, "is the folder of a TensorFlow SavedModel",
+          hint: "in Python, keras.models.load_model(folder).save('model.keras') writes a file that "
+            + "lstmpack reads (tf_keras for folders of Keras 2)")
+      }
+      return try ByteSource(path: argument)
+    }
     let checkpoints = checkpointsInCurrentFolder()
     if standardInputHasBytes(wait: checkpoints.isEmpty ? -1 : 1000) {
       return try standardInput()
