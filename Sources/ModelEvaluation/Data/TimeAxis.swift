@@ -3,8 +3,8 @@ internal import LSTMCore
 internal import LSTMRuntime
 
 extension PreparedModel {
-  /// The most elements of an input on which axes are tried.
-  private static let trialLimit = 1 << 14
+  /// The most elements of an input on which axes are tried, and the most steps of all sequences.
+  private static let trialLimits = (elements: 1 << 14, steps: 512)
 
   /// Whether time is the first axis of an input, found out by trying.
   ///
@@ -15,13 +15,18 @@ extension PreparedModel {
       return false
     }
     let sizes = input.shape.prefix(2)
+    // An axis of one comes first for one sequence.
+    if sizes.first == 1 { return false }
+    let isAlone = inputs.allSatisfy { $0.name == input.name || stateInputs.contains($0.name) }
     for isTimeMajor in [true, false] {
       let tried = timeAxis(
         input, [(sizes.first ?? nil) ?? 3, (sizes.last ?? nil) ?? 2], isTimeMajor: isTimeMajor)
       if tried == (isTimeMajor ? 0 : 1) { return isTimeMajor }
+      // What other inputs are made for makes no difference where there are none.
+      if isAlone, let tried { return tried == 0 }
     }
     // [any, 50, 25] has sequences first; [50, any, 25] has time first.
-    return sizes.first ?? nil != nil && sizes.last ?? nil == nil && sizes.first != 1
+    return sizes.first ?? nil != nil && sizes.last ?? nil == nil
   }
 
   /// The axis of time: what two steps of one sequence change overlaps, what two sequences change does
@@ -35,8 +40,10 @@ extension PreparedModel {
   private func timeAxis(_ input: GraphInput, _ dims: [Int], isTimeMajor: Bool) -> Int? {
     guard
       let features = try? checkedProduct(
-        input.shape.dropFirst(2).map { $0 ?? 1 }, limit: Self.trialLimit, of: "a trial"),
-      let count = try? checkedProduct(dims + [features], limit: Self.trialLimit, of: "a trial")
+        input.shape.dropFirst(2).map { $0 ?? 1 }, limit: Self.trialLimits.elements, of: "a trial"),
+      let count = try? checkedProduct(
+        dims + [features], limit: Self.trialLimits.elements, of: "a trial"),
+      dims[0] <= Self.trialLimits.steps / max(1, dims[1])
     else { return nil }
     let (steps, sequences) = isTimeMajor ? (dims[0], dims[1]) : (dims[1], dims[0])
     var others: [String: Tensor] = [:]
