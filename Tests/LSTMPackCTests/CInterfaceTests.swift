@@ -137,4 +137,48 @@ import Testing
       unsafe closeModel(model)
     }
   }
+
+  /// The example of `examples/streaming`, compiled as its README says, with all warnings.
+  @Test func theExampleInCRuns() throws {
+    let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent()
+    let library = Bundle.main.bundleURL
+    let isBuilt = FileManager.default.fileExists(
+      atPath: library.appending(path: "liblstmpack_c.so").path)
+    try withTemporaryFolder { folder in
+      func run(_ arguments: [String]) throws -> (code: Int32, output: String) {
+        let process = Process()
+        process.executableURL = URL(filePath: "/usr/bin/env")
+        process.arguments = arguments
+        process.currentDirectoryURL = folder
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        try process.run()
+        let data = try pipe.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        return (process.terminationStatus, String(decoding: data, as: UTF8.self))
+      }
+      let source = root.appending(path: "examples/streaming/stream.c").path
+      let compile = [
+        "clang", "-std=c11", "-Wall", "-Wextra", "-Werror",
+        "-I\(root.appending(path: "include").path)", source,
+      ]
+      guard isBuilt else {
+        // A debug build of the tests alone: the header and the example still have to fit.
+        #expect(try run(compile + ["-fsyntax-only"]).code == 0)
+        return
+      }
+      let link = [
+        "-o", "stream", "-L\(library.path)", "-llstmpack_c", "-Wl,-rpath,\(library.path)",
+      ]
+      #expect(try run(compile + link).code == 0)
+      try Self.write(to: folder.appending(path: "model.bvq").path)
+      let result = try run(["./stream", "model.bvq", "1", "0", "2"])
+      #expect(result.code == 0)
+      let lines = result.output.split(separator: "\n")
+      #expect(lines.count == 3)
+      #expect(lines.allSatisfy { "012".contains($0.prefix(1)) })
+      #expect(try run(["./stream", "missing.bvq", "1"]).code == 1)
+    }
+  }
 }
