@@ -47,8 +47,16 @@ struct CSVReader {
   /// Whether there are names and no numbers: a row with one damaged number is no header.
   private func isHeader() -> Bool {
     let filled = scanner.cells.filter { !$0.range.isEmpty }
-    return !filled.isEmpty
-      && filled.allSatisfy { parseFloat(scanner.bytes, in: $0.range) == nil }
+    return !filled.isEmpty && filled.allSatisfy { isName($0) }
+  }
+
+  /// Whether a cell is a name: neither a number, nor what begins like one, nor a missing value.
+  private func isName(_ cell: CSVScanner.Cell) -> Bool {
+    if parseFloat(scanner.bytes, in: cell.range) != nil { return false }
+    let text = scanner.text(of: cell)
+    guard let first = text.first, !(0x30...0x39).contains(first) else { return false }
+    let missing = ["na", "n/a", "null", "none", "?", "-"]
+    return !missing.contains(String(decoding: text, as: UTF8.self).lowercased())
   }
 
   private func names() throws(DiagnosticError) -> [String] {

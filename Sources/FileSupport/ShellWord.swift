@@ -13,7 +13,10 @@ public func shellWord(_ text: String, isAlwaysQuoted: Bool = false) -> String {
         || UInt8(ascii: "0")...UInt8(ascii: "9") ~= byte || "-_./,+@%:=".utf8.contains(byte)
     }
   if isPlain && !isAlwaysQuoted { return text }
-  return "'"
-    + text.split(separator: "'", omittingEmptySubsequences: false).joined(separator: #"'\''"#)
-    + "'"
+  // By scalars: a quote with a mark combined with it is another character, but the same byte.
+  var quoted = "'"
+  for scalar in text.unicodeScalars {
+    if scalar == "'" { quoted += #"'\''"# } else { quoted.unicodeScalars.append(scalar) }
+  }
+  return quoted + "'"
 }

@@ -14,6 +14,9 @@ enum Console {
   static func visible(_ text: String) -> String {
     func isControl(_ scalar: Unicode.Scalar) -> Bool {
       (scalar.value < 0x20 && scalar != "\n" && scalar != "\t") || 0x7F..<0xA0 ~= scalar.value
+        // What turns the direction of writing, and ends lines.
+        || 0x202A...0x202E ~= scalar.value || 0x2066...0x2069 ~= scalar.value
+        || 0x2028...0x2029 ~= scalar.value
     }
     // Bytes are looked at first: tables of numbers are long.
     guard

@@ -14,7 +14,11 @@ struct TextSubject {
       model, outputs: evaluator.outputs, carriesState: true, addingDecoderInput: cache != nil,
       kernels: evaluator.kernels)
     axes = try TextAxes(subject.prepared)
-    try subject.prepared.checkStepByStep(axes.input)
+    do throws(DiagnosticError) { try subject.prepared.checkStepByStep(axes.input) } catch {
+      throw DiagnosticError(
+        error.code, "\(error.problem); a text is read in pieces",
+        hint: "score it with a program of your own (--hook), or give sequences instead of a text")
+    }
     self.cache = cache
   }
 

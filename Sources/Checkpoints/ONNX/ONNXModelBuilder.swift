@@ -52,9 +52,9 @@ struct ONNXModelBuilder {
     }
     for key in evaluator.usedInitializers { owners[key] = .lstm }
     let cells = try recognizeCells(walk)
-    for key in cells.found.values.reduce(into: Set(), { $0.formUnion($1.usedInitializers) }) {
-      owners[key] = .lstm
-    }
+    let outside = initializersRead(outside: Array(cells.found.values), places)
+    for key in cells.found.values.reduce(into: Set(), { $0.formUnion($1.usedInitializers) })
+    where !outside.contains(key) { owners[key] = .lstm }
     var graph = ONNXGraphBuilder(model: model, scope: scope)
     for (index, place) in places.enumerated() {
       let result = place.node.outputs.first.map { ONNXValueID(name: $0, scope: place.scope) }
@@ -111,6 +111,43 @@ struct ONNXModelBuilder {
       others[ONNXValueID(name: place.node.outputs[0], scope: place.scope)] = reason
     }
     return (found, others)
+  }
+
+  /// The initializers that nodes besides those of cells need, by identity: they stay in the graph.
+  private func initializersRead(
+    outside cells: [RecognizedCell], _ places: [ONNXPlacedNode]
+  ) -> Set<String> {
+    let inside = cells.reduce(into: Set<ONNXValueID>()) { $0.formUnion($1.interior) }
+    var needed = Set(model.graph.outputs.compactMap { scope.identity(of: $0) })
+    var read: Set<String> = []
+    var constants: Set<ONNXValueID> = []
+    func inputs(_ place: ONNXPlacedNode) -> [ONNXValueID] {
+      place.node.inputs.compactMap { $0.isEmpty ? nil : place.scope.identity(of: $0) }
+    }
+    func outputs(_ place: ONNXPlacedNode) -> [ONNXValueID] {
+      place.node.outputs.compactMap { $0.isEmpty ? nil : place.scope.identity(of: $0) }
+    }
+    for place in places where ONNXEvaluator.evaluates(place.node.opType) {
+      let isConstant = inputs(place).allSatisfy { id in
+        if constants.contains(id) { return true }
+        if case .initializer? = id.scope.lookUp(id.name)?.meaning { return true }
+        return false
+      }
+      if isConstant { constants.formUnion(outputs(place)) }
+    }
+    for place in places.reversed() {
+      let made = outputs(place)
+      if !made.isEmpty, made.allSatisfy({ inside.contains($0) }) { continue }
+      // What only moves weights needs them where its result is needed.
+      if made.allSatisfy({ constants.contains($0) && !needed.contains($0) }) { continue }
+      for (name, id) in zip(place.node.inputs.filter { !$0.isEmpty }, inputs(place)) {
+        needed.insert(id)
+        if let (tensor, key) = initializer(name, place.scope), tensor.elementCount > 0 {
+          read.insert(key)
+        }
+      }
+    }
+    return read
   }
 
   /// Adds the layer that a cell is a step of, unless an earlier step did; gives its index.

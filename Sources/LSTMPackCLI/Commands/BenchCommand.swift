@@ -93,17 +93,21 @@ struct BenchCommand: ParsableCommand {
     let prepared = try PreparedModel(model, options: options)
     let preparedSeconds = Self.seconds(start, clock.now)
     let inputs = try SeededInputs.make(for: model, sequences: 1, steps: steps, seed: 7)
-    let count = inputs.values.map { $0.dims.prefix(2).reduce(1, *) }.max() ?? steps
+    let first = prepared.inputs.first { !prepared.stateInputs.contains($0.name) }
+    let shape = first.flatMap { inputs[$0.name]?.dims } ?? []
+    // A vector for a sequence is a step.
+    let isStep = shape.count == 2 && first?.isInteger == false
+    let count = isStep ? shape[0] : max(1, shape.prefix(2).reduce(1, *))
     func round() throws(DiagnosticError) {
       var session = RunSession()
       _ = try prepared.run(inputs, session: &session, threads: threads)
     }
     let ready = clock.now
     try round()
-    let first = Self.seconds(ready, clock.now)
+    let firstSeconds = Self.seconds(ready, clock.now)
     return Report(
       options: options, threads: threads, weightBytes: prepared.weightByteCount,
-      prepareSeconds: preparedSeconds, firstSeconds: first, step: nil,
+      prepareSeconds: preparedSeconds, firstSeconds: firstSeconds, step: nil,
       sequence: try StreamTimer.Figures.measure(steps: count, seconds: seconds, round),
       sequenceSteps: count, reason: reason)
   }

@@ -39,6 +39,12 @@ struct GraphSearch {
 
   private func value(named name: String) -> String? {
     if let output = graph.outputs.first(where: { $0.name == name }) { return output.value }
+    // A node without a name is called by its number, `#0`, which is no number of an output.
+    if let node = graph.nodes.last(where: { $0.name == name }),
+      let output = node.outputs.first(where: { !$0.isEmpty })
+    {
+      return output
+    }
     let parts = name.split(separator: "#", omittingEmptySubsequences: false)
     let (base, number) =
       parts.count == 2 && Int(parts[1]) != nil ? (String(parts[0]), Int(parts[1]) ?? 0) : (name, 0)

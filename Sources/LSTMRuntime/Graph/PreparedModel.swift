@@ -23,6 +23,8 @@ public struct PreparedModel: Sendable {
   public let inputs: [GraphInput]
   /// The names of the inputs that may be left out: initial states, which are zero then, or carried.
   public let stateInputs: Set<String>
+  /// The names of the inputs that begin states, whatever else reads them: they have the shape of states.
+  package let stateShapedInputs: Set<String>
   /// The names of what ``run(_:session:threads:)`` returns, in order.
   public let outputNames: [String]
   /// Whether the last operation on the first output was a softmax that was left out.
@@ -133,7 +135,8 @@ public struct PreparedModel: Sendable {
       } catch { throw DiagnosticError.of(error).atObject(node.name) }
     }
     inputs = graph.inputs.filter { read.contains($0.name) }
-    stateInputs = states.inputs
+    stateInputs = states.optional
+    stateShapedInputs = graph.stateValues().inputs
     inputSlots = inputs.compactMap { slots[$0.name] }
     var outputSlots: [Int] = []
     for output in wanted {

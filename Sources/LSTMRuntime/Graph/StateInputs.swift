@@ -1,38 +1,48 @@
 package import LSTMCore
 
 extension ModelGraph {
-  /// What only begins the states of LSTMs.
+  /// What begins the states of LSTMs.
   package struct StateValues {
-    /// Inputs of the graph that may be left out: states are zero then, or carried.
+    /// Inputs of the graph that begin states, whatever else reads them.
     package var inputs: Set<String> = []
-    /// Nodes that make states of them: slices of one input for several layers, say.
+    /// Those of them that nothing else reads: they may be left out, and states are zero then, or
+    /// carried.
+    package var optional: Set<String> = []
+    /// Nodes that make states of ``optional`` inputs: slices of one input for several layers, say.
     var nodes: Set<Int> = []
   }
 
-  /// Finds what only begins the states of LSTMs, directly or through other nodes.
+  /// Operations whose result holds the numbers of their first input, moved.
+  private static let moving: Set = [
+    "identity", "onnx.Slice", "onnx.Split", "onnx.Gather", "onnx.Squeeze", "onnx.Unsqueeze",
+    "onnx.Transpose", "onnx.Reshape", "onnx.Cast",
+  ]
+
+  /// Finds what begins the states of LSTMs, directly or through nodes that move its numbers.
   ///
   /// - Parameters:
   ///   - needed: The nodes that are run, in order; all when `nil`.
-  ///   - outputs: The values that are wanted.
+  ///   - outputs: The values that are wanted; the graph's own when `nil`.
   /// - Returns: Inputs and nodes.
-  package func stateValues(nodes needed: [Int]? = nil, outputs: [String]) -> StateValues {
+  package func stateValues(nodes needed: [Int]? = nil, outputs: [String]? = nil) -> StateValues {
     var states: Set<String> = []
-    var others = Set(outputs)
+    var others = Set(outputs ?? self.outputs.map(\.value))
     var found = StateValues()
     for index in (needed ?? Array(nodes.indices)).reversed() {
       let node = nodes[index]
       let made = node.outputs.filter { !$0.isEmpty }
-      let isOfState = made.allSatisfy { states.contains($0) && !others.contains($0) }
-      if isOfState, !made.isEmpty { found.nodes.insert(index) }
-      for (position, name) in node.inputs.enumerated() {
-        if found.nodes.contains(index) || (node.operation.hasSuffix(".LSTM") && position > 0) {
-          states.insert(name)
-        } else {
-          others.insert(name)
-        }
+      let isMoving = Self.moving.contains(node.operation) && node.layer == nil
+      let makesStates = isMoving && made.contains { states.contains($0) }
+      let isOfState = makesStates && made.allSatisfy { states.contains($0) && !others.contains($0) }
+      if isOfState { found.nodes.insert(index) }
+      for (position, name) in node.inputs.enumerated() where !name.isEmpty {
+        let isLSTM = node.operation.hasSuffix(".LSTM")
+        if isLSTM ? position > 0 : makesStates && position == 0 { states.insert(name) }
+        if isLSTM ? position == 0 : !(isOfState && position == 0) { others.insert(name) }
       }
     }
-    found.inputs = Set(inputs.map(\.name)).intersection(states).subtracting(others)
+    found.inputs = Set(inputs.map(\.name)).intersection(states)
+    found.optional = found.inputs.subtracting(others)
     return found
   }
 }

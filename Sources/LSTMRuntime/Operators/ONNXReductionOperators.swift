@@ -53,9 +53,8 @@ enum ONNXReductionOperators {
       return { call in
         let x = try call.tensor(0)
         let given = try axes ?? call.optionalIntegers(1) ?? []
-        if given.isEmpty && keepsWithout { return [GraphValue(x)] }
         var reduced: Set<Int> = []
-        for axis in given.isEmpty ? Array(x.dims.indices) : given {
+        for axis in given.isEmpty && !keepsWithout ? Array(x.dims.indices) : given {
           reduced.insert(try Tensor.axis(axis, rank: x.dims.count))
         }
         let targets = Targets(x.dims, reduced)
@@ -95,19 +94,19 @@ enum ONNXReductionOperators {
 
   /// The place along an axis of the element that goes before all others.
   private static func place(
-    of node: NodeContext, _ goesBefore: @escaping @Sendable (Float, Float) -> Bool
+    of node: NodeContext, _ goesBefore: @escaping @Sendable (Double, Double) -> Bool
   ) throws -> Operation {
     let axis = try node.integer("axis", default: 0)
     let keepsAxes = try node.flag("keepdims", default: true)
     let takesLast = try node.flag("select_last_index")
     return { call in
       let x = try call.tensor(0)
-      let values = x.floats ?? x.integers?.map { Float($0) } ?? []
+      let values = x.floats?.map { Double($0) } ?? x.integers?.map { Double($0) } ?? []
       let own = try Tensor.axis(axis, rank: x.dims.count)
       guard x.count > 0 else { throw OperationCall.error("has no elements to choose from") }
       let targets = Targets(x.dims, [own])
       let stride = Tensor.strides(x.dims)[own]
-      var best = [Float?](repeating: nil, count: targets.count)
+      var best = [Double?](repeating: nil, count: targets.count)
       var places = [Int64](repeating: 0, count: targets.count)
       for (index, value) in values.enumerated() {
         let target = targets.target(index)

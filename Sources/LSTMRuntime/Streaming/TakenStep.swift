@@ -52,6 +52,12 @@ struct TakenStep {
         axes = order.map { axes[$0] }
       case "onnx.Gather": try gather(node)
       case "onnx.Slice": try slice(node)
+      case "onnx.Softmax":
+        let axis = try place(node.attributes["axis"]?.integer ?? -1, of: axes.count, node)
+        guard axes[axis] == .features, axis == axes.count - 1 else {
+          throw DiagnosticError(
+            .notRunnable, object: node.name, "has a softmax that is not over the last axis")
+        }
       case "onnx.Reshape", "onnx.Flatten": throw Self.lost(node)
       default: break
       }

@@ -130,9 +130,9 @@ public struct DataBatches: Sendable {
       let part = try values.sliced(
         starts: [range.lowerBound], ends: [range.upperBound], axes: [0], steps: nil)
       let isTurned =
-        model.stateInputs.contains(name)
+        model.stateShapedInputs.contains(name)
         ? model.inputs.contains { $0.name == name && $0.stateAxis == 1 } : isTimeMajor
-      if isOneSequence, !model.stateInputs.contains(name) {
+      if isOneSequence, !model.stateShapedInputs.contains(name) {
         parts[name] = try part.squeezed([0])
       } else {
         parts[name] =

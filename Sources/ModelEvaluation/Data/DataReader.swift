@@ -80,11 +80,13 @@ public struct DataReader: Sendable {
   ) throws(DiagnosticError) -> [String: Tensor] {
     guard let graph = model.graph else { return given }
     let named = given.filter { item in graph.inputs.contains { $0.name == item.key } }
-    let states = graph.stateValues(outputs: graph.outputs.map(\.value)).inputs
-    let isWhole = graph.inputs.allSatisfy { states.contains($0.name) || named[$0.name] != nil }
+    let states = graph.stateValues()
+    let isWhole = graph.inputs.allSatisfy {
+      states.optional.contains($0.name) || named[$0.name] != nil
+    }
     // Other arrays may stand beside the inputs; those that are looked for in vain are missed later.
     var turned = isWhole ? named : given
-    for input in graph.inputs where states.contains(input.name) && input.stateAxis == 1 {
+    for input in graph.inputs where states.inputs.contains(input.name) && input.stateAxis == 1 {
       guard let tensor = named[input.name] else { continue }
       guard tensor.dims.count == input.shape.count else {
         throw DiagnosticError(

@@ -4,7 +4,9 @@ public import LSTMRuntime
 
 extension PreparedModel {
   /// The steps of a trial.
-  private static let trialSteps = 4
+  private static let trialSteps = 24
+  /// The most elements of an input of a trial.
+  private static let trialLimit = 1 << 18
 
   /// Makes sure that a model can be given its steps piece by piece, the states of LSTMs carried.
   ///
@@ -31,7 +33,20 @@ extension PreparedModel {
     guard inputs.allSatisfy({ $0.name == input.name || stateInputs.contains($0.name) }) else {
       return false
     }
+    guard
+      (try? checkedProduct(
+        [Self.trialSteps] + input.shape.dropFirst().map { $0 ?? 1 }, limit: Self.trialLimit,
+        of: "a trial")) != nil
+    else { return false }
     let isTimeMajor = isTimeMajor(input)
+    // Different tokens, as far as there are some; token 0 may stand for no step.
+    return [7, 3, 2].contains {
+      differsInPieces(input, isTimeMajor: isTimeMajor, tokens: $0) ?? false
+    }
+  }
+
+  /// Whether a trial gives something else in pieces; `nil` when it cannot be run whole.
+  private func differsInPieces(_ input: GraphInput, isTimeMajor: Bool, tokens: Int) -> Bool? {
     func dims(_ steps: Int) -> [Int] {
       if isOneSequence(input) { return [steps] + input.shape.dropFirst().map { $0 ?? 1 } }
       return (isTimeMajor ? [steps, 1] : [1, steps])
@@ -41,19 +56,22 @@ extension PreparedModel {
     func part(_ steps: Range<Int>) -> [String: Tensor] {
       let shape = dims(steps.count)
       let features = shape.reduce(1, *) / max(1, steps.count)
-      // Numbers that differ, the same ones whole and in pieces; token 0 may stand for no step.
+      // Numbers that differ, the same ones whole and in pieces.
       let numbers = steps.flatMap { step in (0..<features).map { (step * 7 + $0 * 3) % 5 } }
       return [
         input.name: Tensor(
           dims: shape,
           elements: input.isInteger
-            ? .integers(numbers.map { _ in 1 })
+            ? .integers(
+              steps.flatMap { step in
+                [Int64](repeating: Int64(1 + step * step % max(1, tokens - 1)), count: features)
+              })
             : .floats(numbers.map { 0.4 * Float($0) - 0.8 }))
       ]
     }
     var whole = RunSession()
     guard let all = try? run(part(0..<Self.trialSteps), session: &whole).first?.floats else {
-      return false
+      return nil
     }
     var session = RunSession(carriesState: true)
     var pieces: [[Float]] = []

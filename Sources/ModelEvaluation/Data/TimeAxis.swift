@@ -61,7 +61,9 @@ extension PreparedModel {
           ? .integers((0..<count).map { isChanged($0) ? 1 : 0 })
           : .floats((0..<count).map { isChanged($0) ? 1 : Float($0 % 3) * 0.1 }))
       var session = RunSession()
-      return try? run(given, session: &session).flatMap { $0.floats ?? [] }
+      return try? run(given, session: &session).flatMap {
+        $0.floats ?? $0.integers?.map { Float($0) } ?? []
+      }
     }
     guard let before = outputs(changing: nil), let first = outputs(changing: [0, 0]) else {
       return nil
@@ -85,7 +87,8 @@ extension PreparedModel {
   func isOneSequence(_ input: GraphInput) -> Bool {
     let known = inputs.filter { !stateInputs.contains($0.name) }
     guard known.count == 1, known[0].name == input.name, !input.isInteger,
-      input.shape.count == 2, input.shape[0] == nil, let features = input.shape[1]
+      input.shape.count == 2, input.shape[0] == nil, let features = input.shape[1],
+      features <= Self.trialLimits.elements
     else { return false }
     func lastRow(changing changed: Bool) -> ArraySlice<Float>? {
       let values = (0..<3 * features).map {

@@ -287,8 +287,13 @@ final class AffineReader {
       let value = try input(index, of: place)
       let shapes = try shapes(behind: value, depth: depth)
       guard !shapes.isEmpty else { throw error }
-      return try ONNXEvaluator(byteCount: 0, bindings: shapes)
-        .value(value.name, in: value.scope).integers
+      do {
+        return try ONNXEvaluator(byteCount: 0, bindings: shapes)
+          .value(value.name, in: value.scope).integers
+      } catch is DiagnosticError {
+        // The shape that was taken for it has another number of axes, or sizes that do not fit.
+        throw NotAffine(reason: "a gate is cut at places that its shape does not tell")
+      }
     }
   }
 

@@ -165,8 +165,10 @@ final class CellRecognizer {
     if (stateOf[a] != nil) != (stateOf[b] != nil) {
       return stateOf[a] != nil ? (a, b, nil) : (b, a, nil)
     }
-    // A state begins with zeros; an input is no constant.
-    if isFilled(a) != isFilled(b) { return isFilled(a) ? (b, a, nil) : (a, b, nil) }
+    // States begin with one number; an input is no constant.
+    if isFilled(skeleton.cell), isFilled(a) != isFilled(b) {
+      return isFilled(a) ? (b, a, nil) : (a, b, nil)
+    }
     // State and cell come from one place.
     let wanted = roots.roots(of: skeleton.cell)
     let (isA, isB) = (roots.roots(of: a) == wanted, roots.roots(of: b) == wanted)
@@ -178,7 +180,7 @@ final class CellRecognizer {
     )
   }
 
-  /// Whether a value is one number throughout, whatever its shape.
+  /// Whether a value is a constant of any number of rows: zeros, as a rule.
   private func isFilled(_ value: ONNXValueID) -> Bool {
     guard let place = skeletons.places[value] else { return false }
     switch place.node.isStandard ? place.node.opType : "" {
