@@ -89,6 +89,10 @@ struct CSVTableTests {
       "line 1: column 1: expected the end of the cell after the closing quote, found 'x'"
     ),
     (
+      "NA,b\n1,2",
+      "line 1: column 1: expected a number, found 'NA'; where the first line is a header, no name is a number"
+    ),
+    (
       "1,b\n1,2",
       "line 1: column 2: expected a number, found 'b'; where the first line is a header, no name is a "
         + "number"

@@ -12,6 +12,7 @@ import Testing
   /// What a shell makes of the word is the text again.
   @Test(arguments: [
     "", "a b", "it's", "$(touch x)", "`x`", "a\\b\"c", "~/x", "*?[!]", "a\nb;c&|<>#",
+    "a'\u{301};echo x;'\u{301}",
   ])
   func aShellReadsTheSameText(_ text: String) throws {
     let process = Process()

@@ -140,6 +140,20 @@ import Testing
     #expect(without != wanted)
   }
 
+  /// An encoder makes the states of a decoder; what it reads is no state.
+  @Test func whatAnEncoderReadsIsNotLeftOut() throws {
+    let model = try CheckpointFormats.importModel(
+      from: try ByteSource(path: fixture("runtime/encoder_decoder_k2_h5.h5").path)
+    ).model
+    let prepared = try PreparedModel(model)
+    #expect(prepared.inputs.count == 2)
+    #expect(prepared.stateInputs.isEmpty)
+    var session = RunSession()
+    #expect(throws: DiagnosticError.self) {
+      try prepared.run([prepared.inputs[1].name: numbers([2, 3, 4])], session: &session)
+    }
+  }
+
   @Test(arguments: [
     ("convolutions_k2_h5.h5", true), ("backwards_last_k2_h5.h5", true),
     ("graph_language_model.onnx", false), ("graph_layer_normalization.onnx", false),
