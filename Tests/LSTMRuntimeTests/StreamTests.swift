@@ -314,6 +314,28 @@ import Testing
     #expect(zip(last, wanted).allSatisfy { abs($0 - $1) < 1e-5 } && last.count == wanted.count)
   }
 
+  /// Before the last step is taken, the axes of a softmax are other ones.
+  @Test(arguments: [(1, false), (2, true), (-1, true)])
+  func aSoftmaxBeforeTheLastStepIsOverTheFeatures(axis: Int, fits: Bool) throws {
+    let item = try #require(RuntimeCase.all.first { $0.description == "graph_last_gather.onnx" })
+    var model = try importModel(item.model)
+    var graph = try #require(model.graph)
+    let index = try #require(graph.nodes.firstIndex { $0.operation == "onnx.Gather" })
+    graph.nodes.insert(
+      GraphNode(
+        name: "soft", operation: "onnx.Softmax", attributes: ["axis": .number(Double(axis))],
+        inputs: [graph.nodes[index].inputs[0]], outputs: ["softened"]), at: index)
+    graph.nodes[index + 1].inputs[0] = "softened"
+    model.graph = graph
+    do {
+      _ = try StreamedModel(model)
+      #expect(fits)
+    } catch {
+      #expect(!fits)
+      #expect("\(error)".contains("softmax that is not over the last axis"))
+    }
+  }
+
   @Test(arguments: ["first_gather", "features_gather"])
   func otherPartsOfStepsAreRefused(name: String) throws {
     let item = try #require(RuntimeCase.all.first { $0.description == "graph_\(name).onnx" })
