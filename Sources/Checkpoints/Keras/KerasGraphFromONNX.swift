@@ -75,7 +75,8 @@ struct KerasGraphFromONNX {
       let outer: [Axis] = batchFirst ? [.batch, .steps] : [.steps, .batch]
       let axes = input.shape.count == 3 ? outer + [.features] : outer
       guard input.shape.count == (input.isInteger ? 2 : 3) else {
-        guard !input.isInteger else {
+        let isRead = old.nodes.contains { $0.inputs.contains(input.name) }
+        guard !(input.isInteger && isRead) else {
           throw DiagnosticError(
             .notExportable, object: input.name,
             "is an input \(input.shapeText) of integers, such as the lengths of sequences, which "
