@@ -15,8 +15,8 @@ public struct CSVTable: Equatable, Sendable {
 
   /// Reads a table.
   ///
-  /// The first line is the header when its cells are names or empty, and none is a number or a way to
-  /// write a missing value (`nan`, `inf`). Cells may be in quotes (RFC 4180). A byte order
+  /// The first line is the header when its cells are names or empty, and none is a number, begins with
+  /// a digit, or is a way to write a missing value (`nan`, `NA`, `null`, `?`). Cells may be in quotes (RFC 4180). A byte order
   /// mark, blank lines and lines that start with `#` are skipped.
   ///
   /// - Parameters:

@@ -17,14 +17,14 @@ enum ONNXElementwiseOperators {
     "onnx.Ceil": function { $0.rounded(.up) },
     "onnx.Round": function { $0.rounded(.toNearestOrEven) },
     "onnx.HardSwish": function { $0 * min(max($0 / 6 + 0.5, 0), 1) },
-    "onnx.Mish": function { $0 * tanh(softplus($0)) },
+    "onnx.Mish": function { value(.mish, at: $0) },
     "onnx.Gelu": { node in
       guard node.text("approximate") == "tanh" else {
-        return apply { 0.5 * $0 * (1 + Activation.errorFunction($0 * 0.5.squareRoot())) }
+        return apply { value(.gelu, at: $0) }
       }
       // √(2 / π).
       return apply {
-        0.5 * $0 * (1 + tanh(0.797_884_560_802_865_4 * ($0 + 0.044_715 * $0 * $0 * $0)))
+        0.5 * $0 * (1 + value(.tanh, at: 0.797_884_560_802_865_4 * ($0 + 0.044_715 * $0 * $0 * $0)))
       }
     },
     "onnx.Selu": { node in
@@ -77,10 +77,8 @@ enum ONNXElementwiseOperators {
     "onnx.Where": chosen,
   ]
 
-  private static func tanh(_ x: Double) -> Double { Activation.tanh.value(at: x) ?? .nan }
-
-  private static func softplus(_ x: Double) -> Double {
-    Activation(.softplus).value(at: x) ?? .nan
+  private static func value(_ function: Activation.Function, at x: Double) -> Double {
+    Activation(function).value(at: x) ?? .nan
   }
 
   /// A function without settings, worked out in double precision.

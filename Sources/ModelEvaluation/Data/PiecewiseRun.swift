@@ -40,15 +40,19 @@ extension PreparedModel {
     else { return false }
     let isTimeMajor = isTimeMajor(input)
     // Different tokens, as far as there are some; token 0 may stand for no step.
-    return [7, 3, 2].contains {
-      differsInPieces(input, isTimeMajor: isTimeMajor, tokens: $0) ?? false
+    for tokens in input.isInteger ? [7, 3, 2] : [2] {
+      if let differs = differsInPieces(input, isTimeMajor: isTimeMajor, tokens: tokens) {
+        return differs
+      }
     }
+    return false
   }
 
   /// Whether a trial gives something else in pieces; `nil` when it cannot be run whole.
   private func differsInPieces(_ input: GraphInput, isTimeMajor: Bool, tokens: Int) -> Bool? {
+    let isOneSequence = isOneSequence(input)
     func dims(_ steps: Int) -> [Int] {
-      if isOneSequence(input) { return [steps] + input.shape.dropFirst().map { $0 ?? 1 } }
+      if isOneSequence { return [steps] + input.shape.dropFirst().map { $0 ?? 1 } }
       return (isTimeMajor ? [steps, 1] : [1, steps])
         + (input.isInteger && input.shape.isEmpty ? [] : input.shape.dropFirst(2).map { $0 ?? 1 })
         + (!input.isInteger && input.shape.isEmpty ? [1] : [])
