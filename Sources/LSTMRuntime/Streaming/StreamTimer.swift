@@ -20,7 +20,7 @@ public struct StreamTimer {
     public var bestSecondsPerStep = Double.infinity
 
     /// Nothing yet.
-    init() {}
+    public init() {}
 
     /// Takes rounds, after one that is not counted.
     ///
