@@ -30,9 +30,17 @@ struct SequenceScorer {
     let classes = outputDims.last ?? 1
     // Numbers of classes may be of a floating-point type, or a one among zeros.
     let rows = sample.count / max(1, classes * (outputDims.first ?? 1))
+    let looksLikeProbability = (sample.floats ?? []).allSatisfy { (0...1).contains($0) }
+    let isDistribution =
+      endsInSoftmax || Score.areProbabilities(sample.floats ?? [], classes: classes)
+    // Each output by itself, of a sigmoid: a row of labels may happen to hold a single one.
+    let isOneEach = looksLikeProbability && !isDistribution && task != .classes
     let labels =
       classes == 1 || task == .regression || task == .binary
-      ? labels : labels.map { Self.classes($0, rows: rows, of: classes) ?? $0 }
+      ? labels
+      : labels.map {
+        Self.classes($0, rows: rows, of: classes, readsOnes: !isOneEach) ?? $0
+      }
     self.labels = labels
     self.hasBase = hasBase
     self.threads = threads
@@ -41,15 +49,16 @@ struct SequenceScorer {
     let isBinaryLabel =
       labels?.integers.map { $0.allSatisfy { $0 == 0 || $0 == 1 } }
       ?? labels?.floats.map { $0.allSatisfy { $0 == 0 || $0 == 1 } } ?? true
-    let looksLikeProbability = (sample.floats ?? []).allSatisfy { (0...1).contains($0) }
     if classes == 1 {
       found = isBinaryLabel && looksLikeProbability ? .binary : .regression
     } else if labels?.integers != nil && labels?.count == sample.count / classes {
       found = .classes
     } else if labels == nil {
-      let isScored =
-        endsInSoftmax || Score.areProbabilities(sample.floats ?? [], classes: classes)
-      found = isScored ? .classes : .regression
+      found = isDistribution ? .classes : .regression
+    } else if isOneEach, isBinaryLabel, let labels,
+      labels.count / max(1, labels.dims.first ?? 1) == rows * classes
+    {
+      found = .binary
     } else {
       // Labels of a shape of their own: one for each sequence of many outputs.
       found =
@@ -68,11 +77,15 @@ struct SequenceScorer {
   ///   - labels: The labels of all sequences.
   ///   - rows: The rows of the output for a sequence.
   ///   - classes: The classes.
+  ///   - readsOnes: Whether a row with a one among zeros is a class.
   /// - Returns: The numbers; `nil` when they are none.
-  private static func classes(_ labels: Tensor, rows: Int, of classes: Int) -> Tensor? {
+  private static func classes(
+    _ labels: Tensor, rows: Int, of classes: Int, readsOnes: Bool
+  ) -> Tensor? {
     let count = labels.count / max(1, labels.dims.first ?? 1)
     if count == rows { return labels.asWholeNumbers }
-    return count == rows * classes && labels.dims.last == classes ? labels.placesOfOnes : nil
+    return readsOnes && count == rows * classes && labels.dims.last == classes
+      ? labels.placesOfOnes : nil
   }
 
   private static func check(

@@ -140,7 +140,10 @@ def write_attributes(one, arrays):
 
 def write_graphs(save, one, tensors):
     nd = helper.make_node
-    one("cycle.onnx", "R needs R2, which needs R", R=None,
+    one("twice.onnx", "two nodes make R", outcome="error", R=None,
+        extra=[helper.make_tensor("R2", TensorProto.FLOAT, [1, 8, 2], [1.0] * 16)],
+        nodes=[nd("Identity", ["R2"], ["R"]), nd("Identity", ["R2"], ["R"])])
+    one("cycle.onnx", "R needs R2, which needs R", outcome="error", R=None,
         nodes=[nd("Identity", ["R2"], ["R"]), nd("Identity", ["R"], ["R2"])])
     chain = [nd("Identity", [f"a{n}"], [f"a{n + 1}"]) for n in range(1000)]
     one("chain-1000.onnx", "R behind 1,000 Identity nodes", outcome="either", R=None,

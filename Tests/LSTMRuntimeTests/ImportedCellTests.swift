@@ -35,6 +35,12 @@ import Testing
     }
   }
 
+  /// A cell above another is told from it whatever order the nodes have.
+  @Test func theOrderOfNodesDoesNotMatter() throws {
+    let item = try #require(Self.cells.first { $0.description == "two_layers_reversed.onnx" })
+    #expect(try item.importResult().warnings.isEmpty)
+  }
+
   @Test(arguments: cells)
   func graphsComputeWhatTheyDid(_ item: ImportCase) throws {
     let model = try item.importResult().model

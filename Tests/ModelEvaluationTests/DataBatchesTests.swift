@@ -119,7 +119,7 @@ import Testing
     let arrays = try ArrayFile.read(
       ByteSource(path: fixture("runtime/graph_stacked_states.npz").path))
     var given: [String: Tensor] = [:]
-    for name in ["X", "h0", "c0"] { given[name] = try #require(arrays["in.\(name)"]) }
+    for name in ["X", "h0", "c0"] { given[name] = arrays["in.\(name)"] }
     let wanted = try #require(arrays["out.output"])
     given["X"] = try given["X"]?.transposed([1, 0, 2])
     let file = try ArrayFile.bytes(of: given.map { ($0.key, $0.value) }, ending: "npz")
@@ -138,6 +138,60 @@ import Testing
       ["X": try #require(arrays["in.X"])], session: &session)[0]
     #expect(without.dims == wanted.dims)
     #expect(without != wanted)
+  }
+
+  /// Beside steps that come first stand numbers of each sequence as a whole.
+  @Test func whatHasNoStepsIsNotTurned() throws {
+    let model = try model("graph_static_input")
+    let arrays = try ArrayFile.read(
+      ByteSource(path: fixture("runtime/graph_static_input.npz").path))
+    let wanted = try #require(arrays["out.joined"])
+    let data = EvaluationData(
+      content: .sequences([
+        "X": try #require(arrays["in.X"]).transposed([1, 0, 2]),
+        "static": try #require(arrays["in.static"]),
+      ]))
+    let found = try outputs(model, data)[0]
+    #expect(found.dims == wanted.dims)
+    #expect(
+      zip(found.floats ?? [], wanted.floats ?? []).allSatisfy { abs($0 - $1) < 1e-5 })
+  }
+
+  /// Trying two tokens tells nothing where both have the same embedding.
+  @Test func tokensOfEqualEmbeddingsDoNotHideTime() throws {
+    var model = try model("graph_language_model")
+    for index in model.layers.indices {
+      guard case .embedding(var layer) = model.layers[index].kind,
+        case .dense(var table) = layer.weights
+      else { continue }
+      let width = table.columns
+      table.elements.replaceSubrange(width..<2 * width, with: table.elements[..<width])
+      layer.weights = .dense(table)
+      model.layers[index].kind = .embedding(layer)
+    }
+    let data = EvaluationData(content: .text(tokens: [1, 2, 3, 4, 5, 6], streams: 2))
+    #expect(try DataBatches(data, for: PreparedModel(model)).isTimeMajor)
+  }
+
+  /// States of a layout have their sequences before the directions.
+  @Test func statesOfALayoutHaveTheirSequencesFirst() throws {
+    var graph = try #require(try model("graph_stacked_states").graph)
+    #expect(Set(graph.stateValues().axes.values) == [1])
+    for index in graph.nodes.indices where graph.nodes[index].operation == "onnx.LSTM" {
+      graph.nodes[index].attributes["layout"] = GraphAttribute(1)
+    }
+    #expect(Set(graph.stateValues().axes.values) == [0])
+  }
+
+  @Test func arraysThatNothingReadsAreNamed() throws {
+    let model = try model("graph_static_input")
+    let file = try ArrayFile.bytes(
+      of: [
+        ("X", numbers([2, 5, 3])), ("static", numbers([2, 7])), ("sttic", numbers([2, 7])),
+        ("y", numbers([2])),
+      ], ending: "npz")
+    let data = try DataReader().read(ByteSource(name: "x.npz", bytes: file), for: model)
+    #expect(data.unusedArrays == ["sttic"])
   }
 
   /// An encoder makes the states of a decoder; what it reads is no state.

@@ -84,6 +84,18 @@ import Testing
     #expect(try abs(metric("accuracy", report.candidate.metrics).value - 1.0 / 3) < 1e-12)
   }
 
+  /// Outputs that each say yes or no: rows of labels may all happen to hold a single one.
+  @Test(arguments: [[Float](arrayLiteral: 1, 0, 0, 0, 1, 0), [1, 1, 0, 0, 0, 0]])
+  func outputsOfTheirOwnAreNoClasses(labels: [Float]) throws {
+    let model = constantModel([0, Float(log(3.0)), 0], activation: .sigmoid)
+    let report = try Evaluator(candidate: model).evaluate(
+      EvaluationData(
+        content: .sequences(["x": Tensor([2, 1], [0, 0])]), labels: Tensor([2, 3], labels)))
+    #expect(report.task == .binary)
+    let expected = -(4 * log(0.5) + log(0.75) + log(0.25)) / 6
+    #expect(try abs(metric("logLoss", report.candidate.metrics).value - expected) < 1e-6)
+  }
+
   @Test func numbersHaveSquaredErrors() throws {
     let report = try Evaluator(candidate: constantModel([2], activation: .linear)).evaluate(
       EvaluationData(

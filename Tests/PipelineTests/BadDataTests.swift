@@ -138,7 +138,7 @@ import Testing
         "classes",
       ],
       exitCode: 65,
-      text: "error: good.npy: labels: labels are numbers of classes, found floating-point "
+      text: "error: half-labels.npy: labels: labels are numbers of classes, found floating-point "
         + "numbers"),
     Case(
       name: "labels of another count",

@@ -19,20 +19,6 @@ struct ONNXGraphBuilder {
   private enum Item {
     case node(ONNXPlacedNode, layer: (index: Int, layer: Layer)?)
     case cell(RecognizedCell, layer: Int)
-
-    var inputs: [String] {
-      switch self {
-      case .node(let place, _): place.node.inputs
-      case .cell(let cell, _): [cell.input, cell.output, cell.skeleton.cell].map(\.name)
-      }
-    }
-
-    var outputs: [String] {
-      switch self {
-      case .node(let place, _): place.node.outputs
-      case .cell(let cell, _): [cell.skeleton.newOutput, cell.skeleton.newCell].map(\.name)
-      }
-    }
   }
 
   private var items: [Item] = []
@@ -74,7 +60,7 @@ struct ONNXGraphBuilder {
           isInteger: type?.elementType.map { !$0.isFloat } ?? false))
       made.insert(name)
     }
-    for item in inOrder() {
+    for item in items {
       switch item {
       case .node(let place, let layer): add(place.node, place.path, layer, owners)
       case .cell(let cell, let layer): addStep(cell, layer: layer, owners)
@@ -85,35 +71,6 @@ struct ONNXGraphBuilder {
       graph.outputs.append(GraphOutput(name: name, value: name))
     }
     return graph
-  }
-
-  /// The items with each after those that it reads.
-  ///
-  /// Files have them so; some converters add the casts of inputs at the end.
-  private func inOrder() -> [Item] {
-    var makers: [String: Int] = [:]
-    for (index, item) in items.enumerated() {
-      for output in item.outputs where !output.isEmpty { makers[output] = index }
-    }
-    var sorted: [Item] = []
-    var isDone = [Bool](repeating: false, count: items.count)
-    // Each item twice on the stack: before and after those that it reads.
-    for first in items.indices where !isDone[first] {
-      var open = [(index: first, isReady: false)]
-      var isOpen: Set<Int> = []
-      while let (index, isReady) = open.popLast() {
-        if isDone[index] { continue }
-        if isReady {
-          isDone[index] = true
-          sorted.append(items[index])
-        } else if isOpen.insert(index).inserted {
-          open.append((index, true))
-          let read = items[index].inputs.compactMap { makers[$0] }
-          open += read.reversed().filter { !isDone[$0] && $0 != index }.map { ($0, false) }
-        }
-      }
-    }
-    return sorted
   }
 
   /// One step of a cell: input, output before and cell state before in, both states out.

@@ -37,7 +37,7 @@ struct ONNXWalk {
 
   /// What was found.
   struct Result {
-    /// All nodes, in order, a control-flow node before those of its bodies.
+    /// All nodes, each after those that it reads, a control-flow node before those of its bodies.
     let nodes: [ONNXPlacedNode]
     /// The loops, each with the scope of its body.
     let loops: [(scope: ONNXScope, loop: ONNXLoop)]
@@ -45,8 +45,8 @@ struct ONNXWalk {
 
   /// Lists nodes and loops.
   ///
-  /// - Throws: ``DiagnosticError`` when functions call each other too deeply, or there are too many
-  ///   nodes.
+  /// - Throws: ``DiagnosticError`` when functions call each other too deeply, there are too many
+  ///   nodes, or they have no order.
   static func nodes(
     of model: ONNXModel, scope: ONNXScope, byteCount: Int
   ) throws(DiagnosticError) -> Result {
@@ -64,7 +64,8 @@ struct ONNXWalk {
       throw DiagnosticError(
         .limitExceeded, "functions call each other deeper than \(Self.callDepth) levels")
     }
-    for (index, node) in nodes.enumerated() {
+    for index in try ONNXNodeOrder.positions(of: nodes) {
+      let node = nodes[index]
       guard self.nodes.count < nodeLimit else {
         throw DiagnosticError(
           .limitExceeded,

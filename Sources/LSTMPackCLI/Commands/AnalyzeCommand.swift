@@ -131,7 +131,8 @@ struct AnalyzeCommand: ParsableCommand {
           threads: threads.count
         ).analyze(model, on: given, layers: layers, progress: bars.update), origin: origin)
     } catch {
-      throw DataOptions.located(error, model: source.name, data: origin.name)
+      throw DataOptions.located(
+        error, model: source.name, data: origin.name, labels: task.labels)
     }
   }
 

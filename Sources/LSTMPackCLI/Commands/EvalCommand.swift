@@ -134,7 +134,10 @@ struct EvalCommand: ParsableCommand {
         cache: cache.settings, threads: threads.count,
         kernels: try kernels.options(standard: .float32)
       ).evaluate(evaluated, saving: recorder, progress: progress.update)
-    } catch { throw DataOptions.located(error, model: source.name, data: found?.name) }
+    } catch {
+      throw DataOptions.located(
+        error, model: source.name, data: found?.name, labels: task.labels)
+    }
     if let hook {
       do throws(DiagnosticError) {
         // The user's own metric comes first, and so decides.

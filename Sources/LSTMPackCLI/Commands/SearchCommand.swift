@@ -124,7 +124,10 @@ struct SearchCommand: ParsableCommand {
         table: table, screening: scorers.screening, judging: scorers.judging, journal: journal,
         jobs: hooks.hook == nil ? threads.count : jobs.jobs
       ).run(goal, progress: bars.update)
-    } catch { throw DataOptions.located(error, model: source.name, data: scorers.dataName) }
+    } catch {
+      throw DataOptions.located(
+        error, model: source.name, data: scorers.dataName, labels: task.labels)
+    }
     let text = SearchText(
       result: result, table: table, goal: goal, source: source, planPath: path,
       data: scorers.description)
@@ -174,7 +177,9 @@ struct SearchCommand: ParsableCommand {
       return Scorers(
         screening: try evaluation(sample / 10), judging: try evaluation(sample),
         description: description, dataName: dataName)
-    } catch { throw DataOptions.located(error, model: source.name, data: dataName) }
+    } catch {
+      throw DataOptions.located(error, model: source.name, data: dataName, labels: task.labels)
+    }
   }
 
   private func goal(_ table: TreatmentTable) -> SearchGoal {

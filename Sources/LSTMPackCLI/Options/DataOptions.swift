@@ -46,12 +46,13 @@ struct DataOptions: ParsableArguments {
     }
   }
 
-  /// Names the file that an error is about: the data when they do not fit, else the model.
+  /// Names the file that an error is about: the data or labels when they do not fit, else the model.
   static func located(
-    _ error: DiagnosticError, model: String, data: String?
+    _ error: DiagnosticError, model: String, data: String?, labels: String? = nil
   ) -> DiagnosticError {
     let isAboutData = [.badData, .badEvaluationData].contains(error.code)
-    return error.inFile(isAboutData ? data ?? model : model)
+    let given = error.object == "labels" ? labels ?? data : data
+    return error.inFile(isAboutData ? given ?? model : model)
   }
 
   /// The vocabulary, if one is given.
@@ -75,7 +76,14 @@ struct DataOptions: ParsableArguments {
     let labelSource = try labels.map { (path) throws(DiagnosticError) in
       try ByteSource(path: path)
     }
-    return (try reader.read(source, labels: labelSource, for: model), source.name)
+    let read = try reader.read(source, labels: labelSource, for: model)
+    for array in read.unusedArrays {
+      let inputs = model.graph?.inputs.map { "'\($0.name)'" }.joined(separator: ", ") ?? ""
+      Console.warn(
+        "\(source.name): '\(array)' is not read: the model's inputs are \(inputs), labels 'labels' or 'y'"
+      )
+    }
+    return (read, source.name)
   }
 }
 

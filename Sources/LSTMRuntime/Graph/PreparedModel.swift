@@ -23,8 +23,9 @@ public struct PreparedModel: Sendable {
   public let inputs: [GraphInput]
   /// The names of the inputs that may be left out: initial states, which are zero then, or carried.
   public let stateInputs: Set<String>
-  /// The names of the inputs that begin states, whatever else reads them: they have the shape of states.
-  package let stateShapedInputs: Set<String>
+  /// The inputs that begin states, whatever else reads them, and so have the shape of states: the axis
+  /// of their sequences by name.
+  package let stateAxes: [String: Int]
   /// The names of what ``run(_:session:threads:)`` returns, in order.
   public let outputNames: [String]
   /// Whether the last operation on the first output was a softmax that was left out.
@@ -136,7 +137,7 @@ public struct PreparedModel: Sendable {
     }
     inputs = graph.inputs.filter { read.contains($0.name) }
     stateInputs = states.optional
-    stateShapedInputs = graph.stateValues().inputs
+    stateAxes = graph.stateValues().axes
     inputSlots = inputs.compactMap { slots[$0.name] }
     var outputSlots: [Int] = []
     for output in wanted {

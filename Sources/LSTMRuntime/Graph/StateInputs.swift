@@ -10,6 +10,8 @@ extension ModelGraph {
     package var optional: Set<String> = []
     /// Nodes that make states of ``optional`` inputs: slices of one input for several layers, say.
     var nodes: Set<Int> = []
+    /// The axis of the sequences of each of ``inputs``.
+    package var axes: [String: Int] = [:]
   }
 
   /// Operations whose result holds the numbers of their first input, moved.
@@ -26,6 +28,8 @@ extension ModelGraph {
   /// - Returns: Inputs and nodes.
   package func stateValues(nodes needed: [Int]? = nil, outputs: [String]? = nil) -> StateValues {
     var states: Set<String> = []
+    /// States with the sequences before the directions.
+    var batchFirst: Set<String> = []
     var others = Set(outputs ?? self.outputs.map(\.value))
     var found = StateValues()
     for index in (needed ?? Array(nodes.indices)).reversed() {
@@ -38,11 +42,24 @@ extension ModelGraph {
       for (position, name) in node.inputs.enumerated() where !name.isEmpty {
         let isLSTM = node.operation.hasSuffix(".LSTM")
         if isLSTM ? position > 0 : makesStates && position == 0 { states.insert(name) }
+        if isLSTM
+          ? node.attributes["layout"]?.integer == 1
+          : node.operation != "onnx.Transpose" && made.contains(where: batchFirst.contains)
+        {
+          batchFirst.insert(name)
+        }
         if isLSTM ? position == 0 : !(isOfState && position == 0) { others.insert(name) }
       }
     }
     found.inputs = Set(inputs.map(\.name)).intersection(states)
     found.optional = found.inputs.subtracting(others)
+    for input in inputs where found.inputs.contains(input.name) {
+      // The states of ONNX have the directions first, but for one layout.
+      let isFirst =
+        input.shape.count < 3 || batchFirst.contains(input.name)
+        || (input.shape[0] == nil && input.shape[1] != nil)
+      found.axes[input.name] = isFirst ? 0 : 1
+    }
     return found
   }
 }

@@ -129,10 +129,10 @@ public struct DataBatches: Sendable {
     for (name, values) in inputs {
       let part = try values.sliced(
         starts: [range.lowerBound], ends: [range.upperBound], axes: [0], steps: nil)
+      let stateAxis = model.stateAxes[name]
       let isTurned =
-        model.stateShapedInputs.contains(name)
-        ? model.inputs.contains { $0.name == name && $0.stateAxis == 1 } : isTimeMajor
-      if isOneSequence, !model.stateShapedInputs.contains(name) {
+        stateAxis.map { $0 == 1 } ?? (isTimeMajor && !model.isWithoutSteps(name))
+      if isOneSequence, stateAxis == nil {
         parts[name] = try part.squeezed([0])
       } else {
         parts[name] =

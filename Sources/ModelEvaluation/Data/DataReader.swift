@@ -62,8 +62,10 @@ public struct DataReader: Sendable {
           inputs[name] = Tensor(array)
         }
       }
-      return EvaluationData(
-        content: .sequences(try Self.inputs(of: model, inputs)), labels: labels)
+      let used = try Self.inputs(of: model, inputs)
+      var data = EvaluationData(content: .sequences(used), labels: labels)
+      data.unusedArrays = inputs.keys.filter { used[$0] == nil }.sorted()
+      return data
     case nil:
       if let vocabulary {
         return EvaluationData(
@@ -86,7 +88,7 @@ public struct DataReader: Sendable {
     }
     // Other arrays may stand beside the inputs; those that are looked for in vain are missed later.
     var turned = isWhole ? named : given
-    for input in graph.inputs where states.inputs.contains(input.name) && input.stateAxis == 1 {
+    for input in graph.inputs where states.axes[input.name] == 1 {
       guard let tensor = named[input.name] else { continue }
       guard tensor.dims.count == input.shape.count else {
         throw DiagnosticError(

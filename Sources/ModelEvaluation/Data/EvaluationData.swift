@@ -18,6 +18,8 @@ public struct EvaluationData: Sendable {
   public var labels: Tensor?
   /// Whether the inputs are made up: then only differences between two models mean anything.
   public var isSeeded: Bool
+  /// Arrays of the file that are no inputs of the model, by name: nothing reads them.
+  public var unusedArrays: [String] = []
 
   /// Creates data.
   public init(content: Content, labels: Tensor? = nil, isSeeded: Bool = false) {

@@ -17,16 +17,27 @@ extension PreparedModel {
     let sizes = input.shape.prefix(2)
     // An axis of one comes first for one sequence.
     if sizes.first == 1 { return false }
+    // Tokens may have equal embeddings.
+    for token: Int64 in input.isInteger ? [1, 2, 5] : [1] {
+      if let found = isTimeMajor(input, token: token) { return found }
+    }
+    // [any, 50, 25] has sequences first; [50, any, 25] has time first.
+    return sizes.first ?? nil != nil && sizes.last ?? nil == nil
+  }
+
+  /// Whether time is the first axis of an input; `nil` when trying does not tell.
+  private func isTimeMajor(_ input: GraphInput, token: Int64) -> Bool? {
+    let sizes = input.shape.prefix(2)
     let isAlone = inputs.allSatisfy { $0.name == input.name || stateInputs.contains($0.name) }
     for isTimeMajor in [true, false] {
       let tried = timeAxis(
-        input, [(sizes.first ?? nil) ?? 3, (sizes.last ?? nil) ?? 2], isTimeMajor: isTimeMajor)
+        input, [(sizes.first ?? nil) ?? 3, (sizes.last ?? nil) ?? 2], isTimeMajor: isTimeMajor,
+        token: token)
       if tried == (isTimeMajor ? 0 : 1) { return isTimeMajor }
       // What other inputs are made for makes no difference where there are none.
       if isAlone, let tried { return tried == 0 }
     }
-    // [any, 50, 25] has sequences first; [50, any, 25] has time first.
-    return sizes.first ?? nil != nil && sizes.last ?? nil == nil
+    return nil
   }
 
   /// The axis of time: what two steps of one sequence change overlaps, what two sequences change does
@@ -36,8 +47,11 @@ extension PreparedModel {
   ///   - input: The input that is changed.
   ///   - dims: Its first two sizes.
   ///   - isTimeMajor: What other inputs are made for.
+  ///   - token: What an integer is changed to, from 0.
   /// - Returns: 0 or 1; `nil` when trying does not tell.
-  private func timeAxis(_ input: GraphInput, _ dims: [Int], isTimeMajor: Bool) -> Int? {
+  private func timeAxis(
+    _ input: GraphInput, _ dims: [Int], isTimeMajor: Bool, token: Int64
+  ) -> Int? {
     guard
       let features = try? checkedProduct(
         input.shape.dropFirst(2).map { $0 ?? 1 }, limit: Self.trialLimits.elements, of: "a trial"),
@@ -48,7 +62,8 @@ extension PreparedModel {
     let (steps, sequences) = isTimeMajor ? (dims[0], dims[1]) : (dims[1], dims[0])
     var others: [String: Tensor] = [:]
     for other in inputs where other.name != input.name && !stateInputs.contains(other.name) {
-      others[other.name] = other.trial(steps: steps, sequences: sequences, isTimeMajor)
+      others[other.name] = other.trial(
+        steps: steps, sequences: sequences, isTimeMajor && !isWithoutSteps(other.name))
     }
     func outputs(changing place: [Int]?) -> [Float]? {
       let changed = place.map { ($0[0] * dims[1] + $0[1]) * features } ?? count
@@ -58,7 +73,7 @@ extension PreparedModel {
       given[input.name] = Tensor(
         dims: input.isInteger && input.shape.isEmpty ? dims : shape,
         elements: input.isInteger
-          ? .integers((0..<count).map { isChanged($0) ? 1 : 0 })
+          ? .integers((0..<count).map { isChanged($0) ? token : 0 })
           : .floats((0..<count).map { isChanged($0) ? 1 : Float($0 % 3) * 0.1 }))
       var session = RunSession()
       return try? run(given, session: &session).flatMap {
@@ -79,6 +94,18 @@ extension PreparedModel {
     case (true, false): return 0
     case (false, true): return 1
     default: return nil
+    }
+  }
+
+  /// Whether an input has numbers of a sequence as a whole, `[sequences, features]`: it stands beside
+  /// others with an axis of steps, and its second size is not their number of sequences or steps.
+  func isWithoutSteps(_ name: String) -> Bool {
+    guard let input = inputs.first(where: { $0.name == name }), !input.isInteger,
+      input.shape.count == 2, let features = input.shape[1]
+    else { return false }
+    return inputs.contains {
+      $0.shape.count >= 3 && stateAxes[$0.name] == nil && $0.shape[0] != features
+        && $0.shape[1] != features
     }
   }
 
@@ -119,12 +146,5 @@ extension GraphInput {
     return Tensor(
       dims: dims,
       elements: .integers([Int64](repeating: shape.count < 2 ? Int64(steps) : 0, count: count)))
-  }
-
-  /// The axis of sequences of an input that begins the state of LSTMs; ONNX has that of the
-  /// directions first.
-  var stateAxis: Int {
-    guard shape.count >= 3 else { return 0 }
-    return shape[0] == nil && shape[1] != nil ? 0 : 1
   }
 }

@@ -74,13 +74,13 @@ class Graph:
             h2 = self.op("Mul", h2, self.tensor(np.float32(scale)))
         return h2, c2
 
-    def save(self, outputs, cells, writer="by hand"):
+    def save(self, outputs, cells, writer="by hand", reverse=False):
         info = helper.make_tensor_value_info
         outputs = list(outputs)
         for (name, value) in outputs:
             self.nodes.append(helper.make_node("Identity", [value], [name]))
         graph = helper.make_graph(
-            self.nodes, self.name,
+            self.nodes[::-1] if reverse else self.nodes, self.name,
             [info(n, FLOAT, ["batch", a.shape[-1]]) for n, a in self.feeds.items()],
             [info(n, FLOAT, None) for n, _ in outputs], self.tensors)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", self.opset)],
@@ -185,8 +185,13 @@ def write_unrolled():
                  names[2])
         h, c = g.cell(split(g, z, "ifgo"), c=c)
     g.save([("h2", h), ("c2", c)], [(w, r, b)])
+    write_two_layers("two_layers")
+    # Nodes before those whose values they read.
+    write_two_layers("two_layers_reversed", reverse=True)
 
-    g = Graph("two_layers")
+
+def write_two_layers(name, reverse=False):
+    g = Graph(name)
     cells = []
     x = "x"
     g.feeds.update({n: g.random(BATCH, UNITS, scale=1) for n in ("h_1", "c_1")})
@@ -199,7 +204,7 @@ def write_unrolled():
         x, c2 = g.cell(split(g, z, "ifgo"), c=c)
         outputs += [(f"h2_{layer}", x), (f"c2_{layer}", c2)]
         cells.append((w, r, b))
-    g.save(outputs, cells)
+    g.save(outputs, cells, reverse=reverse)
 
 
 def write_loops():

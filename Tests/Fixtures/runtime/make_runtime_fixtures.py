@@ -441,6 +441,16 @@ def unordered():
     g.write(reverse=True)
 
 
+def static_input():
+    """Time comes first, and beside it numbers of each sequence as a whole."""
+    g = Graph("graph_static_input", 17)
+    x = g.data(5, 2, 3, dims=["time", "batch", 3])
+    static = g.data(2, 7, dims=["batch", 7], name="static")
+    _, h, _ = g.lstm(x, 3, 4)
+    g.output(g.op("Concat", g.op("Squeeze", h, g.ints(0)), static, axis=1), "joined", 2)
+    g.write()
+
+
 def time_first_output():
     """Sequences come in first, time comes out first."""
     g = Graph("graph_time_first_output", 17)
@@ -686,6 +696,7 @@ def onnx_graphs():
     padding()
     one_sequence()
     unordered()
+    static_input()
     time_first_output()
     batch_normalization()
     layer_normalization()
