@@ -101,15 +101,18 @@ import Testing
     #expect(found[0].distance(to: wanted) < 1e-5)
   }
 
-  /// Without its lengths it would compute something else.
-  @Test func lengthsAreNotLeftOut() throws {
-    let item = try #require(RuntimeCase.all.first { $0.description == "lstm_lengths_input.onnx" })
+  /// Without its lengths, or what makes its state, it would compute something else.
+  @Test(arguments: [
+    ("lstm_lengths_input.onnx", "lengths"), ("graph_state_of_features.onnx", "static"),
+  ])
+  func inputsAreNotLeftOut(name: String, input: String) throws {
+    let item = try #require(RuntimeCase.all.first { $0.description == name })
     let model = try importModel(item.model)
     let error = #expect(throws: DiagnosticError.self) {
       try KerasExport().export(ExportRequest(model: model))
     }
     #expect(error?.code == .notExportable)
-    #expect(error?.object == "lengths")
+    #expect(error?.object == input)
   }
 
   @Test(arguments: arrays)

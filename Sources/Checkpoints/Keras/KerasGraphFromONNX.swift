@@ -71,18 +71,22 @@ struct KerasGraphFromONNX {
     batchFirst: Bool
   ) throws(DiagnosticError) -> (model: Model, notes: [String]) {
     var notes: [String] = []
+    let states = old.stateValues()
     for input in old.inputs {
       let outer: [Axis] = batchFirst ? [.batch, .steps] : [.steps, .batch]
       let axes = input.shape.count == 3 ? outer + [.features] : outer
       guard input.shape.count == (input.isInteger ? 2 : 3) else {
         let isRead = old.nodes.contains { $0.inputs.contains(input.name) }
-        guard !(input.isInteger && isRead) else {
+        // Initial states are inputs of ONNX models that nobody needs to give.
+        guard !isRead || (!input.isInteger && states.optional.contains(input.name)) else {
           throw DiagnosticError(
             .notExportable, object: input.name,
-            "is an input \(input.shapeText) of integers, such as the lengths of sequences, which "
-              + "Keras' layers do not get", hint: "export it to onnx or safetensors")
+            input.isInteger
+              ? "is an input \(input.shapeText) of integers, such as the lengths of sequences, which "
+                + "Keras' layers do not get"
+              : "is an input \(input.shapeText) without steps, which a chain of Keras' layers does "
+                + "not get", hint: "export it to onnx or safetensors")
         }
-        // Initial states are inputs of ONNX models that nobody needs to give.
         values[input.name] = .sizes
         notes.append("the input \(input.name) is not there in Keras: states begin as zeros")
         continue

@@ -1,4 +1,4 @@
-public import Diagnostics
+internal import Diagnostics
 
 extension Tensor {
   /// What ONNX `Pad` puts beside a tensor.

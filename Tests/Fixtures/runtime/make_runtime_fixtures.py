@@ -451,6 +451,17 @@ def static_input():
     g.write()
 
 
+def state_of_features():
+    """Numbers of each sequence make the state that its LSTM begins with."""
+    g = Graph("graph_state_of_features", 17)
+    x = g.data(5, 2, 3, dims=["time", "batch", 3])
+    static = g.data(2, 7, dims=["batch", 7], name="static")
+    h = g.op("Unsqueeze", g.op("MatMul", static, g.weights(7, 4)), g.ints(0))
+    y, _, _ = g.lstm(x, 3, 4, h=h)
+    g.output(g.op("Squeeze", y, g.ints(1)), "y", 3)
+    g.write()
+
+
 def time_first_output():
     """Sequences come in first, time comes out first."""
     g = Graph("graph_time_first_output", 17)
@@ -697,6 +708,7 @@ def onnx_graphs():
     one_sequence()
     unordered()
     static_input()
+    state_of_features()
     time_first_output()
     batch_normalization()
     layer_normalization()

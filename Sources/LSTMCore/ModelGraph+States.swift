@@ -1,5 +1,3 @@
-package import LSTMCore
-
 extension ModelGraph {
   /// What begins the states of LSTMs.
   package struct StateValues {
@@ -9,7 +7,7 @@ extension ModelGraph {
     /// carried.
     package var optional: Set<String> = []
     /// Nodes that make states of ``optional`` inputs: slices of one input for several layers, say.
-    var nodes: Set<Int> = []
+    package var nodes: Set<Int> = []
     /// The axis of the sequences of each of ``inputs``.
     package var axes: [String: Int] = [:]
   }
