@@ -34,6 +34,12 @@ internal import LSTMRuntime
     }
   }
 
+  /// Takes over the numbers of a buffer of the same size.
+  package func copy(_ other: NumberBuffer<Element>) {
+    precondition(other.count == count, "A buffer keeps its size")
+    unsafe start.update(from: other.start, count: count)
+  }
+
   package subscript(index: Int) -> Element {
     get {
       precondition((0..<count).contains(index), "Outside the buffer")

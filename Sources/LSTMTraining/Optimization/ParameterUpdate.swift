@@ -85,7 +85,7 @@
 
   /// Starts the average with the parameters as they are.
   package func startAverage(_ progress: inout Progress) {
-    average?.values = parameters.values
+    average?.copy(parameters)
     progress.isAveraging = true
     progress.averaged = 1
   }

@@ -30,8 +30,8 @@ public final class LSTMTrainer {
   /// Where the parameters are.
   package let layout: ParameterLayout
   package let update: ParameterUpdate
-  /// The parameters of the best epoch.
-  let best: NumberBuffer<Float>
+  /// The parameters of the best epoch; `nil` while none is done.
+  var best: NumberBuffer<Float>?
   private let training: TrainingData
   private let validation: TrainingData
   private let team: WorkerTeam
@@ -62,10 +62,8 @@ public final class LSTMTrainer {
     team = WorkerTeam(settings.threads)
     update = ParameterUpdate(
       layout, settings.optimizer, tiesWeights: settings.shape.tiesWeights, team: team)
-    best = NumberBuffer(layout.count)
     progress = TrainingProgress(learningRate: settings.optimizer.learningRate)
     update.parameters.values = initial ?? Self.initialParameters(settings, layout)
-    best.values = update.parameters.values
   }
 
   /// Creates a trainer.
@@ -119,9 +117,7 @@ public final class LSTMTrainer {
   }
 
   /// The parameters of the best epoch; those so far when none is done.
-  package var bestParameters: [Float] {
-    progress.best == nil ? update.parameters.values : best.values
-  }
+  package var bestParameters: [Float] { (best ?? update.parameters).values }
 
   // MARK: - Training
 
@@ -220,7 +216,11 @@ public final class LSTMTrainer {
       validationAccuracy: score.accuracy, isBest: isBest, isAveraged: usesAverage,
       rowsPerSecond: Double(rows) / max(1e-9, training), seconds: progress.seconds + seconds)
     progress.epochs.append(record)
-    if isBest { best.values = values.values }
+    if isBest {
+      let copy = best ?? NumberBuffer(layout.count)
+      copy.copy(values)
+      best = copy
+    }
     adjustSchedule(score.loss)
     progress.segments = 0
     progress.loss = 0
@@ -309,7 +309,7 @@ public final class LSTMTrainer {
   ) -> (loss: Double, accuracy: Double?) {
     var options = settings.gates
     if options.kind == .gumbel { options.evaluation = gates }
-    return evaluate(data, NumberBuffer(bestParameters), gates: options)
+    return evaluate(data, best ?? update.parameters, gates: options)
   }
 
   // MARK: - State

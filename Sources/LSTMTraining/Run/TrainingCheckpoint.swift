@@ -39,7 +39,7 @@ public struct TrainingCheckpoint: Sendable {
     self.files = files
     settings = trainer.settings
     progress = trainer.progressWithTime
-    var arrays = [trainer.update.parameters.values, trainer.best.values]
+    var arrays = [trainer.update.parameters.values, trainer.bestParameters]
     if let moments = trainer.update.moments {
       arrays += [moments.first.values, moments.second.values]
     }
@@ -191,7 +191,8 @@ extension LSTMTrainer {
       settings, training: training, validation: validation, initial: arrays.removeFirst())
     progress = checkpoint.progress
     if epochs != nil { progress.isFinished = progress.epochs.count >= settings.schedule.epochs }
-    best.values = arrays.removeFirst()
+    let best = arrays.removeFirst()
+    if progress.best != nil { self.best = NumberBuffer(best) }
     if let moments = update.moments {
       moments.first.values = arrays.removeFirst()
       moments.second.values = arrays.removeFirst()
