@@ -41,47 +41,48 @@ extension LSTMTape {
 
   /// Gates, cell and output of some units at one step of one sequence.
   private func activate(row: Int, _ own: Range<Int>, _ rule: GateRule<Number>) {
-    let i = unsafe gates.start + row * 4 * units
+    let i = unsafe gates.start + row * 4 * units + own.lowerBound
     let (f, g, o) = unsafe (i + units, i + 2 * units, i + 3 * units)
-    let before = unsafe cells.start + row * units
+    unsafe activate(i, gate: 0, row: row, own, rule)
+    unsafe activate(f, gate: 1, row: row, own, rule)
+    unsafe activate(o, gate: 2, row: row, own, rule)
+    unsafe Number.hyperbolicTangent(g, count: own.count)
+    let before = unsafe cells.start + row * units + own.lowerBound
     let c = unsafe before + batch * units
-    let shown = unsafe shownCells.start + row * units
-    let h = unsafe outputs.start + (row + batch) * units
-    let noise = unsafe rule.noise.map { unsafe $0 + row * rule.treatedCount * units }
-    var unit = own.lowerBound
-    while unit < own.upperBound {
-      let count = min(8, own.upperBound - unit)
-      let input = unsafe gate(i, noise, 0, unit, count, rule)
-      let forget = unsafe gate(f, noise, 1, unit, count, rule)
-      let output = unsafe gate(o, noise, 2, unit, count, rule)
-      let candidate = unsafe Number.hyperbolicTangent(Lanes.load(g + unit, count))
-      let cell = unsafe forget * Lanes.load(before + unit, count) + input * candidate
-      let tangent = Number.hyperbolicTangent(cell)
-      unsafe Lanes.store(input, i + unit, count)
-      unsafe Lanes.store(forget, f + unit, count)
-      unsafe Lanes.store(candidate, g + unit, count)
-      unsafe Lanes.store(output, o + unit, count)
+    let shown = unsafe shownCells.start + row * units + own.lowerBound
+    let h = unsafe outputs.start + (row + batch) * units + own.lowerBound
+    for unit in stride(from: 0, to: own.count, by: 8) {
+      let count = min(8, own.count - unit)
+      let cell =
+        unsafe Lanes.load(f + unit, count) * Lanes.load(before + unit, count)
+        + Lanes.load(i + unit, count) * Lanes.load(g + unit, count)
       unsafe Lanes.store(cell, c + unit, count)
-      unsafe Lanes.store(tangent, shown + unit, count)
-      unsafe Lanes.store(output * tangent, h + unit, count)
-      unit += 8
+      unsafe Lanes.store(cell, shown + unit, count)
     }
+    unsafe Number.hyperbolicTangent(shown, count: own.count)
+    unsafe Elementwise.multiply(o, shown, into: h, count: own.count)
   }
 
-  /// Eight values of the input (0), forget (1) or output (2) gate.
-  @inline(__always)
-  private func gate(
-    _ sums: UnsafePointer<Number>, _ noise: UnsafePointer<Number>?, _ place: Int, _ unit: Int,
-    _ count: Int, _ rule: GateRule<Number>
-  ) -> SIMD8<Number> {
-    var sum = unsafe Lanes.load(sums + unit, count)
-    guard place < rule.treatedCount else { return Number.logistic(sum) }
-    if let noise = unsafe noise {
-      sum += unsafe Lanes.load(noise + place * units + unit, count)
+  /// The input (0), forget (1) or output (2) gate of some units, from its sums and in their place.
+  private func activate(
+    _ sums: UnsafeMutablePointer<Number>, gate: Int, row: Int, _ own: Range<Int>,
+    _ rule: GateRule<Number>
+  ) {
+    let isTreated = gate < rule.treatedCount
+    if isTreated {
+      let noise = unsafe rule.noise.map {
+        unsafe $0 + (row * rule.treatedCount + gate) * units + own.lowerBound
+      }
+      for unit in stride(from: 0, to: own.count, by: 8) {
+        let count = min(8, own.count - unit)
+        var sum = unsafe Lanes.load(sums + unit, count)
+        if let noise = unsafe noise { sum += unsafe Lanes.load(noise + unit, count) }
+        let result =
+          rule.isHard
+          ? SIMD8<Number>.zero.replacing(with: 1, where: sum .>= 0) : sum * rule.scale
+        unsafe Lanes.store(result, sums + unit, count)
+      }
     }
-    guard !rule.isHard else {
-      return SIMD8<Number>.zero.replacing(with: 1, where: sum .>= 0)
-    }
-    return Number.logistic(sum * rule.scale)
+    if !(isTreated && rule.isHard) { unsafe Number.logistic(sums, count: own.count) }
   }
 }

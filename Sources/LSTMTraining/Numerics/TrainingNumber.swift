@@ -32,8 +32,6 @@ package protocol TrainingNumber: BinaryFloatingPoint, BitwiseCopyable, SIMDScala
   static func addPanelProduct(
     _ x: UnsafePointer<Self>, rows: Int, _ panels: UnsafePointer<Self>, inputs: Int,
     outputs: Range<Int>, to y: UnsafeMutablePointer<Self>, stride: Int)
-  /// exp of eight numbers.
-  static func exponential(_ x: SIMD8<Self>) -> SIMD8<Self>
   /// Replaces elements by those of a row, plus a bias, where these are larger; `count` is a multiple
   /// of 8.
   static func raise(
@@ -42,8 +40,10 @@ package protocol TrainingNumber: BinaryFloatingPoint, BitwiseCopyable, SIMDScala
   static func exponentiate(
     _ row: UnsafeMutablePointer<Self>, plus bias: Self, minus largest: UnsafePointer<Self>,
     addingTo sums: UnsafeMutablePointer<Self>, count: Int)
-  /// tanh of eight numbers.
-  static func hyperbolicTangent(_ x: SIMD8<Self>) -> SIMD8<Self>
+  /// Replaces each x of a row by 1 / (1 + exp(−x)).
+  static func logistic(_ row: UnsafeMutablePointer<Self>, count: Int)
+  /// Replaces each x of a row by tanh(x).
+  static func hyperbolicTangent(_ row: UnsafeMutablePointer<Self>, count: Int)
 }
 
 /// Elements in rows, to be read.
@@ -56,14 +56,6 @@ package protocol TrainingNumber: BinaryFloatingPoint, BitwiseCopyable, SIMDScala
     unsafe self.start = start
     self.stride = stride
     self.isTransposed = transposed
-  }
-}
-
-extension TrainingNumber {
-  /// 1 / (1 + exp(−x)).
-  @inline(__always)
-  static func logistic(_ x: SIMD8<Self>) -> SIMD8<Self> {
-    1 / (1 + exponential(0 - x))
   }
 }
 
@@ -103,10 +95,13 @@ extension Float: TrainingNumber {
       row, plus: bias, minus: largest, addingTo: sums, count: count)
   }
 
-  @inline(__always)
-  package static func exponential(_ x: SIMD8<Float>) -> SIMD8<Float> { VectorMath.exp(x) }
-  @inline(__always)
-  package static func hyperbolicTangent(_ x: SIMD8<Float>) -> SIMD8<Float> { VectorMath.tanh(x) }
+  package static func logistic(_ row: UnsafeMutablePointer<Float>, count: Int) {
+    unsafe VectorKernels.best.logistic(row, count: count)
+  }
+
+  package static func hyperbolicTangent(_ row: UnsafeMutablePointer<Float>, count: Int) {
+    unsafe VectorKernels.best.tanh(row, count: count)
+  }
 }
 
 extension Double: TrainingNumber {
@@ -169,15 +164,11 @@ extension Double: TrainingNumber {
     }
   }
 
-  package static func exponential(_ x: SIMD8<Double>) -> SIMD8<Double> {
-    var result = x
-    for lane in 0..<8 { result[lane] = Foundation.exp(x[lane]) }
-    return result
+  package static func logistic(_ row: UnsafeMutablePointer<Double>, count: Int) {
+    for index in 0..<count { unsafe row[index] = 1 / (1 + Foundation.exp(-row[index])) }
   }
 
-  package static func hyperbolicTangent(_ x: SIMD8<Double>) -> SIMD8<Double> {
-    var result = x
-    for lane in 0..<8 { result[lane] = Foundation.tanh(x[lane]) }
-    return result
+  package static func hyperbolicTangent(_ row: UnsafeMutablePointer<Double>, count: Int) {
+    for index in 0..<count { unsafe row[index] = Foundation.tanh(row[index]) }
   }
 }
