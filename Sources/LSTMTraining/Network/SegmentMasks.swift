@@ -122,10 +122,9 @@ internal import LSTMCore
     var index = 0
     while index < count {
       let draw = numbers.next()
-      // Products, for a branch would go the wrong way every other time.
-      unsafe values[index] = kept * (UInt32(truncatingIfNeeded: draw) < limit ? 0 : 1)
+      unsafe values[index] = UInt32(truncatingIfNeeded: draw) < limit ? 0 : kept
       if index + 1 < count {
-        unsafe values[index + 1] = kept * (UInt32(truncatingIfNeeded: draw >> 32) < limit ? 0 : 1)
+        unsafe values[index + 1] = UInt32(truncatingIfNeeded: draw >> 32) < limit ? 0 : kept
       }
       index += 2
     }

@@ -47,11 +47,36 @@ enum Elementwise {
     // Sixteen rows are a cache line of y.
     for first in Swift.stride(from: rows.lowerBound, to: rows.upperBound, by: 16) {
       let end = min(first + 16, rows.upperBound)
-      for column in 0..<columns {
+      let whole = end - first == 16 ? columns / 4 * 4 : 0
+      for column in Swift.stride(from: 0, to: whole, by: 4) {
+        for row in Swift.stride(from: first, to: end, by: 4) {
+          unsafe turnFour(
+            x + row * columns + column, columns, y + column * stride + row, stride)
+        }
+      }
+      for column in whole..<columns {
         for row in first..<end {
           unsafe y[column * stride + row] = x[row * columns + column]
         }
       }
+    }
+  }
+
+  /// Four rows of four numbers become columns.
+  @inline(__always)
+  private static func turnFour<Number: TrainingNumber>(
+    _ x: UnsafePointer<Number>, _ xStride: Int, _ y: UnsafeMutablePointer<Number>, _ yStride: Int
+  ) {
+    func row(_ index: Int) -> SIMD4<Number> {
+      unsafe UnsafeRawPointer(x + index * xStride).loadUnaligned(as: SIMD4<Number>.self)
+    }
+    func store(_ value: SIMD4<Number>, _ index: Int) {
+      unsafe UnsafeMutableRawPointer(y + index * yStride).storeBytes(
+        of: value, as: SIMD4<Number>.self)
+    }
+    let (a, b, c, d) = (row(0), row(1), row(2), row(3))
+    for column in 0..<4 {
+      store(SIMD4(a[column], b[column], c[column], d[column]), column)
     }
   }
 }
