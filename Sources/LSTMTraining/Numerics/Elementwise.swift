@@ -1,5 +1,5 @@
 /// Products and sums of runs of numbers, and turned copies.
-enum Elementwise {
+package enum Elementwise {
   /// y = x ⊙ factors.
   static func multiply<Number: TrainingNumber>(
     _ x: UnsafePointer<Number>, _ factors: UnsafePointer<Number>,
@@ -40,7 +40,7 @@ enum Elementwise {
   ///   - columns: The columns of x.
   ///   - y: `[columns, …]`.
   ///   - stride: The elements from one row of y to the next.
-  static func turn<Number: TrainingNumber>(
+  package static func turn<Number: TrainingNumber>(
     _ x: UnsafePointer<Number>, rows: Range<Int>, columns: Int,
     into y: UnsafeMutablePointer<Number>, stride: Int
   ) {
