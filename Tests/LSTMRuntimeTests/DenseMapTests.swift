@@ -15,7 +15,7 @@ import Testing
       let isFused = true
     #endif
     for inputs in [1, 2, 15, 16, 17, 33, 100, 650] {
-      let rows = [5, 16, 30].map { count in
+      let rows = [5, 16, 130].map { count in
         Matrix(
           rows: count, columns: inputs,
           elements: (0..<count * inputs).map { _ in Float.random(in: -1...1, using: &numbers) })
@@ -28,7 +28,7 @@ import Testing
         rows.flatMap { ReferenceFloatProduct.apply($0, to: x, isFused: isFused) }
       }
       for count in 1...13 {
-        for outputs in [0..<51, 0..<16, 3..<16, 17..<40, 20..<21, 50..<51] {
+        for outputs in [0..<151, 0..<16, 3..<16, 7..<131, 17..<40, 20..<21, 150..<151] {
           let y = (0..<count).map { _ in
             outputs.map { _ in Float.random(in: -1...1, using: &numbers) }
           }
