@@ -168,6 +168,7 @@ import Testing
       settings, training: Self.text(600, seed: 1), validation: Self.text(100, seed: 2))
     let error = try #require(throws: DiagnosticError.self) { try trainer.run { _, _ in } }
     #expect(error.code == .trainingDiverged)
+    #expect(error.problem.contains("validation loss"))
     #expect(trainer.progress.best == nil)
   }
 

@@ -217,9 +217,8 @@ public final class LSTMTrainer {
       rowsPerSecond: Double(rows) / max(1e-9, training), seconds: progress.seconds + seconds)
     progress.epochs.append(record)
     if isBest {
-      let copy = best ?? NumberBuffer(layout.count)
-      copy.copy(values)
-      best = copy
+      best = best ?? NumberBuffer(layout.count)
+      best?.copy(values)
     }
     adjustSchedule(score.loss)
     progress.segments = 0
