@@ -63,7 +63,7 @@ let package = Package(
     library("FileSupport", ["Diagnostics", "CCrypto", "CDeflate"]),
 
     // 3: wrappers that know no LSTMs
-    library("HDF5", ["Diagnostics", "CHDF5"]),
+    library("HDF5", ["Diagnostics", "FileSupport", "CHDF5"]),
     library("ZipArchive", ["Diagnostics", "CZip"]),
     library("ONNXProto", ["Diagnostics", "FileSupport", "COnnx", "CProtobufC"]),
     library("LinearAlgebra", ["Diagnostics", "LSTMCore", "CLAPACKE"]),

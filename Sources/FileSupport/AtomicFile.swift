@@ -1,5 +1,4 @@
 public import Diagnostics
-import Synchronization
 
 #if canImport(Darwin)
   import Darwin
@@ -7,20 +6,25 @@ import Synchronization
   import Glibc
 #endif
 
-/// Writes a file that appears whole or not at all.
+/// Writes a file that appears whole or not at all: the one way in which lstmpack makes an output file.
 ///
-/// The bytes go to a temporary file in the target's folder, which is synced and then renamed over
-/// the target. On any error, and when the value goes away before ``commit()``, the temporary file
-/// is removed and the target stays as it was.
+/// The bytes go to a ``PartFile`` in the target's folder, which is synced and then put in the target's
+/// place. On any error, and when the value goes away before ``commit(syncs:)``, the part file is removed and
+/// the target stays as it was. A part file that a killed process left behind is removed by the next
+/// writer of the same target.
+///
+/// A symbolic link is followed and stays a link. A file that is overwritten keeps its permissions, and
+/// its owner and group where the system allows it. Without `overwrite` the target is created exclusively:
+/// of several writers one succeeds.
 public struct AtomicFile: ~Copyable {
+  /// The target as the caller named it, for messages.
   private let path: String
-  private let temporaryPath: String
-  private let descriptor: Int32
-  private var isCommitted = false
-  /// How many files this process has begun.
-  private static let count = Atomic<Int>(0)
+  /// The target behind symbolic links.
+  private let target: String
+  private let overwrite: Bool
+  private var part: PartFile
 
-  /// Creates the temporary file.
+  /// Creates the part file.
   ///
   /// - Parameters:
   ///   - path: The target.
@@ -28,104 +32,83 @@ public struct AtomicFile: ~Copyable {
   /// - Throws: ``DiagnosticError`` with code `fileExists` when it exists and may not, with
   ///   `fileAccess` when the folder cannot be written or the target is not a regular file.
   public init(path: String, overwrite: Bool) throws(DiagnosticError) {
-    try Self.checkTarget(path, overwrite: overwrite)
-    // Two threads may write the same file.
-    let number = Self.count.wrappingAdd(1, ordering: .relaxed).newValue
-    let temporary = "\(path).part-\(getpid())-\(number)"
-    let descriptor = unsafe open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else {
-      throw DiagnosticError(.fileAccess, file: path, "cannot be written: \(lastErrorText())")
-    }
+    let found = try OutputTarget(path, overwrite: overwrite)
+    PartFile.removeStale(of: found.path)
+    part = try PartFile(of: found.path, replacing: found.existing, shownAs: path)
     self.path = path
-    self.temporaryPath = temporary
-    self.descriptor = descriptor
+    self.target = found.path
+    self.overwrite = overwrite
   }
 
   /// Throws what ``init(path:overwrite:)`` says of a target, without writing anything: for
   /// commands that want to know before an hour of work.
   public static func checkTarget(_ path: String, overwrite: Bool) throws(DiagnosticError) {
-    var status = stat()
-    guard unsafe stat(path, &status) == 0 else {
-      guard errno == ENOENT else {
-        throw DiagnosticError(.fileAccess, file: path, "cannot be written: \(lastErrorText())")
-      }
-      return try checkFolder(of: path)
-    }
-    guard status.st_mode & S_IFMT == S_IFREG else {
-      throw DiagnosticError(
-        .fileAccess, file: path, "is not a regular file", hint: "give the path of a new file")
-    }
-    guard overwrite else {
-      throw DiagnosticError(
-        .fileExists, file: path, "exists already",
-        hint: "give --force to overwrite it, or another name with --out")
-    }
-  }
-
-  private static func checkFolder(of path: String) throws(DiagnosticError) {
-    let end = path.lastIndex(of: "/")
-    let folder = end == path.startIndex ? "/" : end.map { String(path[..<$0]) } ?? "."
-    var status = stat()
-    guard unsafe stat(folder, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
-      throw DiagnosticError(
-        .fileAccess, file: path, "cannot be written: there is no folder '\(folder)'",
-        hint: "make the folder, or give another path")
-    }
-    guard unsafe access(folder, W_OK) == 0 else {
-      throw DiagnosticError(.fileAccess, file: path, "cannot be written: \(lastErrorText())")
-    }
-  }
-
-  deinit {
-    close(descriptor)
-    if !isCommitted { _ = unsafe unlink(temporaryPath) }
+    _ = try OutputTarget(path, overwrite: overwrite)
   }
 
   /// Appends bytes.
   ///
   /// - Throws: ``DiagnosticError`` with code `fileAccess`, for example when the disk is full.
   public func write(_ bytes: [UInt8]) throws(DiagnosticError) {
-    var done = 0
-    while done < bytes.count {
-      let written = unsafe bytes.withUnsafeBytes { buffer in
-        let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[done...])
-        return unsafe writeSome(rest, to: descriptor)
-      }
-      if written < 0 && errno == EINTR { continue }
-      guard written > 0 else { throw writeError() }
-      done += written
-    }
+    guard writeAll(bytes, to: part.descriptor) else { throw writeError() }
   }
 
   /// Syncs the file and puts it in place.
   ///
-  /// - Throws: ``DiagnosticError`` with code `fileAccess`; the target is then as it was.
-  public mutating func commit() throws(DiagnosticError) {
-    guard fsync(descriptor) == 0, unsafe rename(temporaryPath, path) == 0 else {
-      throw writeError()
+  /// - Parameter syncs: Whether the bytes are on the disk before the name is; not needed for what goes
+  ///   with the process.
+  /// - Throws: ``DiagnosticError`` with code `fileAccess`, or `fileExists` when another writer made the
+  ///   target meanwhile and it may not be overwritten; the target is then as it was.
+  public mutating func commit(syncs: Bool = true) throws(DiagnosticError) {
+    guard !syncs || fsync(part.descriptor) == 0 else { throw writeError() }
+    switch overwrite ? part.replace(target) : part.create(target) {
+    case .done: return
+    case .exists:
+      // Says more where it is a folder by now.
+      try Self.checkTarget(path, overwrite: true)
+      throw DiagnosticError(
+        .fileExists, file: path, "exists by now: something else wrote it meanwhile",
+        hint: "give --force to overwrite it, or another name with --out")
+    case .failed: throw writeError()
     }
-    isCommitted = true
   }
 
   private func writeError() -> DiagnosticError {
-    DiagnosticError(
-      .fileAccess, file: path, "cannot be written: \(lastErrorText())",
-      hint: "nothing was left behind")
+    var error = OutputTarget.writeError(path)
+    error.hint = "nothing was left behind"
+    return error
   }
 
   /// Writes a whole file at once.
   ///
+  /// - Parameters:
+  ///   - bytes: Its bytes.
+  ///   - path: The target.
+  ///   - overwrite: Whether the target may exist already.
+  ///   - syncs: As for ``commit(syncs:)``.
   /// - Throws: ``DiagnosticError`` with code `fileExists` or `fileAccess`.
   public static func write(
-    _ bytes: [UInt8], to path: String, overwrite: Bool
+    _ bytes: [UInt8], to path: String, overwrite: Bool, syncs: Bool = true
   ) throws(DiagnosticError) {
     var file = try AtomicFile(path: path, overwrite: overwrite)
     try file.write(bytes)
-    try file.commit()
+    try file.commit(syncs: syncs)
   }
 }
 
-/// `write` of the C library, which methods of this name hide.
-private func writeSome(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32) -> Int {
-  unsafe write(descriptor, bytes.baseAddress, bytes.count)
+/// Writes all bytes to a descriptor.
+///
+/// - Returns: Whether it could; `errno` says why not.
+func writeAll(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+  var done = 0
+  while done < bytes.count {
+    let written = unsafe bytes.withUnsafeBytes { buffer in
+      let rest = unsafe UnsafeRawBufferPointer(rebasing: buffer[done...])
+      return unsafe write(descriptor, rest.baseAddress, rest.count)
+    }
+    if written < 0 && errno == EINTR { continue }
+    guard written > 0 else { return false }
+    done += written
+  }
+  return true
 }

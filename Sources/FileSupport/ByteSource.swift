@@ -38,6 +38,10 @@ public final class ByteSource: Sendable {
   /// - Throws: ``DiagnosticError`` with code `fileAccess` when it does not exist, is a directory or
   ///   another special file, or may not be read.
   public convenience init(path: String) throws(DiagnosticError) {
+    // The system would take the name to end there.
+    guard !path.utf8.contains(0) else {
+      throw DiagnosticError(.fileAccess, file: path, "cannot be opened: its name holds a zero byte")
+    }
     try self.init(
       descriptor: unsafe open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), path: path)
   }

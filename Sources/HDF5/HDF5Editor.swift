@@ -1,6 +1,6 @@
 internal import CHDF5
 public import Diagnostics
-import Foundation
+internal import FileSupport
 
 /// Replaces the numbers of datasets in the bytes of an HDF5 file and leaves everything else alone.
 ///
@@ -119,14 +119,9 @@ extension HDF5File {
   fileprivate static func image(
     of bytes: [UInt8], replacing datasets: [String: [Float]]
   ) throws(DiagnosticError) -> [UInt8] {
-    let place = FileManager.default.temporaryDirectory
-      .appending(path: "lstmpack-\(UUID().uuidString).h5")
-    defer { try? FileManager.default.removeItem(at: place) }
-    guard (try? Data(bytes).write(to: place)) != nil else {
-      throw HDF5Library.failure("cannot be copied to the folder for temporary files")
-    }
+    let copy = try TemporaryCopy(bytes)
     do {
-      let file = try HDF5File(editing: place.path)
+      let file = try HDF5File(editing: copy.path)
       try HDF5Library.use { () throws(DiagnosticError) in
         for (path, values) in datasets.sorted(by: { $0.key < $1.key }) {
           let id = try file.open(path)
@@ -142,9 +137,7 @@ extension HDF5File {
         }
       }
     }
-    guard let data = try? Data(contentsOf: place) else {
-      throw HDF5Library.failure("cannot be read back")
-    }
-    return [UInt8](data)
+    let edited = try ByteSource(path: copy.path)
+    return try edited.bytes(in: 0..<edited.count)
   }
 }

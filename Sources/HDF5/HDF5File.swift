@@ -1,6 +1,5 @@
 internal import CHDF5
 public import Diagnostics
-import Foundation
 import Synchronization
 
 /// An HDF5 file open for reading.
@@ -58,16 +57,11 @@ public final class HDF5File: Sendable {
   /// - Throws: As ``init(path:)``.
   public init(bytes: [UInt8]) throws(DiagnosticError) {
     if bytes.count > Self.largestImage {
-      let place = FileManager.default.temporaryDirectory
-        .appending(path: "lstmpack-\(UUID().uuidString).h5")
+      let copy = try TemporaryCopy(bytes)
       // An open file stays readable when its name is gone.
-      defer { try? FileManager.default.removeItem(at: place) }
-      guard Self.write(bytes, to: place.path) else {
-        throw HDF5Library.failure("cannot be copied to the folder for temporary files")
-      }
       identifier = try HDF5Library.use { () throws(DiagnosticError) in
         try HDF5Library.checked(
-          unsafe H5Fopen(place.path, lp_h5_read_only(), lp_h5_default()),
+          unsafe H5Fopen(copy.path, lp_h5_read_only(), lp_h5_default()),
           "cannot be opened as HDF5; it may be cut short or damaged", object: nil)
       }
       return
@@ -89,20 +83,6 @@ public final class HDF5File: Sendable {
         unsafe H5Fopen(Self.nextMemoryName(), lp_h5_read_only(), access),
         "cannot be opened as HDF5; it may be cut short or damaged", object: nil)
     }
-  }
-
-  /// Writes bytes without another copy of them in memory.
-  private static func write(_ bytes: [UInt8], to path: String) -> Bool {
-    guard FileManager.default.createFile(atPath: path, contents: nil),
-      let handle = FileHandle(forWritingAtPath: path)
-    else { return false }
-    defer { try? handle.close() }
-    let part = 1 << 20
-    for start in stride(from: 0, to: bytes.count, by: part) {
-      let range = start..<min(start + part, bytes.count)
-      guard (try? handle.write(contentsOf: Data(bytes[range]))) != nil else { return false }
-    }
-    return true
   }
 
   private static let memoryFiles = Atomic<Int>(0)

@@ -4,6 +4,21 @@ import Synchronization
 
 /// Where text goes: results to standard output, talk to standard error.
 enum Console {
+  /// Makes what the system would end the process for, or leave unseen, an error of the call that it
+  /// concerns: a reader of standard output that is gone, a limit on the size of files, and standard
+  /// streams that are closed, whose numbers the next files opened would get.
+  static func prepare() {
+    signal(SIGPIPE, SIG_IGN)
+    signal(SIGXFSZ, SIG_IGN)
+    // Reading from what is open for writing fails, and the other way round.
+    for (descriptor, mode) in [
+      (STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_WRONLY),
+    ] where fcntl(descriptor, F_GETFD) < 0 {
+      // The lowest free number is this one.
+      _ = unsafe open("/dev/null", mode)
+    }
+  }
+
   /// Writes a line of result.
   static func printResult(_ text: String) throws(DiagnosticError) {
     try write(Array((visible(text) + "\n").utf8))
@@ -39,7 +54,9 @@ enum Console {
   /// Writes bytes of result.
   static func write(_ bytes: [UInt8]) throws(DiagnosticError) {
     guard write(bytes, to: STDOUT_FILENO) else {
-      throw DiagnosticError(.fileAccess, file: "standard output", "cannot be written")
+      throw DiagnosticError(
+        .fileAccess, file: "standard output",
+        "cannot be written: \(unsafe String(cString: strerror(errno)))")
     }
   }
 

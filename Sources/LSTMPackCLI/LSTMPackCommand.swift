@@ -40,15 +40,31 @@ public struct LSTMPackCommand: ParsableCommand {
 
   /// Parses arguments, runs the command they name and ends the process with its exit code.
   public static func execute(_ arguments: [String]? = nil) -> Never {
+    Console.prepare()
     do {
       var command = try parseAsRoot(
         ConfigurationFile.expanded(arguments ?? Array(CommandLine.arguments.dropFirst())))
       try command.run()
-    } catch let error as DiagnosticError {
-      Console.printError("error: \(error)")
-      exit(withError: ExitCode(error.code.category.exitCode))
-    } catch { exit(withError: error) }
+    } catch { end(error) }
     exit()
+  }
+
+  /// Says what an error, or a request for help or the version, has to say, and ends the process.
+  private static func end(_ error: any Error) -> Never {
+    var error = error
+    if !(error is DiagnosticError), exitCode(for: error) == .success {
+      do {
+        try Console.printResult(fullMessage(for: error))
+        exit()
+      } catch let failure { error = failure }
+    }
+    guard let problem = error as? DiagnosticError else {
+      let message = fullMessage(for: error)
+      if !message.isEmpty { Console.printError(message) }
+      exit(withError: exitCode(for: error))
+    }
+    Console.printError("error: \(problem)")
+    exit(withError: ExitCode(problem.code.category.exitCode))
   }
 }
 

@@ -1,6 +1,5 @@
 public import Diagnostics
 import FileSupport
-import Foundation
 import ModelEvaluation
 import OrderedJSON
 import Synchronization
@@ -13,7 +12,7 @@ public final class SearchJournal: Sendable {
 
   private struct State {
     var scores: [String: HookScore] = [:]
-    var file: FileHandle?
+    var file: LineJournal?
   }
 
   private let state: Mutex<State>
@@ -36,42 +35,20 @@ public final class SearchJournal: Sendable {
   public init(path: String, search: String) throws(DiagnosticError) {
     var state = State()
     let header: JSONValue = ["lstmpackSearch": 1, "search": .string(search)]
-    var isNew = true
-    var length = 0
-    if FileManager.default.fileExists(atPath: path) {
-      let source = try ByteSource(path: path)
-      guard source.count <= Self.byteLimit else { throw Self.error(path, "is too large") }
-      let bytes = try source.bytes(in: 0..<source.count)
-      let end = bytes.lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
-      let lines = bytes[..<end].split(separator: UInt8(ascii: "\n"))
-      if let first = lines.first {
-        guard let found = try? JSONValue.parse(Array(first)), found["lstmpackSearch"] != nil else {
-          throw Self.error(path, "is no journal of a search")
-        }
-        guard found == header else {
-          throw Self.error(path, "belongs to a search with another model, other data or options")
-        }
-        isNew = false
-        length = end
-        for line in lines.dropFirst() { try Self.read(Array(line), path, into: &state.scores) }
-      } else if !bytes.isEmpty {
+    let file = try LineJournal(path: path, byteLimit: Self.byteLimit)
+    if let first = file.lines.first {
+      guard let found = try? JSONValue.parse(first), found["lstmpackSearch"] != nil else {
         throw Self.error(path, "is no journal of a search")
       }
+      guard found == header else {
+        throw Self.error(path, "belongs to a search with another model, other data or options")
+      }
+      for line in file.lines.dropFirst() { try Self.read(line, path, into: &state.scores) }
+    } else {
+      try file.append(Array(header.serialized().utf8))
     }
     resumed = state.scores.count
-    do {
-      if isNew {
-        try Data((header.serialized() + "\n").utf8).write(to: URL(filePath: path))
-      }
-      let file = try FileHandle(forWritingTo: URL(filePath: path))
-      // A line that was cut off goes.
-      if !isNew { try file.truncate(atOffset: UInt64(length)) }
-      try file.seekToEnd()
-      state.file = file
-    } catch {
-      throw DiagnosticError(
-        .fileAccess, file: path, "cannot be written: \(error.localizedDescription)")
-    }
+    state.file = file
     self.state = Mutex(state)
   }
 
@@ -106,17 +83,11 @@ public final class SearchJournal: Sendable {
       "higherIsBetter": .bool(score.higherIsBetter),
     ]
     line["divergence"] = score.divergence.map { .number($0) }
-    let bytes = Data((JSONValue.object(line).serialized() + "\n").utf8)
-    let failure: String? = state.withLock {
-      $0.scores[key] = score
-      do {
-        try $0.file?.write(contentsOf: bytes)
-        return nil
-      } catch { return error.localizedDescription }
+    let file = state.withLock { state in
+      state.scores[key] = score
+      return state.file
     }
-    if let failure {
-      throw DiagnosticError(.fileAccess, "the journal of the search cannot be written: \(failure)")
-    }
+    try file?.append(Array(JSONValue.object(line).serialized().utf8))
   }
 }
 

@@ -217,22 +217,6 @@ import Testing
     }
   }
 
-  @Test func aFullDiskLeavesNothingBehind() throws {
-    try withTemporaryFolder { folder in
-      // A limit on the size of files, met as an error and not as a signal, is a disk that is full.
-      let run = try CommandRun(
-        [
-          "quantize", repositoryRoot.appending(path: "examples/char-lm/char-lm.h5").path, "--bits",
-          "2", "--out", "m.bvq",
-        ], in: folder, limitedTo: "trap '' XFSZ; ulimit -f 16")
-      #expect(run.exitCode == 1)
-      #expect(
-        run.errors
-          == "error: m.bvq: cannot be written: File too large; nothing was left behind\n")
-      #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
-    }
-  }
-
   @Test(.enabled(if: geteuid() != 0, "root may read everything"))
   func aFileWithoutPermissionIsNamed() throws {
     try withTemporaryFolder { folder in

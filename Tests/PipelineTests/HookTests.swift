@@ -139,6 +139,60 @@ import Testing
     }
   }
 
+  /// What a hook says is quoted in part, and held in memory in part.
+  @Test(arguments: [
+    #"head -c 3000000 /dev/zero | tr '\0' x # {model}"#,
+    #"head -c 3000000 /dev/zero | tr '\0' x >&2; exit 3 # {model}"#,
+    #"printf e; yes "$(printf '\314\201')" | head -c 3000000 | tr -d '\n' # {model}"#,
+    #"printf '{"value": 1, "%s": 2}' "$(head -c 30000 /dev/zero | tr '\0' x)" # {model}"#,
+    #"printf '{"value": 1, "metric": "%s"}' "$(head -c 30000 /dev/zero | tr '\0' x)" # {model}"#,
+    "yes # {model}",
+  ])
+  func longLinesAreCut(hook: String) throws {
+    try withTemporaryFolder { folder in
+      let run = try run(
+        [
+          "quantize", Self.model, "--bits", "2", "--out", "m.bvq", "--hook", hook, "--hook-format",
+          "bvq", "--hook-timeout", "2",
+        ], in: folder)
+      #expect(run.exitCode == 1)
+      #expect(run.errors.utf8.count < 1500, "\(run.errors.utf8.count) bytes")
+    }
+  }
+
+  /// Also what has left the hook's group of processes, its session, its environment and its parent.
+  @Test(
+    .enabled(if: FileManager.default.fileExists(atPath: "/proc/self/stat"), "needs /proc"),
+    arguments: [
+      "setsid sleep 300.5 & echo $! >pid", "setsid sh -c 'echo $$ >pid; sleep 300.5' &",
+      "(setsid sh -c 'echo $$ >pid; exec sleep 300.5' &)",
+      "(env -i /usr/bin/setsid /bin/sh -c 'echo $$ >pid; exec sleep 300.5' &)",
+    ], ["sleep 60", "sleep 0.3; echo 1", "kill -9 $PPID; sleep 60"])
+  func nothingOutlivesItsHook(start: String, end: String) throws {
+    // Without its parent and environment nothing tells whose a process is, once lstmpack is killed.
+    if start.contains("env -i"), end.contains("PPID") { return }
+    try withTemporaryFolder { folder in
+      let run = try run(
+        [
+          "quantize", Self.model, "--bits", "2", "--out", "m.bvq", "--hook",
+          "cd \(folder.path); \(start)\n\(end) # {model}", "--hook-format", "bvq", "--hook-timeout",
+          "1",
+        ], in: folder)
+      #expect(run.exitCode == (end.contains("echo 1") ? 0 : end.contains("PPID") ? -9 : 1))
+      let text = try String(contentsOf: folder.appending(path: "pid"), encoding: .utf8)
+      let pid = try #require(Int32(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+      var isThere = true
+      for _ in 0..<100 where isThere {
+        let state = FileManager.default.contents(atPath: "/proc/\(pid)/stat")
+          .map { String(decoding: $0, as: UTF8.self) }
+        isThere = state.map { !$0.contains(") Z ") } ?? false
+        if isThere { usleep(20_000) }
+      }
+      #expect(!isThere, "the process is still there")
+      if isThere { kill(pid, SIGKILL) }
+    }
+  }
+
   @Test func wrongUseIsToldApart() throws {
     try withTemporaryFolder { folder in
       let cases = [

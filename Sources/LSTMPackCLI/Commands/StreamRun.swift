@@ -1,8 +1,9 @@
+import Foundation
 import LSTMPackKit
 
 /// Runs a model step by step: a line in, a line out, the state carried.
 struct StreamRun {
-  /// The most characters of a line.
+  /// The most bytes of a line.
   private static let lineLimit = 1 << 24
 
   let model: Model
@@ -28,11 +29,13 @@ struct StreamRun {
     try prepared.checkStepByStep(input)
     var session = RunSession(carriesState: true)
     var number = 0
-    while let line = readLine() {
+    var reader = StreamReader(
+      name: ModelLocation.standardInputName, descriptor: STDIN_FILENO)
+    while let bytes = try reader.line(limit: Self.lineLimit) {
       number += 1
-      guard line.utf8.count <= Self.lineLimit else {
-        throw DiagnosticError(.limitExceeded, object: "line \(number)", "is too long")
-      }
+      // Lines of Windows end with a carriage return, too.
+      let line = String(
+        decoding: bytes.last == UInt8(ascii: "\r") ? bytes.dropLast() : bytes[...], as: UTF8.self)
       if line.allSatisfy(\.isWhitespace) && vocabulary == nil { continue }
       do throws(DiagnosticError) {
         let step = try self.step(line, input)

@@ -50,7 +50,12 @@ struct TrainCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Go on with a run that was saved; settings and files are in it.", valueName: "file"),
+      "Go on with a run that was saved; settings and files are in it.",
+      discussion: """
+        Names of files in it are relative to its folder. It writes over what the run itself has \
+        written; other files that are there already, or outside that folder, need --out and --log, or \
+        --force.
+        """, valueName: "file"),
     completion: .file())
   var resume: String?
 
@@ -96,8 +101,8 @@ struct TrainCommand: ParsableCommand {
     if let resume {
       try checkIsAlone(resume)
       try TrainingRun.resumed(
-        resume, epochs: optimization.epochs, threads: threads, out: out,
-        overwrite: force, checkpointEvery: checkpointEvery, json: json)
+        resume, epochs: optimization.epochs, threads: threads, out: out, log: log,
+        force: force, checkpointEvery: checkpointEvery, json: json)
     } else {
       try start()
     }
@@ -109,23 +114,24 @@ struct TrainCommand: ParsableCommand {
     guard network.values == usual.network.values, gates.options == usual.gates.options,
       regularization.options == usual.regularization.options,
       optimization.values == usual.optimization.values, data.recorded == usual.data.recorded,
-      data.streams == usual.data.streams, data.vocab == nil, checkpoint == nil, log == nil
+      data.streams == usual.data.streams, data.vocab == nil, checkpoint == nil
     else {
       throw DiagnosticError(
         .badOption, file: resume, "--resume has its settings",
         hint:
-          "give --epochs, --threads, --out, --force, --checkpoint-every or --json beside it, or "
-          + "start anew with --init")
+          "give --epochs, --threads, --out, --log, --force, --checkpoint-every or --json beside it, "
+          + "or start anew with --init")
     }
   }
 
   private func start() throws {
     let files = try TrainingFiles(
       data: data, out: out, checkpoint: checkpoint, log: log)
-    try files.check(overwrite: force)
+    let own = OwnFiles(force: force)
+    try files.check(own)
     let initial = try network.initial()
     let loaded = try data.load(loss: data.loss(of: initial), shape: initial?.shape)
-    try files.checkVocabulary(of: loaded, overwrite: force)
+    try files.checkVocabulary(of: loaded, own)
     var settings = TrainingSettings(shape: try initial?.shape ?? network.shape(for: loaded))
     settings.shape.loss = loaded.loss
     settings.gates = gates.options
@@ -145,8 +151,9 @@ struct TrainCommand: ParsableCommand {
       trainer = try LSTMTrainer(
         settings, training: loaded.training, validation: loaded.validation, initial: initial)
     } catch { throw error.inFile(files.training) }
-    try TrainingRun(
-      trainer: trainer, files: files, data: loaded, checkpointEvery: checkpointEvery, json: json
-    ).run(overwrite: force)
+    var run = TrainingRun(
+      trainer: trainer, files: files, data: loaded, checkpointEvery: checkpointEvery, json: json,
+      own: own)
+    try run.run()
   }
 }

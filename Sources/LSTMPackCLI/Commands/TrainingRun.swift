@@ -28,14 +28,26 @@ struct TrainingFiles {
   }
 
   /// The files of a checkpoint.
-  init(_ checkpoint: TrainingCheckpoint, path: String, out: String?) {
-    training = checkpoint.files["training"] ?? ""
-    self.out = out ?? checkpoint.files["out"] ?? "model.h5"
+  ///
+  /// - Parameters:
+  ///   - checkpoint: The checkpoint.
+  ///   - path: Its file.
+  ///   - out: The model that is written, when it should be another.
+  ///   - log: The log, when it should be another.
+  init(_ checkpoint: TrainingCheckpoint, path: String, out: String?, log: String?) {
+    let folder = FolderNames(besides: path)
+    func place(_ name: String) -> String {
+      checkpoint.version == 1 ? name : folder.path(of: name)
+    }
+    let saved = checkpoint.files
+    training = place(saved["training"] ?? "")
+    self.out = out ?? place(saved["out"] ?? "model.h5")
     self.checkpoint = path
-    log = checkpoint.files["log"]
+    self.log = log ?? saved["log"].map(place)
     var data: [String: String] = [:]
-    for (name, value) in checkpoint.files where name.hasPrefix(Self.dataOptions) {
-      data[String(name.dropFirst(Self.dataOptions.count))] = value
+    for (name, value) in saved where name.hasPrefix(Self.dataOptions) {
+      let option = String(name.dropFirst(Self.dataOptions.count))
+      data[option] = TrainingDataOptions.files.contains(option) ? place(value) : value
     }
     self.data = data
   }
@@ -50,11 +62,29 @@ struct TrainingFiles {
   /// Where the vocabulary of a text is written.
   var vocabulary: String { "\(Self.stem(out)).vocab.json" }
 
-  /// What a checkpoint keeps of the files.
-  func record(digests: [String], vocabulary: Vocabulary?) -> [String: String] {
-    var files = ["training": training, "out": out, "sha256": digests.joined(separator: " ")]
-    files["log"] = log
-    for (name, value) in data { files[Self.dataOptions + name] = value }
+  /// What a checkpoint keeps of the files: names relative to its folder, but absolute ones of data.
+  ///
+  /// - Parameters:
+  ///   - digests: The SHA-256 of the data.
+  ///   - vocabulary: The vocabulary of a text.
+  ///   - written: The SHA-256 of the model as the run has written it.
+  func record(
+    digests: [String], vocabulary: Vocabulary?, written: String?
+  ) -> [String: String] {
+    let folder = FolderNames(besides: checkpoint)
+    func name(ofData path: String) -> String {
+      path.utf8.first == UInt8(ascii: "/") ? path : folder.name(of: path)
+    }
+    var files = [
+      "training": name(ofData: training), "out": folder.name(of: out),
+      "sha256": digests.joined(separator: " "),
+    ]
+    files["log"] = log.map(folder.name)
+    files["written"] = written
+    for (option, value) in data {
+      files[Self.dataOptions + option] =
+        TrainingDataOptions.files.contains(option) ? name(ofData: value) : value
+    }
     if let vocabulary {
       files["vocabulary"] = vocabulary.json
       files[Self.dataOptions + "tokens"] = vocabulary.isOfCharacters ? "characters" : "words"
@@ -62,22 +92,43 @@ struct TrainingFiles {
     return files
   }
 
-  /// Checks, before an hour of work, that results can be written, each to a file of its own.
+  /// What will be written, for people.
+  func announcement(isText: Bool) -> String {
+    "writes \(out)" + (isText ? " and \(vocabulary)" : "")
+      + (log.map { ", each epoch's losses to \($0)" } ?? "") + ", the run itself to \(checkpoint)"
+  }
+
+  /// Checks that what a checkpoint wants written, and not the command line, is in the checkpoint's folder.
   ///
-  /// - Parameter overwrite: Whether files may exist already.
-  /// - Throws: `DiagnosticError` with code `badOption`, `fileExists` or `fileAccess`.
-  func check(overwrite: Bool) throws(DiagnosticError) {
-    try checkOut()
-    for path in [out, checkpoint, log].compactMap({ $0 }) {
-      try AtomicFile.checkTarget(path, overwrite: overwrite)
+  /// - Parameters:
+  ///   - outIsGiven: Whether the command line names the model.
+  ///   - logIsGiven: Whether it names the log.
+  /// - Throws: `DiagnosticError` with code `outsideFolder`.
+  func checkFolder(outIsGiven: Bool, logIsGiven: Bool) throws(DiagnosticError) {
+    let folder = FolderNames(besides: checkpoint)
+    for (path, option, isGiven) in [
+      (out, "--out", outIsGiven), (vocabulary, "--out", outIsGiven), (log, "--log", logIsGiven),
+    ] {
+      guard !isGiven, let path, !folder.contains(path) else { continue }
+      throw DiagnosticError(
+        .outsideFolder, file: checkpoint,
+        "would have '\(path)' written, which is outside its folder '\(folder.folder)'",
+        hint: "give \(option) with the file to write, or --force")
     }
   }
 
+  /// Checks, before an hour of work, that results can be written, each to a file of its own.
+  ///
+  /// - Parameter own: The files that may be there already.
+  /// - Throws: `DiagnosticError` with code `badOption`, `fileExists` or `fileAccess`.
+  func check(_ own: OwnFiles) throws(DiagnosticError) {
+    try checkOut()
+    for path in [out, checkpoint, log].compactMap({ $0 }) { try own.check(path) }
+  }
+
   /// The same for the vocabulary of a text.
-  func checkVocabulary(
-    of data: LoadedTrainingData, overwrite: Bool
-  ) throws(DiagnosticError) {
-    if data.isText { try AtomicFile.checkTarget(vocabulary, overwrite: overwrite) }
+  func checkVocabulary(of data: LoadedTrainingData, _ own: OwnFiles) throws(DiagnosticError) {
+    if data.isText { try own.check(vocabulary) }
   }
 
   /// Checks the ending of the model, and that no file is written over another.
@@ -87,12 +138,13 @@ struct TrainingFiles {
         .badOption, file: out, "--out has an ending that says no format",
         hint: "end it with .h5, .onnx, .safetensors or .bvq")
     }
-    let read = ["training", "valid", "test", "labels", "valid-labels", "test-labels"]
     var names: [String: String] = [:]
     for (name, path) in [
       ("the model", out), ("the vocabulary", vocabulary), ("the checkpoint", checkpoint),
       ("the log", log),
-    ] + read.map({ ("data", $0 == "training" ? training : data[$0]) }) {
+    ] + TrainingDataOptions.files.sorted().map({
+      ("data", $0 == "training" ? training : data[$0])
+    }) {
       guard let path else { continue }
       let place = URL(filePath: path).standardizedFileURL.resolvingSymlinksInPath().path
       if let other = names.updateValue(name, forKey: place), (name, other) != ("data", "data") {
@@ -104,6 +156,34 @@ struct TrainingFiles {
   }
 }
 
+/// The files that a run may write over: those that it has written itself, or all with `--force`.
+final class OwnFiles {
+  private let force: Bool
+  private var paths: Set<String> = []
+
+  /// - Parameter force: Whether any file may be written over.
+  init(force: Bool) { self.force = force }
+
+  /// Whether a file may be written over.
+  func contains(_ path: String) -> Bool { force || paths.contains(path) }
+
+  /// Takes a file for the run's own.
+  func add(_ path: String) { paths.insert(path) }
+
+  /// Checks that a file can be written.
+  ///
+  /// - Throws: `DiagnosticError` with code `fileExists` or `fileAccess`.
+  func check(_ path: String) throws(DiagnosticError) {
+    try AtomicFile.checkTarget(path, overwrite: contains(path))
+  }
+
+  /// Takes the file for the run's own when it holds what the run would have written.
+  func add(_ path: String, where isOwn: (ByteSource) throws(DiagnosticError) -> Bool) {
+    // What cannot be read is not known to be.
+    if let source = try? ByteSource(path: path), (try? isOwn(source)) == true { add(path) }
+  }
+}
+
 /// Trains, reports, saves and writes the result.
 struct TrainingRun {
   let trainer: LSTMTrainer
@@ -111,22 +191,44 @@ struct TrainingRun {
   let data: LoadedTrainingData
   let checkpointEvery: Int?
   let json: Bool
+  let own: OwnFiles
+  /// The SHA-256 of the model as the run wrote it last.
+  var written: String?
 
   /// Goes on with a run that was saved.
   static func resumed(
-    _ path: String, epochs: Int?, threads: Int?, out: String?, overwrite: Bool,
+    _ path: String, epochs: Int?, threads: Int?, out: String?, log: String?, force: Bool,
     checkpointEvery: Int?, json: Bool
   ) throws {
     let saved = try TrainingCheckpoint(try ByteSource(path: path))
-    let files = TrainingFiles(saved, path: path, out: out)
-    try files.checkOut()
-    // What the run itself may have written before is its own.
-    let overwrite = overwrite || files.out == saved.files["out"]
-    try AtomicFile.checkTarget(files.out, overwrite: overwrite)
+    let files = TrainingFiles(saved, path: path, out: out, log: log)
+    if !force { try files.checkFolder(outIsGiven: out != nil, logIsGiven: log != nil) }
+    let own = OwnFiles(force: force)
+    own.add(path)
+    own.add(files.out) { (source) throws(DiagnosticError) in
+      try source.sha256() == saved.files["written"]
+    }
+    own.add(files.vocabulary) { (source) throws(DiagnosticError) in
+      let vocabulary = Array(((saved.files["vocabulary"] ?? "") + "\n").utf8)
+      return try source.count == vocabulary.count && source.bytes(in: 0..<source.count) == vocabulary
+    }
+    if let log = files.log {
+      own.add(log) { (source) throws(DiagnosticError) in
+        let text = Array(
+          TrainingLog(
+            epochs: saved.progress.epochs, isJSON: log.hasSuffix(".jsonl"),
+            isText: saved.files["vocabulary"] != nil
+          ).text.utf8)
+        // It may be an epoch behind: what is written anew holds all that is there.
+        return try source.count <= text.count
+          && text.starts(with: source.bytes(in: 0..<source.count))
+      }
+    }
+    try files.check(own)
     let data = try TrainingDataOptions.restored(files.data).load(
       vocabulary: saved.files["vocabulary"], loss: saved.settings.shape.loss,
       shape: saved.settings.shape)
-    try files.checkVocabulary(of: data, overwrite: overwrite)
+    try files.checkVocabulary(of: data, own)
     guard data.digests.joined(separator: " ") == saved.files["sha256"] else {
       throw DiagnosticError(
         .badTrainingData, file: files.training,
@@ -144,14 +246,17 @@ struct TrainingRun {
         saved, epochs: epochs, threads: threads, training: data.training,
         validation: data.validation)
     } catch { throw error.inFile(path) }
-    try TrainingRun(
-      trainer: trainer, files: files, data: data, checkpointEvery: checkpointEvery, json: json
-    ).run(overwrite: overwrite)
+    var run = TrainingRun(
+      trainer: trainer, files: files, data: data, checkpointEvery: checkpointEvery, json: json,
+      own: own, written: saved.files["written"])
+    try run.run()
   }
 
-  func run(overwrite: Bool) throws {
+  /// Trains to the end and writes the result.
+  mutating func run() throws {
     let text = TrainingText(trainer: trainer, isText: data.isText)
     Console.printError(text.beginning)
+    Console.printError(files.announcement(isText: data.isText))
     let line = TrainingLine(text: text)
     do {
       try trainer.run { trainer, event in
@@ -171,10 +276,13 @@ struct TrainingRun {
       throw withWayOut(error)
     }
     let test = data.test.map { TrainingTest(trainer, $0) }
-    try writeModel(overwrite: overwrite)
-    let byteCount = try ByteSource(path: files.out).count
+    try writeModel()
+    let model = try ByteSource(path: files.out)
+    // A run that goes on knows its model again.
+    written = try model.sha256()
+    try save()
     let report = TrainingReport(
-      trainer: trainer, data: data, files: files, test: test, byteCount: byteCount)
+      trainer: trainer, data: data, files: files, test: test, byteCount: model.count)
     try Console.printResult(json ? report.json.serialized(pretty: true) : report.text)
   }
 
@@ -190,17 +298,21 @@ struct TrainingRun {
 
   private func save() throws(DiagnosticError) {
     try TrainingCheckpoint(
-      trainer, files: files.record(digests: data.digests, vocabulary: data.vocabulary)
-    ).write(to: files.checkpoint)
+      trainer,
+      files: files.record(
+        digests: data.digests, vocabulary: data.vocabulary, written: written)
+    ).write(to: files.checkpoint, overwrite: own.contains(files.checkpoint))
+    own.add(files.checkpoint)
   }
 
   private func write(_ log: String) throws(DiagnosticError) {
     let text = TrainingLog(
       epochs: trainer.progress.epochs, isJSON: log.hasSuffix(".jsonl"), isText: data.isText)
-    try AtomicFile.write(Array(text.text.utf8), to: log, overwrite: true)
+    try AtomicFile.write(Array(text.text.utf8), to: log, overwrite: own.contains(log))
+    own.add(log)
   }
 
-  private func writeModel(overwrite: Bool) throws(DiagnosticError) {
+  private func writeModel() throws(DiagnosticError) {
     let model = trainer.model
     if let note = trainer.settings.noteOnExport { Console.warn("\(files.out): \(note)") }
     if let format = ExportFormats.format(forFile: files.out) {
@@ -208,7 +320,7 @@ struct TrainingRun {
       do throws(DiagnosticError) {
         result = try format.export(ExportRequest(model: model))
       } catch { throw error.inFile(files.out) }
-      try AtomicFile.write(result.bytes, to: files.out, overwrite: overwrite)
+      try AtomicFile.write(result.bytes, to: files.out, overwrite: own.contains(files.out))
       for note in result.notes { Console.warn("\(files.out): \(note)") }
     } else {
       let bvq = BVQFile(
@@ -219,13 +331,19 @@ struct TrainingRun {
           ]
         ],
         selfTests: SelfTests.make(for: model, threads: trainer.settings.threads))
-      try BVQWriter.write(bvq, to: files.out, overwrite: overwrite)
+      try BVQWriter.write(bvq, to: files.out, overwrite: own.contains(files.out))
     }
     if let vocabulary = data.vocabulary {
       try AtomicFile.write(
-        Array((vocabulary.json + "\n").utf8), to: files.vocabulary, overwrite: overwrite)
+        Array((vocabulary.json + "\n").utf8), to: files.vocabulary,
+        overwrite: own.contains(files.vocabulary))
     }
   }
+}
+
+extension DiagnosticError.Code {
+  /// A checkpoint names a file to be written that is not in its own folder.
+  static let outsideFolder = Self("cli.outsideFolder", .usage)
 }
 
 /// What the result is worth on the test data.

@@ -59,6 +59,7 @@ struct HookOptions: ParsableArguments {
     for file: ModelFile, from source: ByteSource, options: ImportOptions, export: SourceOptions
   ) throws(DiagnosticError) -> CommandHook? {
     guard let hook else { return nil }
+    CommandHook.adoptOrphans()
     let format = try exportFormat(of: file.model)
     let checkpoint =
       try format.map { (format) throws(DiagnosticError) in

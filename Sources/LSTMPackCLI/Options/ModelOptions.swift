@@ -111,9 +111,6 @@ enum ModelLocation {
     return name
   }
 
-  /// The most bytes that are read from a pipe.
-  private static let pipeLimit = 4 << 30
-
   /// Opens the model that the argument names, or the implied one.
   ///
   /// - Throws: ``DiagnosticError`` with code `noModel` when there is none or more than one, and
@@ -178,6 +175,8 @@ enum ModelLocation {
     guard unsafe fstat(STDIN_FILENO, &status) == 0 else { return false }
     switch status.st_mode & S_IFMT {
     case S_IFREG: return status.st_size > 0
+    // Reading it says that it is one.
+    case S_IFDIR: return true
     case S_IFIFO, S_IFSOCK:
       var descriptor = pollfd(fd: STDIN_FILENO, events: Int16(POLLIN), revents: 0)
       guard unsafe poll(&descriptor, 1, wait) > 0 else { return false }
@@ -189,23 +188,8 @@ enum ModelLocation {
   }
 
   private static func standardInput() throws(DiagnosticError) -> ByteSource {
-    var bytes: [UInt8] = []
-    var buffer = [UInt8](repeating: 0, count: 1 << 20)
-    while true {
-      let got = unsafe read(STDIN_FILENO, &buffer, buffer.count)
-      if got < 0 && errno == EINTR { continue }
-      guard got >= 0 else {
-        throw DiagnosticError(.fileAccess, file: standardInputName, "cannot be read")
-      }
-      if got == 0 { break }
-      bytes.append(contentsOf: buffer[..<got])
-      guard bytes.count <= pipeLimit else {
-        throw DiagnosticError(
-          .limitExceeded, file: standardInputName, "has more than \(pipeLimit) bytes",
-          hint: "give the file by name")
-      }
-    }
-    return ByteSource(name: standardInputName, bytes: bytes)
+    let reader = StreamReader(name: standardInputName, descriptor: STDIN_FILENO)
+    return ByteSource(name: standardInputName, bytes: try reader.all())
   }
 }
 

@@ -121,6 +121,9 @@ struct TrainingDataOptions: ParsableArguments {
       test: source(test), initialShape: shape)
   }
 
+  /// The options that name files.
+  static let files: Set = ["training", "valid", "test", "labels", "valid-labels", "test-labels"]
+
   /// The options by name, for the checkpoint of a run.
   var recorded: [String: String] {
     var options: [String: String] = [:]

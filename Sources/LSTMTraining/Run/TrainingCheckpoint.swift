@@ -13,6 +13,9 @@ extension DiagnosticError.Code {
 public struct TrainingCheckpoint: Sendable {
   /// What a program wants to find again: its files, by name.
   public var files: [String: String]
+  /// The version of the file; in version 1 the names of files are relative to the folder in which the run
+  /// began, since then to that of the checkpoint.
+  public let version: Int
   /// The settings of the run.
   public let settings: TrainingSettings
   /// How far it was.
@@ -29,7 +32,7 @@ public struct TrainingCheckpoint: Sendable {
   }
 
   private static let magic = Array("lstmpack training\n".utf8)
-  private static let version = 1
+  private static let version = 2
   /// A vocabulary of 64 MiB, written as JSON within JSON.
   private static let headerLimit = 8 * 64 << 20
   private static let digestSize = 32
@@ -37,6 +40,7 @@ public struct TrainingCheckpoint: Sendable {
   /// What a trainer is in the middle of.
   public init(_ trainer: LSTMTrainer, files: [String: String]) {
     self.files = files
+    version = Self.version
     settings = trainer.settings
     progress = trainer.progressWithTime
     var arrays = [trainer.update.parameters.values, trainer.bestParameters]
@@ -49,8 +53,11 @@ public struct TrainingCheckpoint: Sendable {
 
   /// Writes the file, which appears whole or not at all.
   ///
-  /// - Throws: ``DiagnosticError`` with code `fileAccess`.
-  public func write(to path: String) throws(DiagnosticError) {
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - overwrite: Whether it may exist already.
+  /// - Throws: ``DiagnosticError`` with code `fileAccess` or `fileExists`.
+  public func write(to path: String, overwrite: Bool) throws(DiagnosticError) {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     let header = Header(
@@ -66,7 +73,7 @@ public struct TrainingCheckpoint: Sendable {
         "settings and vocabulary have \(text.count) bytes, above the limit of \(Self.headerLimit)",
         hint: "give a smaller --vocab")
     }
-    var file = try AtomicFile(path: path, overwrite: true)
+    var file = try AtomicFile(path: path, overwrite: overwrite)
     let hash = SHA256()
     for bytes in [Self.magic, Self.bytes(UInt64(text.count)), Array(text)] {
       hash.update(bytes)
@@ -111,12 +118,13 @@ public struct TrainingCheckpoint: Sendable {
     }
     let text = Data(try source.bytes(in: start..<body))
     guard let header = try? JSONDecoder().decode(Header.self, from: text),
-      header.version == Self.version
+      (1...Self.version).contains(header.version)
     else { throw error("was written by another version of lstmpack") }
     guard header.sizes.allSatisfy({ (0...(end - body) / 4).contains($0) }),
       header.sizes.reduce(0, +) * 4 == end - body, header.sizes.count >= 2
     else { throw error("does not hold the arrays that it lists") }
     files = header.files
+    version = header.version
     settings = header.settings
     progress = header.progress
     var place = body

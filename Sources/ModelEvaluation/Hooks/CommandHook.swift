@@ -54,26 +54,23 @@ public struct CommandHook: EvaluationHook {
     self.encode = encode
   }
 
+  /// Has processes that hooks leave behind become children of this process, whatever they did to get
+  /// away, and end with the hooks: for programs that start no others while hooks run.
+  public static func adoptOrphans() { HookFamily.adoptOrphans() }
+
   /// Scores a model, or says what the same file was scored before.
   public func evaluate(_ model: Model) throws(DiagnosticError) -> HookScore {
     let bytes = try encode(model)
     let key = hexadecimal(SHA256.digest(of: Array("\(command)\n\(fileExtension)\n".utf8) + bytes))
     let kept = cache?.appending(path: "\(key).json")
     if let kept, let score = Self.read(kept) { return score }
-    let folder = FileManager.default.temporaryDirectory
-      .appending(path: "lstmpack-hook-\(UUID().uuidString)")
-    do {
-      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    } catch {
-      throw DiagnosticError(
-        .fileAccess, file: folder.path, "cannot be made for the model of the hook")
-    }
-    defer { try? FileManager.default.removeItem(at: folder) }
-    let file = folder.appending(path: "model.\(fileExtension)")
-    try AtomicFile.write(bytes, to: file.path, overwrite: false)
+    let folder = try TemporaryFolder.make(for: "hook")
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let file = "\(folder)/model.\(fileExtension)"
+    try AtomicFile.write(bytes, to: file, overwrite: false, syncs: false)
     let outcome = try HookProcess.run(
       command.replacing(
-        Self.placeholder, with: shellWord(file.path, isAlwaysQuoted: true)), in: folder,
+        Self.placeholder, with: shellWord(file, isAlwaysQuoted: true)), in: folder,
       seconds: seconds)
     if let failure = outcome.failure { throw Self.error(failure, outcome) }
     let score: HookScore
@@ -99,7 +96,7 @@ public struct CommandHook: EvaluationHook {
     let lines = outcome.errors.split(whereSeparator: \.isNewline).suffix(quotedLines)
     guard !lines.isEmpty else { return error }
     var error = error
-    error.problem += "; it said:\n" + lines.map { "  \($0.prefix(300))" }.joined(separator: "\n")
+    error.problem += "; it said:\n" + lines.map { "  \(quoted($0, limit: 300))" }.joined(separator: "\n")
     if let hint = error.hint {
       error.problem += "\n" + hint
       error.hint = nil

@@ -4,16 +4,18 @@ import Foundation
 
 /// Runs a command of the user's in a shell, with a time limit.
 ///
-/// The command and all that it starts are a group of processes of their own, which is ended as one: also
-/// when this process is interrupted or killed, since a watcher in the group then finds the end of a pipe.
+/// The command and all that it starts carry a mark in their environment, by which ``HookFamily`` ends
+/// them: also those that have left the command's group of processes. When this process is interrupted or
+/// killed, a watcher in the group finds the end of a pipe and does the same.
 enum HookProcess {
-  /// $1 is the command, $2 the folder, file descriptor 3 what ends with this process.
+  /// $1 is the command, $2 the folder, file descriptor 3 what ends with this process. The watcher looks
+  /// for the mark in what Linux says of processes; it has the mark, too, and goes last.
   private static let watched = """
-    (read -r _ <&3; rm -rf "$2"; kill -KILL 0) & exec /bin/sh -c "$1" 3<&-
+    (read -r _ <&3; rm -rf "$2"; read -r own _ </proc/self/stat; \
+    for p in /proc/[0-9]*; do [ "${p#/proc/}" != "$own" ] && \
+    grep -aqs "$\(HookFamily.variable)" "$p/environ" && kill -KILL "${p#/proc/}"; done; \
+    kill -KILL 0) 2>/dev/null & exec /bin/sh -c "$1" 3<&-
     """
-
-  /// The end of what a program said, in bytes, that is read.
-  private static let readLimit = 1 << 16
 
   /// What a command said, and how it ended.
   struct Outcome {
@@ -29,80 +31,107 @@ enum HookProcess {
   ///
   /// - Parameters:
   ///   - command: For `/bin/sh -c`.
-  ///   - folder: Where its output is kept meanwhile; removed when this process is killed.
+  ///   - folder: What is removed when this process is killed.
   ///   - seconds: The time after which it is ended.
   /// - Returns: What it said, and how it ended.
   /// - Throws: ``DiagnosticError`` with code `hookFailed` when it cannot be started.
   static func run(
-    _ command: String, in folder: URL, seconds: Double
+    _ command: String, in folder: String, seconds: Double
   ) throws(DiagnosticError) -> Outcome {
-    let (output, errors) = (folder.appending(path: "out"), folder.appending(path: "err"))
-    let life = Pipe()
+    let (output, errors, life) = (Pipe(), Pipe(), Pipe())
     defer { try? life.fileHandleForWriting.close() }
-    let process = try start(
-      command, folder: folder.path, output: output.path, errors: errors.path, life: life)
+    let family = HookFamily()
+    let process: pid_t
+    do throws(DiagnosticError) {
+      process = try start(
+        command, folder: folder, mark: family.mark, output: output, errors: errors, life: life)
+    } catch {
+      family.end(leader: nil)
+      throw error
+    }
+    for pipe in [output, errors] { try? pipe.fileHandleForWriting.close() }
+    var said = OutputTail(output.fileHandleForReading.fileDescriptor)
+    var complaints = OutputTail(errors.fileHandleForReading.fileDescriptor)
     let end = ContinuousClock.now + .seconds(seconds)
     var status: Int32 = 0
     var isLate = false
-    var pause: useconds_t = 1000
+    var pause: Int32 = 1
     while true {
+      OutputTail.wait(for: &said, &complaints, milliseconds: pause)
       let found = unsafe waitpid(process, &status, WNOHANG)
       if found == process || (found < 0 && errno != EINTR) { break }
       if ContinuousClock.now >= end {
         isLate = true
-        kill(-process, SIGKILL)
-        while unsafe waitpid(process, &status, 0) < 0 && errno == EINTR {}
         break
       }
-      usleep(pause)
-      pause = min(pause * 2, 50_000)
+      pause = min(pause * 2, 50)
     }
     // What it left running would write on.
-    kill(-process, SIGKILL)
+    family.end(leader: process)
+    if isLate { while unsafe waitpid(process, &status, 0) < 0 && errno == EINTR {} }
+    said.readWhatIsThere()
+    complaints.readWhatIsThere()
     return Outcome(
-      output: lastText(of: output), errors: lastText(of: errors),
+      output: said.text, errors: complaints.text,
       failure: isLate ? "took longer than \(seconds) s" : ending(status))
   }
 
   private static func start(
-    _ command: String, folder: String, output: String, errors: String, life: Pipe
+    _ command: String, folder: String, mark: String, output: Pipe, errors: Pipe, life: Pipe
   ) throws(DiagnosticError) -> pid_t {
     var actions = unsafe posix_spawn_file_actions_t()
     unsafe posix_spawn_file_actions_init(&actions)
     defer { unsafe posix_spawn_file_actions_destroy(&actions) }
     unsafe posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
-    for (descriptor, path) in [(STDOUT_FILENO, output), (STDERR_FILENO, errors)] {
-      unsafe posix_spawn_file_actions_addopen(
-        &actions, descriptor, path, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
-    }
     // Nobody but this process holds the end that is written to, other hooks neither.
-    for handle in [life.fileHandleForReading, life.fileHandleForWriting] {
-      _ = fcntl(handle.fileDescriptor, F_SETFD, FD_CLOEXEC)
+    for pipe in [output, errors, life] {
+      for handle in [pipe.fileHandleForReading, pipe.fileHandleForWriting] {
+        _ = fcntl(handle.fileDescriptor, F_SETFD, FD_CLOEXEC)
+      }
     }
-    unsafe posix_spawn_file_actions_adddup2(&actions, life.fileHandleForReading.fileDescriptor, 3)
+    for (handle, descriptor) in [
+      (output.fileHandleForWriting, STDOUT_FILENO), (errors.fileHandleForWriting, STDERR_FILENO),
+      (life.fileHandleForReading, 3),
+    ] { unsafe posix_spawn_file_actions_adddup2(&actions, handle.fileDescriptor, descriptor) }
     var attributes = posix_spawnattr_t()
     unsafe posix_spawnattr_init(&attributes)
     defer { unsafe posix_spawnattr_destroy(&attributes) }
     unsafe posix_spawnattr_setpgroup(&attributes, 0)
-    // Threads that work in parallel block signals; the command should not.
-    var none = sigset_t()
+    // Threads that work in parallel block signals, and the command line ignores some; the command
+    // should not.
+    var (none, usual) = (sigset_t(), sigset_t())
     unsafe sigemptyset(&none)
+    unsafe sigemptyset(&usual)
+    for signal in [SIGPIPE, SIGXFSZ] { unsafe sigaddset(&usual, signal) }
     unsafe posix_spawnattr_setsigmask(&attributes, &none)
+    unsafe posix_spawnattr_setsigdefault(&attributes, &usual)
     unsafe posix_spawnattr_setflags(
-      &attributes, Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK))
+      &attributes,
+      Int16(POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
     let words = ["/bin/sh", "-c", watched, "hook", command, folder]
-    var arguments: [UnsafeMutablePointer<CChar>?] =
-      unsafe words.map { unsafe strdup($0) }
-    unsafe arguments.append(nil)
-    defer { for index in words.indices { unsafe free(arguments[index]) } }
+    let variables =
+      ProcessInfo.processInfo.environment.filter { $0.key != HookFamily.variable }
+      .map { "\($0.key)=\($0.value)" } + [mark]
     var process: pid_t = 0
+    let (arguments, environment) = (CStrings(words), CStrings(variables))
     let result = unsafe posix_spawn(
-      &process, "/bin/sh", &actions, &attributes, arguments, environ)
+      &process, "/bin/sh", &actions, &attributes, arguments.pointers, environment.pointers)
     guard result == 0 else {
       throw DiagnosticError(
         .hookFailed, "the hook cannot be started: \(unsafe String(cString: strerror(result)))")
     }
     return process
+  }
+
+  /// Texts as C has them, with a null pointer at the end.
+  @safe private final class CStrings {
+    let pointers: [UnsafeMutablePointer<CChar>?]
+
+    init(_ texts: [String]) {
+      unsafe pointers = texts.map { unsafe strdup($0) } + [nil]
+    }
+
+    deinit { for index in unsafe pointers.indices { unsafe free(pointers[index]) } }
   }
 
   /// Why a process ended, from its wait status; `nil` for exit code 0.
@@ -111,12 +140,5 @@ enum HookProcess {
     if signal != 0 { return "was ended by signal \(signal)" }
     let code = (status >> 8) & 0xFF
     return code == 0 ? nil : "ended with exit code \(code)"
-  }
-
-  private static func lastText(of file: URL) -> String {
-    guard let source = try? ByteSource(path: file.path),
-      let bytes = try? source.bytes(in: max(0, source.count - readLimit)..<source.count)
-    else { return "" }
-    return String(decoding: bytes, as: UTF8.self)
   }
 }
