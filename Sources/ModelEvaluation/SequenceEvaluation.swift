@@ -49,9 +49,8 @@ struct SequenceEvaluation {
       var current =
         try scorer
         ?? SequenceScorer(
-          outputDims: output.dims, labels: data.labels, task: evaluator.task,
-          hasBase: other != nil, endsInSoftmax: candidate.prepared.leavesOutSoftmax,
-          threads: evaluator.threads, sample: output)
+          labels(data, sample: output, count: count, of: candidate.prepared),
+          hasBase: other != nil, threads: evaluator.threads)
       try current.add(
         output, base: other, range: first..<first + count)
       scorer = current
@@ -68,6 +67,7 @@ struct SequenceEvaluation {
     if saved != nil { report.reference = EvaluationReport.Subject() }
     report.reference?.metrics = scorer.baseMetrics
     report.similarity = scorer.similarity
+    report.notes += [scorer.note].compactMap { $0 }
     if case .model(let model)? = evaluator.reference {
       report.drift = try DriftMeasurement(
         base: model, other: evaluator.candidate, outputs: evaluator.outputs,
@@ -77,5 +77,14 @@ struct SequenceEvaluation {
         isTimeMajor: batches.isTimeMajor)
     }
     return report
+  }
+
+  /// What the labels mean, as the outputs for the first sequences tell.
+  private func labels(
+    _ data: EvaluationData, sample: Tensor, count: Int, of model: PreparedModel
+  ) throws(DiagnosticError) -> ScoredLabels {
+    try ScoredLabels(
+      data.labels, task: evaluator.task, sample: sample, sequences: count,
+      endsInSoftmax: model.leavesOutSoftmax)
   }
 }

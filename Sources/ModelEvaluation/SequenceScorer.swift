@@ -4,11 +4,9 @@ internal import LSTMRuntime
 
 /// Scores the outputs for sequences, batch after batch.
 struct SequenceScorer {
-  let task: EvaluationReport.Task
   private(set) var items = 0
 
-  private let labels: Tensor?
-  private let classes: Int
+  private let labels: ScoredLabels
   private let hasBase: Bool
   private let threads: Int
   private var candidate: Tally
@@ -17,94 +15,30 @@ struct SequenceScorer {
   private var largestDifference = 0.0
   private var squares = (difference: 0.0, base: 0.0)
 
+  /// What the outputs are taken for.
+  var task: EvaluationReport.Task { labels.task }
+  /// What a reader has to know about the choice of the task.
+  var note: String? { labels.note }
+  private var classes: Int { labels.classes }
+
   /// The scores of one model.
   struct Tally {
     var loss = RunningMean()
     var confusion: Confusion
   }
 
-  init(
-    outputDims: [Int], labels: Tensor?, task: EvaluationReport.Task?, hasBase: Bool,
-    endsInSoftmax: Bool, threads: Int, sample: Tensor
-  ) throws {
-    let classes = outputDims.last ?? 1
-    // Numbers of classes may be of a floating-point type, or a one among zeros.
-    let rows = sample.count / max(1, classes * (outputDims.first ?? 1))
-    let looksLikeProbability = (sample.floats ?? []).allSatisfy { (0...1).contains($0) }
-    let isDistribution =
-      endsInSoftmax || Score.areProbabilities(sample.floats ?? [], classes: classes)
-    // Each output by itself, of a sigmoid: a row of labels may happen to hold a single one.
-    let isOneEach = looksLikeProbability && !isDistribution && task != .classes
-    let labels =
-      classes == 1 || task == .regression || task == .binary
-      ? labels
-      : labels.map {
-        Self.classes($0, rows: rows, of: classes, readsOnes: !isOneEach) ?? $0
-      }
+  /// Creates a scorer.
+  ///
+  /// - Parameters:
+  ///   - labels: The labels of all sequences, and what the outputs are taken for.
+  ///   - hasBase: Whether there is another model to compare with.
+  ///   - threads: How many threads may work.
+  init(_ labels: ScoredLabels, hasBase: Bool, threads: Int) {
     self.labels = labels
     self.hasBase = hasBase
     self.threads = threads
-    self.classes = classes
-    let found: EvaluationReport.Task
-    let isBinaryLabel =
-      labels?.integers.map { $0.allSatisfy { $0 == 0 || $0 == 1 } }
-      ?? labels?.floats.map { $0.allSatisfy { $0 == 0 || $0 == 1 } } ?? true
-    if classes == 1 {
-      found = isBinaryLabel && looksLikeProbability ? .binary : .regression
-    } else if labels?.integers != nil && labels?.count == sample.count / classes {
-      found = .classes
-    } else if labels == nil {
-      found = isDistribution ? .classes : .regression
-    } else if isOneEach, isBinaryLabel, let labels,
-      labels.count / max(1, labels.dims.first ?? 1) == rows * classes
-    {
-      found = .binary
-    } else {
-      // Labels of a shape of their own: one for each sequence of many outputs.
-      found =
-        (labels?.count ?? 0) * classes < sample.count * 2 && labels?.integers != nil
-        ? .classes : .regression
-    }
-    self.task = task ?? found
-    candidate = Tally(confusion: Confusion(isBinary: self.task == .binary))
+    candidate = Tally(confusion: Confusion(isBinary: labels.task == .binary))
     base = candidate
-    if let labels { try Self.check(labels, task: self.task, classes: classes) }
-  }
-
-  /// Labels as a number of a class for each row of the output.
-  ///
-  /// - Parameters:
-  ///   - labels: The labels of all sequences.
-  ///   - rows: The rows of the output for a sequence.
-  ///   - classes: The classes.
-  ///   - readsOnes: Whether a row with a one among zeros is a class.
-  /// - Returns: The numbers; `nil` when they are none.
-  private static func classes(
-    _ labels: Tensor, rows: Int, of classes: Int, readsOnes: Bool
-  ) -> Tensor? {
-    let count = labels.count / max(1, labels.dims.first ?? 1)
-    if count == rows { return labels.asWholeNumbers }
-    return readsOnes && count == rows * classes && labels.dims.last == classes
-      ? labels.placesOfOnes : nil
-  }
-
-  private static func check(
-    _ labels: Tensor, task: EvaluationReport.Task, classes: Int
-  ) throws {
-    let problem: String? =
-      switch task {
-      case .language: "language models are evaluated on texts"
-      case .binary:
-        (labels.floats ?? labels.integers?.map { Float($0) } ?? [])
-          .first { $0 != 0 && $0 != 1 }.map { "labels are 0 or 1, found \($0)" }
-      case .classes:
-        labels.integers == nil
-          ? "labels are numbers of classes, found floating-point numbers"
-          : labels.integers?.first { !(0..<classes).contains($0) }
-            .map { "labels are from 0 to \(classes - 1), found \($0)" }
-      case .regression: nil
-      }
-    if let problem { throw DiagnosticError(.badEvaluationData, object: "labels", problem) }
   }
 
   /// Adds the outputs for some sequences.
@@ -121,7 +55,7 @@ struct SequenceScorer {
     }
     let rows = values.count / max(1, classes)
     items += rows
-    let part = try labels?.sliced(
+    let part = try labels.labels?.sliced(
       starts: [range.lowerBound], ends: [range.upperBound], axes: [0], steps: nil)
     switch task {
     case .language: throw DiagnosticError(.badEvaluationData, "a language model needs a text")
@@ -138,6 +72,7 @@ struct SequenceScorer {
     }
   }
 
+  /// The labels of a batch as numbers, one for each output.
   private func expected(_ labels: Tensor?, _ count: Int) throws -> [Float]? {
     guard let labels else { return nil }
     let values = labels.floats ?? labels.integers?.map { Float($0) } ?? []
@@ -149,9 +84,25 @@ struct SequenceScorer {
     return values
   }
 
+  /// Outputs that say yes or no as probabilities of yes.
+  private func probabilities(_ values: [Float]) throws -> [Float] {
+    if labels.areLogits {
+      return values.map { Float(1 / (1 + Activation.exponential(-Double($0)))) }
+    }
+    if let other = values.first(where: { !(0...1).contains($0) }) {
+      throw DiagnosticError(
+        .badEvaluationData,
+        "the outputs for the first sequences are between 0 and 1, as probabilities are, then comes "
+          + "\(other)", hint: "give --task regression, or a model that ends in a sigmoid")
+    }
+    return values
+  }
+
   private mutating func addBinary(
     _ values: [Float], _ other: [Float]?, _ labels: Tensor?
   ) throws {
+    let values = try probabilities(values)
+    let other = try other.map(probabilities)
     if let expected = try expected(labels, values.count) {
       for (index, label) in expected.enumerated() {
         candidate.add(probability: Double(values[index]), label: label != 0)

@@ -7,6 +7,8 @@ struct KerasLayerSource {
   var name: String
   /// Its config; `nil` in a weights-only file.
   var config: KerasConfig?
+  /// Its class as a weights-only file tells it; `nil` when that does not.
+  var className: String?
   /// Its weights in the order of the file.
   var tensors: [KerasTensorPlace]
 }

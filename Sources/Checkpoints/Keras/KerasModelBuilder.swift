@@ -291,31 +291,44 @@ struct KerasModelBuilder {
 // MARK: - Other layers
 
 extension KerasModelBuilder {
-  /// Adds a layer of a weights-only file: the names and shapes of its weights tell what it is.
+  /// Adds a layer of a weights-only file: its class when the file tells it, else the names and shapes
+  /// of its weights tell what it is.
   private mutating func addUnknown(_ source: KerasLayerSource) throws(DiagnosticError) {
+    let title = source.className ?? "?"
+    switch source.className {
+    case nil, "LSTM", "RNN", "Bidirectional", "TimeDistributed": break
+    case "Embedding": return try addEmbedding(source, className: title)
+    case "Dense": return try addDense(source, config: nil, className: title)
+    case .some(let name):
+      return try addOpaque(source, sourceClass: name, reason: Self.reason(name))
+    }
     var rest = source.tensors
     // Groups are listed by name: backward before forward.
     let places = KerasLSTMPlaces.take(from: &rest).sorted { !$0.isBackward && $1.isBackward }
     if places.isEmpty {
-      if isEmbedding(source) { return try addEmbedding(source, className: "Embedding") }
-      if isDense(source) { return try addDense(source, config: nil, className: "Dense") }
-      return try addOpaque(source, sourceClass: "?", reason: nil)
+      if source.className == "TimeDistributed" { return try addWrapped(source) }
+      if try isEmbedding(source) { return try addEmbedding(source, className: "Embedding") }
+      if try isDense(source) { return try addDense(source, config: nil, className: "Dense") }
+      return try addOpaque(source, sourceClass: title, reason: nil)
     }
     for place in places {
       if case .joined(_, let recurrent, _) = place.layout {
         let shape = try file.info(ofDataset: recurrent).shape
         if let kind = KerasLSTMReader.kindOfCell(recurrentShape: shape) {
-          return try addOpaque(source, sourceClass: "?", reason: kind)
+          return try addOpaque(source, sourceClass: title, reason: kind)
         }
         if shape.count != 2 {
           return try addOpaque(
-            source, sourceClass: "?",
+            source, sourceClass: title,
             reason: "its recurrent kernel has shape \(shape), that of an LSTM two sizes")
         }
       }
     }
     let pairs = places.count == 2 && !places[0].isBackward && places[1].isBackward
-    for group in pairs ? [places] : places.map({ [$0] }) {
+    for (cell, group) in (pairs ? [places] : places.map({ [$0] })).enumerated() {
+      var source = source
+      // As the cells of a stack are named where a config tells of them.
+      if source.className == "RNN", places.count > 1 { source.name += "/cell_\(cell)" }
       var directions: [DirectionWeights] = []
       var settings: [DirectionSettings] = []
       var sizes = (input: 0, hidden: 0)
@@ -350,25 +363,45 @@ extension KerasModelBuilder {
     }
   }
 
-  private func isEmbedding(_ source: KerasLayerSource) -> Bool {
-    guard source.tensors.count == 1, let only = source.tensors.first else { return false }
-    return only.leaf == "embeddings"
-      || source.name.lowercased().contains("embedding")
-        && (only.leaf.hasSuffix("_W") || only.leaf == "0")
+  /// Adds what a `TimeDistributed` without LSTMs wraps: its class is not in a weights-only file, but a
+  /// matrix with a bias of as many columns is a dense layer's.
+  private mutating func addWrapped(_ source: KerasLayerSource) throws(DiagnosticError) {
+    let title = "TimeDistributed"
+    if source.tensors.count == 2, let kernel = try matrix(source.tensors[0]),
+      try file.info(ofDataset: source.tensors[1].path).shape == [kernel.columns]
+    {
+      return try addDense(source, config: nil, className: "\(title)(Dense)")
+    }
+    try addOpaque(
+      source, sourceClass: title,
+      reason: source.tensors.isEmpty
+        ? nil : "a weights-only file does not say of which class the layer in it is")
   }
 
-  private func isDense(_ source: KerasLayerSource) -> Bool {
+  private func isEmbedding(_ source: KerasLayerSource) throws(DiagnosticError) -> Bool {
+    guard source.tensors.count == 1, let only = source.tensors.first,
+      try file.info(ofDataset: only.path).shape.count == 2
+    else { return false }
+    return only.leaf == "embeddings"
+      || source.name.lowercased().contains("embedding") && only.leaf.hasSuffix("_W")
+  }
+
+  /// Whether the names are those of a dense layer, and the shapes, too: a convolution has the same names.
+  private func isDense(_ source: KerasLayerSource) throws(DiagnosticError) -> Bool {
     let leaves = source.tensors.map(\.leaf)
-    if leaves == ["kernel", "bias"] || leaves == ["kernel"] { return true }
-    if source.name.lowercased().contains("dense"), leaves == ["0", "1"] { return true }
-    return leaves.count == 2 && leaves[0].hasSuffix("_W") && leaves[1].hasSuffix("_b")
+    guard
+      leaves == ["kernel", "bias"] || leaves == ["kernel"]
+        || leaves.count == 2 && leaves[0].hasSuffix("_W") && leaves[1].hasSuffix("_b")
+    else { return false }
+    return try file.info(ofDataset: source.tensors[0].path).shape.count == 2
   }
 
   private mutating func addEmbedding(
     _ source: KerasLayerSource, className: String
   ) throws(DiagnosticError) {
     guard source.tensors.count == 1, let matrix = try matrix(source.tensors[0]) else {
-      return try addOpaque(source, reason: Self.unexpectedArrays(source, "one matrix"))
+      return try addOpaque(
+        source, sourceClass: className, reason: try unexpectedArrays(source, "one matrix"))
     }
     places[layers.count] = .matrix(path: source.tensors[0].path, isTransposed: false)
     append(source, className, .embedding(EmbeddingLayer(weights: .dense(matrix))))
@@ -378,7 +411,9 @@ extension KerasModelBuilder {
     _ source: KerasLayerSource, config: KerasConfig?, className: String
   ) throws(DiagnosticError) {
     guard (1...2).contains(source.tensors.count), let kernel = try matrix(source.tensors[0]) else {
-      return try addOpaque(source, reason: Self.unexpectedArrays(source, "a kernel and a bias"))
+      return try addOpaque(
+        source, sourceClass: className,
+        reason: try unexpectedArrays(source, "a kernel [inputs, outputs] and a bias"))
     }
     try checkBias(config, hasBias: source.tensors.count == 2, source)
     var bias: [Float]?
@@ -399,17 +434,27 @@ extension KerasModelBuilder {
       .dense(DenseLayer(weights: .dense(kernel.transposed), bias: bias, activation: activation)))
   }
 
-  /// Why an embedding or dense layer is left alone: LoRA and Keras' own quantization add arrays.
-  private static func unexpectedArrays(
+  /// Why an embedding or dense layer is left alone: its arrays are not those of its class, as with LoRA
+  /// or Keras' own quantization.
+  private func unexpectedArrays(
     _ source: KerasLayerSource, _ expected: String
-  ) -> String? {
+  ) throws(DiagnosticError) -> String? {
     guard !source.tensors.isEmpty else { return nil }
-    let names = source.tensors.map {
-      $0.name.split(separator: "/").last.map(String.init) ?? $0.name
+    var arrays: [String] = []
+    var causes: [String] = []
+    for tensor in source.tensors {
+      let info = try file.info(ofDataset: tensor.path)
+      var text = "\(tensor.leaf) \(info.shape)"
+      if case .integer = info.elementClass {
+        text += " of integers"
+        if !causes.contains("Keras' own quantization") { causes.append("Keras' own quantization") }
+      }
+      if tensor.leaf.contains("lora"), !causes.contains("LoRA") { causes.append("LoRA") }
+      arrays.append(text)
     }
     return
-      "it holds \(names.joined(separator: ", ")), expected \(expected) of floating-point numbers; "
-      + "LoRA and Keras' own quantization are not taken apart"
+      "it holds \(arrays.joined(separator: ", ")); expected \(expected) of floating-point numbers"
+      + causes.map { "; \($0) is not taken apart" }.joined()
   }
 
   /// A matrix of floating-point numbers; `nil` for other shapes and types.

@@ -2,7 +2,8 @@ import Diagnostics
 import HDF5
 
 /// Weights as the v3 format stores them, in `.keras` archives and `.weights.h5` files: paths made of
-/// class names in order of appearance, `layers/lstm_1/cell/vars/0`.
+/// class names in order of appearance, `layers/lstm_1/cell/vars/0`; what a class of the user's holds
+/// stands under the names of its attributes, `encoder/vars/0`.
 struct KerasV3Weights {
   let file: HDF5Store
   /// `/layers`, or `/_layer_checkpoint_dependencies` in older files.
@@ -30,7 +31,7 @@ struct KerasV3Weights {
     if let layers = config?.layers {
       try append(layers, at: base, prefix: "", to: &sources)
     } else {
-      try appendUnknown(at: base, prefix: "", depth: 0, to: &sources)
+      try appendLayers(of: "/", prefix: "", depth: 0, to: &sources)
     }
     return sources
   }
@@ -55,23 +56,65 @@ struct KerasV3Weights {
     }
   }
 
+  /// The layers of a weights-only file in a group, and those in the models and blocks in it.
+  ///
+  /// `isOfClasses`: whether the groups are named for the classes of layers, not for the attributes
+  /// that hold them.
   private func appendUnknown(
-    at group: String, prefix: String, depth: Int, to sources: inout [KerasLayerSource]
+    at group: String, prefix: String, isOfClasses: Bool, depth: Int,
+    to sources: inout [KerasLayerSource]
   ) throws(DiagnosticError) {
     guard depth < HDF5File.Limit.depth else {
       throw DiagnosticError(
         .limitExceeded, object: group, "models are nested deeper than \(depth) levels")
     }
-    for member in try file.members(of: group) where member.kind == .group {
+    let groups = try file.members(of: group).filter {
+      $0.kind == .group && !Self.names.contains($0.name) && !Self.notLayers.contains($0.name)
+    }.sorted { NaturalOrder($0.name) < NaturalOrder($1.name) }
+    for member in groups {
       let path = HDF5File.join(group, member.name)
-      let name = prefix + (try givenName(of: path) ?? member.name)
-      if let below = try layersGroup(in: path) {
-        try appendUnknown(at: below, prefix: name + "/", depth: depth + 1, to: &sources)
+      let givenName = try givenName(of: path)
+      let name = prefix + (givenName ?? member.name)
+      // Of a layer in an attribute the class is not written down; Keras names layers for it.
+      let className =
+        KerasClassNames.className(of: isOfClasses ? member.name : givenName ?? member.name)
+      if className == nil, try isBlock(path) {
+        let own = try tensors(in: HDF5File.join(path, "vars"), below: path)
+        if !own.isEmpty { sources.append(KerasLayerSource(name: name, tensors: own)) }
+        try appendLayers(of: path, prefix: name + "/", depth: depth + 1, to: &sources)
       } else {
         sources.append(
-          KerasLayerSource(name: name, config: nil, tensors: try tensors(below: path)))
+          KerasLayerSource(name: name, className: className, tensors: try tensors(below: path)))
       }
     }
+  }
+
+  /// The layers of a model or a block: those in a list, and those in attributes of their own.
+  private func appendLayers(
+    of path: String, prefix: String, depth: Int, to sources: inout [KerasLayerSource]
+  ) throws(DiagnosticError) {
+    if let below = try layersGroup(in: path) {
+      try appendUnknown(
+        at: below, prefix: prefix, isOfClasses: true, depth: depth, to: &sources)
+    }
+    try appendUnknown(
+      at: path, prefix: prefix, isOfClasses: false, depth: depth, to: &sources)
+  }
+
+  /// Groups beside layers that hold none.
+  private static let notLayers: Set<String> = ["vars", "optimizer", "seed_generator"]
+  /// The groups in a layer that is recurrent or wraps another.
+  private static let partsOfLayers: Set<String> = [
+    "cell", "layer", "forward_layer", "backward_layer",
+  ]
+
+  /// Whether a group is a model, or a layer of the user's that has layers in it.
+  private func isBlock(_ path: String) throws(DiagnosticError) -> Bool {
+    if try layersGroup(in: path) != nil { return true }
+    let groups = try file.members(of: path).filter {
+      $0.kind == .group && !Self.notLayers.contains($0.name)
+    }
+    return !groups.isEmpty && !groups.contains { Self.partsOfLayers.contains($0.name) }
   }
 
   /// The name that the user gave to a layer, which Keras 3 notes beside its variables.
@@ -90,9 +133,16 @@ struct KerasV3Weights {
   }
 
   private func tensors(below path: String) throws(DiagnosticError) -> [KerasTensorPlace] {
-    guard try file.kind(of: path) == .group else { return [] }
+    try tensors(in: path, below: path)
+  }
+
+  /// The datasets in a group, named from another one around it.
+  private func tensors(
+    in group: String, below path: String
+  ) throws(DiagnosticError) -> [KerasTensorPlace] {
+    guard try file.kind(of: group) == .group else { return [] }
     // Variables are numbered; some writers store them in another order.
-    return try file.datasets(below: path).map {
+    return try file.datasets(below: group).map {
       KerasTensorPlace(path: $0, name: String($0.dropFirst(path.count + 1)))
     }.sorted { a, b in
       if a.parent == b.parent, let x = Int(a.leaf), let y = Int(b.leaf) { return x < y }
