@@ -41,14 +41,25 @@ public struct LSTMPackCommand: ParsableCommand {
   /// Parses arguments, runs the command they name and ends the process with its exit code.
   public static func execute(_ arguments: [String]? = nil) -> Never {
     do {
-      var command = try parseAsRoot(
-        ConfigurationFile.expanded(arguments ?? Array(CommandLine.arguments.dropFirst())))
-      try command.run()
+      try perform(arguments ?? Array(CommandLine.arguments.dropFirst()))
     } catch let error as DiagnosticError {
       Console.printError("error: \(error)")
-      exit(withError: ExitCode(error.code.category.exitCode))
+      exit(withError: ExitCode(status(of: error)))
     } catch { exit(withError: error) }
     exit()
+  }
+
+  /// Parses arguments and runs the command they name; the process goes on.
+  ///
+  /// - Throws: `DiagnosticError`, and what the argument parser throws.
+  public static func perform(_ arguments: [String]) throws {
+    var command = try parseAsRoot(ConfigurationFile.expanded(arguments))
+    try command.run()
+  }
+
+  /// The exit code for what ``perform(_:)`` throws.
+  public static func status(of error: any Error) -> Int32 {
+    (error as? DiagnosticError)?.code.category.exitCode ?? exitCode(for: error).rawValue
   }
 }
 
