@@ -4,6 +4,9 @@
 SWIFT_FLAGS ?=
 # Seconds that `make fuzz` gives each fuzzer
 FUZZ_SECONDS ?= 60
+# Files with changed meaning that it makes, and the number that they come from
+FUZZ_COUNT ?= 20000
+FUZZ_SEED ?= 1
 CHECKS = --explicit-target-dependency-import-check error
 
 APT_PACKAGES = libdnnl-dev libhdf5-dev libprotobuf-c-dev liblapacke-dev libzip-dev libssl-dev \
@@ -70,7 +73,8 @@ format: ## format the source
 bench: setup ## build the benchmark; see `.build/release/lstmpack-bench --help`
 	swift build -c release $(CHECKS) $(SWIFT_FLAGS)
 
-fuzz: build ## run each fuzzer for FUZZ_SECONDS (60); see Tests/Fuzzing/README.md
+fuzz: build ## FUZZ_COUNT files of changed meaning, each fuzzer for FUZZ_SECONDS; see Tests/Fuzzing/README.md
+	FUZZ_COUNT=$(FUZZ_COUNT) FUZZ_SEED=$(FUZZ_SEED) Tests/Fuzzing/structure.sh
 	Tests/Fuzzing/build.sh
 	Tests/Fuzzing/seeds.sh .build-fuzz/seeds
 	FUZZ_SECONDS=$(FUZZ_SECONDS) Tests/Fuzzing/run.sh

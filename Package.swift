@@ -35,6 +35,8 @@ let package = Package(
     .library(name: "LSTMPackKit", targets: ["LSTMPackKit"]),
     .library(name: "lstmpack_c", type: .dynamic, targets: ["LSTMPackC"]),
     .executable(name: "lstmpack", targets: ["lstmpack"]),
+    // What the fuzzers of Tests/Fuzzing, a package of its own, take apart and run.
+    .library(name: "LSTMPackParts", targets: ["HDF5", "ZipArchive", "LSTMPackC", "LSTMPackCLI"]),
     .executable(name: "lstmpack-bench", targets: ["lstmpack-bench"]),
   ],
   dependencies: [

@@ -42,11 +42,22 @@ public struct LSTMPackCommand: ParsableCommand {
   public static func execute(_ arguments: [String]? = nil) -> Never {
     Console.prepare()
     do {
-      var command = try parseAsRoot(
-        ConfigurationFile.expanded(arguments ?? Array(CommandLine.arguments.dropFirst())))
-      try command.run()
+      try perform(arguments ?? Array(CommandLine.arguments.dropFirst()))
     } catch { end(error) }
     exit()
+  }
+
+  /// Parses arguments and runs the command they name; the process goes on.
+  ///
+  /// - Throws: `DiagnosticError`, and what the argument parser throws.
+  public static func perform(_ arguments: [String]) throws {
+    var command = try parseAsRoot(ConfigurationFile.expanded(arguments))
+    try command.run()
+  }
+
+  /// The exit code for what ``perform(_:)`` throws.
+  public static func status(of error: any Error) -> Int32 {
+    (error as? DiagnosticError)?.code.category.exitCode ?? exitCode(for: error).rawValue
   }
 
   /// Says what an error, or a request for help or the version, has to say, and ends the process.
@@ -64,7 +75,7 @@ public struct LSTMPackCommand: ParsableCommand {
       exit(withError: exitCode(for: error))
     }
     Console.printError("error: \(problem)")
-    exit(withError: ExitCode(problem.code.category.exitCode))
+    exit(withError: ExitCode(status(of: problem)))
   }
 }
 

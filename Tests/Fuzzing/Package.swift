@@ -11,6 +11,7 @@ let settings: [SwiftSetting] = [
 ]
 
 let kit: Target.Dependency = .product(name: "LSTMPackKit", package: "lstmpack")
+let parts: Target.Dependency = .product(name: "LSTMPackParts", package: "lstmpack")
 
 func fuzzer(_ name: String, _ more: [Target.Dependency] = []) -> Target {
   .executableTarget(
@@ -32,6 +33,8 @@ let package = Package(
     fuzzer("FuzzSafetensors"),
     fuzzer("FuzzBVQ", ["CustomMutator"]),
     .executableTarget(name: "Mutate", dependencies: ["FuzzSupport", kit], swiftSettings: settings),
+    .executableTarget(
+      name: "Structure", dependencies: ["FuzzSupport", kit, parts], swiftSettings: settings),
   ],
   swiftLanguageModes: [.v6]
 )

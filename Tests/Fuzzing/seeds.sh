@@ -23,9 +23,10 @@ collect() { # collect NAME PATTERN FOLDER...
 
 fixtures=$root/Tests/Fixtures
 models=$root/../shared/models
+cases=$root/../shared/cases
 rm -rf "$target"
-collect onnx '*.onnx' "$fixtures" "$models/dev" "$models/derived"
-collect hdf5 '*.h*5' "$fixtures" "$models/dev" "$models/derived"
-collect keras '*.keras' "$fixtures" "$models/dev" "$models/derived"
-collect safetensors '*.safetensors' "$fixtures" "$models/dev" "$models/derived"
+collect onnx '*.onnx' "$fixtures" "$models/dev" "$models/derived" "$cases"
+collect hdf5 '*.h*5' "$fixtures" "$models/dev" "$models/derived" "$cases"
+collect keras '*.keras' "$fixtures" "$models/dev" "$models/derived" "$cases"
+collect safetensors '*.safetensors' "$fixtures" "$models/dev" "$models/derived" "$cases"
 collect bvq '*.bvq' "$root/formats/bvq/vectors"

@@ -1,6 +1,6 @@
 extension [UInt8] {
   /// Reads a little-endian number; nil beyond the end.
-  func number<Value: FixedWidthInteger & UnsignedInteger>(
+  public func number<Value: FixedWidthInteger & UnsignedInteger>(
     at offset: Int, as type: Value.Type = Value.self
   ) -> Value? {
     let size = Value.bitWidth / 8
@@ -9,7 +9,9 @@ extension [UInt8] {
   }
 
   /// Writes a little-endian number, if it fits.
-  mutating func set<Value: FixedWidthInteger & UnsignedInteger>(_ value: Value, at offset: Int) {
+  public mutating func set<Value: FixedWidthInteger & UnsignedInteger>(
+    _ value: Value, at offset: Int
+  ) {
     let size = Value.bitWidth / 8
     guard offset >= 0, offset <= count - size else { return }
     for index in 0..<size { self[offset + index] = UInt8(truncatingIfNeeded: value >> (8 * index)) }

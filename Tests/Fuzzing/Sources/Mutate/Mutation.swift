@@ -129,5 +129,3 @@ struct Mutation {
     about += ", \(size) bytes at \(offset)"
   }
 }
-
-extension Random: RandomNumberGenerator {}

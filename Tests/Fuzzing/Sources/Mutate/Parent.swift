@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import FuzzSupport
 import Synchronization
 
 /// Runs workers, and starts another when one dies.
@@ -92,26 +93,5 @@ final class Parent: Sendable {
       try Data(mutation.bytes).write(
         to: URL(filePath: folder).appending(path: "\(options.format)-\(index)"))
     } catch { print("cannot keep \(index): \(error)") }
-  }
-}
-
-/// The lines of a pipe.
-private struct Lines: Sequence, IteratorProtocol {
-  private let file: FileHandle
-  private var rest: [UInt8] = []
-
-  init(of file: FileHandle) { self.file = file }
-
-  mutating func next() -> String? {
-    while true {
-      if let end = rest.firstIndex(of: 0x0A) {
-        let line = String(decoding: rest[..<end], as: UTF8.self)
-        rest.removeSubrange(...end)
-        return line
-      }
-      let more = file.availableData
-      if more.isEmpty { return nil }
-      rest += more
-    }
   }
 }

@@ -7,9 +7,9 @@ import Foundation
 #endif
 
 /// The peak of memory that an import reaches, on Linux; elsewhere nothing is measured.
-enum Memory {
+public enum Memory {
   /// Forgets the peak so far; returns what is held now, in bytes.
-  static func start() -> Int? {
+  public static func start() -> Int? {
     #if os(Linux)
       // Without this an import would use what the one before it gave back.
       _ = mallocTrim(0)
@@ -22,10 +22,10 @@ enum Memory {
   }
 
   /// The peak since ``start()``, in bytes.
-  static func peak() -> Int? { status("VmHWM:") }
+  public static func peak() -> Int? { status("VmHWM:") }
 
   /// Lets allocations of more than this fail, to protect the machine.
-  static func limit(to bytes: UInt64) {
+  public static func limit(to bytes: UInt64) {
     var limit = rlimit(rlim_cur: rlim_t(bytes), rlim_max: rlim_t(bytes))
     #if os(Linux)
       _ = unsafe setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
