@@ -210,7 +210,7 @@ struct TrainingRun {
     }
     own.add(files.vocabulary) { (source) throws(DiagnosticError) in
       let vocabulary = Array(((saved.files["vocabulary"] ?? "") + "\n").utf8)
-      return try source.count == vocabulary.count && source.bytes(in: 0..<source.count) == vocabulary
+      return try source.allBytes(limit: vocabulary.count) == vocabulary
     }
     if let log = files.log {
       own.add(log) { (source) throws(DiagnosticError) in
@@ -220,8 +220,7 @@ struct TrainingRun {
             isText: saved.files["vocabulary"] != nil
           ).text.utf8)
         // It may be an epoch behind: what is written anew holds all that is there.
-        return try source.count <= text.count
-          && text.starts(with: source.bytes(in: 0..<source.count))
+        return text.starts(with: try source.allBytes(limit: text.count))
       }
     }
     try files.check(own)
