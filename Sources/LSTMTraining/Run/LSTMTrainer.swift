@@ -163,14 +163,9 @@ public final class LSTMTrainer {
   private func makeNetwork(
     batch: Int, of data: TrainingData, gates: GateOptions, isTrained: Bool
   ) -> TrainingNetwork<Float> {
-    let steps =
-      switch data {
-      case .text: settings.steps + (isTrained && settings.variesSteps ? SegmentPlan.extraSteps : 0)
-      case .sequences(let data): data.steps
-      }
     return TrainingNetwork(
       settings.shape, gates: gates, regularization: settings.regularization, batch: batch,
-      steps: steps, isTrained: isTrained, team: team)
+      steps: settings.steps(of: data, isTrained: isTrained), isTrained: isTrained, team: team)
   }
 
   private func train(

@@ -1,5 +1,5 @@
 public import Diagnostics
-internal import Foundation
+internal import FileSupport
 
 extension DiagnosticError.Code {
   /// Settings of a training that are out of range.
@@ -9,8 +9,6 @@ extension DiagnosticError.Code {
 extension TrainingSettings {
   /// The most that sizes and counts may be.
   private static let countLimit = 1 << 24
-  /// The most numbers that a network may have in memory.
-  private static let numberLimit = Double(1 << 33)
 
   /// Checks that every setting is in range, whether it comes from options or from a file, and that
   /// parameters and a segment of the data fit into memory.
@@ -78,32 +76,14 @@ extension TrainingSettings {
   }
 
   private func checkMemory(for data: TrainingData) throws(DiagnosticError) {
-    let sizes = [shape.inputSize] + shape.units
-    var numbers = Double(shape.outputs) * Double(sizes.last ?? 1)
-    if case .tokens(let vocabulary, let size) = shape.input {
-      numbers += Double(vocabulary) * Double(size)
-    }
-    for (inputs, units) in zip(sizes, shape.units) {
-      numbers += 4 * Double(units) * Double(inputs + units)
-    }
-    let rows =
-      switch data {
-      case .text: Double(batch) * Double(steps + SegmentPlan.extraSteps)
-      case .sequences(let data): Double(min(batch, data.count)) * Double(data.steps)
-      }
-    // Parameters, gradients and the best epoch; moments or an average.
-    let copies = optimizer.kind == .sgd ? 3.0 : optimizer.kind == .asgd ? 4 : 5
-    let memory =
-      copies * numbers + rows * Double(shape.units.reduce(shape.inputSize) { $0 + 12 * $1 })
-    let limit = min(
-      Self.numberLimit,
-      Double(ProcessInfo.processInfo.physicalMemory) / Double(MemoryLayout<Float>.size))
-    guard memory <= limit else {
+    let memory = TrainingMemory(self, data)
+    let limit = SystemMemory.byteLimit
+    guard memory.byteCount <= Double(limit) else {
       throw DiagnosticError(
         .limitExceeded,
-        "a network of \(Int(numbers)) parameters with \(Int(rows)) steps at a time does not fit into "
-          + "memory",
-        hint: "take fewer units, a smaller batch, or shorter sequences")
+        "a network of \(Int(memory.parameters)) parameters with \(memory.rows) steps at a time does not "
+          + "fit into memory: it takes \(Int(memory.byteCount) >> 20) MiB of \(limit >> 20) MiB",
+        hint: "take fewer units, a smaller batch, or shorter sequences (--bptt for texts)")
     }
   }
 }
