@@ -21,6 +21,9 @@ public protocol ExportFormat: Sendable {
   /// copy needs it.
   func wantsCheckpoint(of model: Model) -> Bool
 
+  /// Why lstmpack does not read a file that it writes; `nil` when it does.
+  func obstacleToReading(_ request: ExportRequest) -> String?
+
   /// Writes a model.
   ///
   /// - Parameter request: The model and how to write it.
@@ -35,6 +38,9 @@ extension ExportFormat {
 
   /// Written from the model alone.
   public func isCopy(of model: Model) -> Bool { false }
+
+  /// lstmpack reads what it writes.
+  public func obstacleToReading(_ request: ExportRequest) -> String? { nil }
 
   /// What is a copy.
   public func wantsCheckpoint(of model: Model) -> Bool { isCopy(of: model) }

@@ -18,6 +18,13 @@ public struct SafeTensorsExport: ExportFormat {
   /// The checkpoint says of which types the tensors of a model from safetensors are.
   public func wantsCheckpoint(of model: Model) -> Bool { model.source.format == "safetensors" }
 
+  /// Files with factors in place of matrices are for others.
+  public func obstacleToReading(_ request: ExportRequest) -> String? {
+    guard request.weights == .factors, request.model.matrices.contains(where: { $0.matrix.rank != nil })
+    else { return nil }
+    return "anything, because lstmpack writes factors in safetensors and does not read them"
+  }
+
   /// Writes a model, of whatever kind its checkpoint was.
   ///
   /// - Throws: `DiagnosticError` with code `notExportable` for two tensors of one name.

@@ -3,8 +3,6 @@ import LSTMPackKit
 /// The account that `lowrank`, `quantize` and `compress` give of what they did.
 struct CompressionReportText {
   let command: String
-  /// Whether the output is a file for another tool.
-  let isExport: Bool
   let report: CompressionReport
   let source: ByteSource
   let output: String?
@@ -14,6 +12,8 @@ struct CompressionReportText {
   let isCheckpoint: Bool
   /// What the user's own evaluation says, if there is one.
   var scores: HookComparison?
+  /// The file for another tool, when it is one.
+  var export: CheckedExport?
 
   /// The account for people.
   var text: String {
@@ -85,7 +85,7 @@ struct CompressionReportText {
   private var ending: String {
     if isDryRun { return "Dry run: nothing was written." }
     guard let output else { return "Wrote the model to standard output." }
-    if isExport { return "Wrote \(output)." }
+    if let export { return "Wrote \(output). \(export.check.text)" }
     return command == "lowrank"
       ? "Wrote \(output). Next: lstmpack quantize \(shellWord(output)) --bits 4"
       : "Wrote \(output). Check it with: lstmpack verify \(shellWord(output))"
@@ -123,6 +123,7 @@ struct CompressionReportText {
     object["matrixBytesBefore"] = .integer(report.byteCountBefore)
     object["matrixBytesAfter"] = .integer(report.byteCountAfter)
     object["hook"] = scores?.json
+    object["check"] = export?.checkJSON
     object["matrices"] = .array(matrices)
     object["untouchedLayers"] = .array(
       report.untouchedLayers.map {
