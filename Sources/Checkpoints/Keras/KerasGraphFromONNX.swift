@@ -374,8 +374,8 @@ struct KerasGraphFromONNX {
       return (put(pending), pending.axes)
     default:
       throw DiagnosticError(
-        .notExportable, "\(target) would not have its input '\(name)'", hint: "export it to safetensors"
-      )
+        .notExportable, "the value '\(name)' is none that a layer in \(target) makes",
+        hint: "export it to safetensors")
     }
   }
 

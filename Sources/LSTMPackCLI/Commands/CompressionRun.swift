@@ -105,7 +105,8 @@ struct CompressionRun {
     let text = CompressionReportText(
       command: command, report: result, source: source, output: path,
       outputByteCount: byteCount, isDryRun: isDryRun, model: file.model,
-      isCheckpoint: file.steps.isEmpty, scores: scores, export: written)
+      isCheckpoint: file.steps.isEmpty, scores: scores, export: written,
+      format: format, weightForm: export.weightForm)
     let shown = report.json ? text.json.serialized(pretty: true) : text.text
     // With the model on standard output, the report is talk.
     if path == nil && !isDryRun {

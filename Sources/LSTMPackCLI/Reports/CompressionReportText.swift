@@ -14,6 +14,9 @@ struct CompressionReportText {
   var scores: HookComparison?
   /// The file for another tool, when it is one.
   var export: CheckedExport?
+  /// Its kind, and how it holds matrices.
+  var format: (any ExportFormat)?
+  var weightForm = WeightForm.float
 
   /// The account for people.
   var text: String {
@@ -54,9 +57,20 @@ struct CompressionReportText {
       to \(NumberText.bytes(after)) (\(NumberText.change(before, after))), \
       \(NumberText.fixed(Double(after * 8) / Double(max(weights, 1)), 2)) bits per weight.
       File: \(NumberText.bytes(sourceByteCount)) to \(NumberText.bytes(outputByteCount)) \
-      (\(NumberText.change(sourceByteCount, outputByteCount)); the source may hold more than \
-      weights).
+      (\(NumberText.change(sourceByteCount, outputByteCount))\(sizeNote)).
       """
+  }
+
+  /// Why the file has the size that it has.
+  private var sizeNote: String {
+    if outputByteCount < sourceByteCount / 2 { return "" }
+    if let format, weightForm == .float {
+      let isONNX = format.weightForms.contains(.int2)
+      return "; its matrices are written out as floating-point numbers: "
+        + (isONNX
+          ? "--weights int2 keeps the codes" : "a .bvq, or an .onnx with --weights int2, keeps the codes")
+    }
+    return outputByteCount < sourceByteCount ? "; the source may hold more than weights" : ""
   }
 
   /// One line for each reason, with what it applies to.
