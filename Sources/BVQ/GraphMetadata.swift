@@ -7,18 +7,21 @@ enum GraphMetadata {
   /// The JSON of a graph; keys always in the same order.
   static func json(of graph: ModelGraph) -> JSONValue {
     [
-      "inputs": .array(
-        graph.inputs.map {
-          [
-            "name": .string($0.name),
-            "shape": .array($0.shape.map { $0.map { .integer($0) } ?? .null }),
-            "integer": .bool($0.isInteger),
-          ]
-        }),
-      "nodes": .array(graph.nodes.map(json)),
+      "inputs": .array(graph.inputs.map { json(of: $0) }),
+      "nodes": .array(graph.nodes.map { json(of: $0) }),
       "outputs": .array(
         graph.outputs.map { ["name": .string($0.name), "value": .string($0.value)] }),
     ]
+  }
+
+  private static func json(of input: GraphInput) -> JSONValue {
+    var object: JSONObject = [
+      "name": .string(input.name),
+      "shape": .array(input.shape.map { $0.map { .integer($0) } ?? .null }),
+      "integer": .bool(input.isInteger),
+    ]
+    object["type"] = input.elementType.map { .string($0.rawValue) }
+    return .object(object)
   }
 
   private static func json(of node: GraphNode) -> JSONValue {
@@ -69,7 +72,7 @@ enum GraphMetadata {
       graph.inputs.append(
         GraphInput(
           name: try input.required("name").string, shape: shape,
-          isInteger: try input.required("integer").bool))
+          isInteger: try input.required("integer").bool, elementType: try elementType(of: input)))
     }
     for node in try cursor.required("nodes").elements {
       graph.nodes.append(try self.node(node, layerCount: layerCount))
@@ -80,6 +83,16 @@ enum GraphMetadata {
           name: try output.required("name").string, value: try output.required("value").string))
     }
     return graph
+  }
+
+  private static func elementType(
+    of input: MetadataCursor
+  ) throws(DiagnosticError) -> SourceTensor.ElementType? {
+    guard let cursor = try input.optional("type") else { return nil }
+    guard let type = SourceTensor.ElementType(rawValue: try cursor.string) else {
+      throw cursor.error("is no type of elements")
+    }
+    return type
   }
 
   private static func node(

@@ -153,6 +153,14 @@ public struct SourceTensor: Equatable, Sendable {
     /// One byte, 0 or 1.
     case bool
 
+    /// Whether the elements are integers; truth values are none.
+    public var isInteger: Bool {
+      switch self {
+      case .int8, .int16, .int32, .int64, .uint8, .uint16, .uint32, .uint64: true
+      case .float16, .bfloat16, .float32, .float64, .bool: false
+      }
+    }
+
     /// The bytes of one element.
     public var byteCount: Int {
       switch self {

@@ -28,12 +28,20 @@ public struct GraphInput: Equatable, Sendable {
   public var shape: [Int?]
   /// Whether the elements are integers: tokens, lengths.
   public var isInteger: Bool
+  /// The type of the elements in the source, which an export keeps; `nil` when the source does not say.
+  ///
+  /// Keras gives the inputs of embeddings a floating-point type, so it may be one where ``isInteger`` is
+  /// true.
+  public var elementType: SourceTensor.ElementType?
 
   /// Creates an input.
-  public init(name: String, shape: [Int?], isInteger: Bool) {
+  public init(
+    name: String, shape: [Int?], isInteger: Bool, elementType: SourceTensor.ElementType? = nil
+  ) {
     self.name = name
     self.shape = shape
     self.isInteger = isInteger
+    self.elementType = elementType
   }
 
   /// The shape, for people: `[any, 50, 25]`.

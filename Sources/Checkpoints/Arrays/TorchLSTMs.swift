@@ -2,7 +2,8 @@ import Diagnostics
 import LSTMCore
 
 /// Finds the LSTMs of PyTorch among arrays by their names: `weight_ih_l0`, `weight_hh_l0_reverse`,
-/// `bias_ih_l0`, `weight_hr_l0` of a projection, and those of `LSTMCell`, without `_l0`.
+/// `bias_ih_l0`, `weight_hr_l0` of a projection, and those of `LSTMCell`, without `_l0`; and `peephole_i_l0`,
+/// `_f_` and `_o_`, which lstmpack writes for LSTMs that PyTorch does not have.
 ///
 /// Two ways in which libraries change weights while training are undone: weight drop keeps the true
 /// weights in `weight_hh_l0_raw`; weight normalization keeps length and direction, `weight_hh_l0_g`
@@ -32,7 +33,7 @@ struct TorchLSTMs {
 
   /// What a name says.
   private struct Key: Hashable {
-    /// `weight_ih`, `weight_hh`, `weight_hr`, `bias_ih`, `bias_hh`.
+    /// `weight_ih`, `weight_hh`, `weight_hr`, `bias_ih`, `bias_hh`, `peephole_i`, `_f`, `_o`.
     var parameter: String
     /// The layer; `nil` for an `LSTMCell`.
     var layer: Int?
@@ -73,7 +74,10 @@ struct TorchLSTMs {
 
   // MARK: - Names
 
-  private static let parameters = ["weight_ih", "weight_hh", "weight_hr", "bias_ih", "bias_hh"]
+  private static let parameters = [
+    "weight_ih", "weight_hh", "weight_hr", "bias_ih", "bias_hh", "peephole_i", "peephole_f",
+    "peephole_o",
+  ]
 
   private static func parse(
     _ array: ArrayDescription
@@ -283,7 +287,38 @@ struct TorchLSTMs {
       weights.projection = .dense(
         Matrix(rows: output, columns: hidden, elements: try values(hr)))
     }
+    weights.peepholes = try peepholes(
+      ["peephole_i", "peephole_f", "peephole_o"].map { (title($0), parameter($0)) }, hidden: hidden)
     return (weights, [ih.shape[1], hidden, output])
+  }
+
+  /// The peepholes of the input, forget and output gates; `nil` when there are none.
+  private func peepholes(
+    _ parameters: [(title: String, parameter: Parameter?)], hidden: Int
+  ) throws(DiagnosticError) -> PerGate<[Float]>? {
+    guard parameters.contains(where: { $0.parameter != nil }) else { return nil }
+    var vectors: [[Float]] = []
+    for (title, parameter) in parameters {
+      guard let parameter else {
+        throw DiagnosticError(
+          .malformedCheckpoint, object: title,
+          "is not there, but other peepholes of this LSTM are; it has three or none")
+      }
+      guard parameter.shape == [hidden] else {
+        throw DiagnosticError(
+          .malformedCheckpoint, object: parameter.name,
+          "expected shape [\(hidden)], found \(parameter.shape)")
+      }
+      vectors.append(try values(parameter))
+    }
+    return PerGate { gate in
+      switch gate {
+      case .input: vectors[0]
+      case .forget: vectors[1]
+      case .output: vectors[2]
+      case .cell: []
+      }
+    }
   }
 
   private func missingBias(_ name: String, _ other: String) -> DiagnosticError {

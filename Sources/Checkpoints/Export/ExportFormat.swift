@@ -17,6 +17,13 @@ public protocol ExportFormat: Sendable {
   /// Whether a file of a certain model is a copy of its checkpoint, which has to be at hand.
   func isCopy(of model: Model) -> Bool
 
+  /// Whether the checkpoint of a certain model is wanted, without which a file can be written, but not as well; a
+  /// copy needs it.
+  func wantsCheckpoint(of model: Model) -> Bool
+
+  /// Why lstmpack does not read a file that it writes; `nil` when it does.
+  func obstacleToReading(_ request: ExportRequest) -> String?
+
   /// Writes a model.
   ///
   /// - Parameter request: The model and how to write it.
@@ -31,6 +38,12 @@ extension ExportFormat {
 
   /// Written from the model alone.
   public func isCopy(of model: Model) -> Bool { false }
+
+  /// lstmpack reads what it writes.
+  public func obstacleToReading(_ request: ExportRequest) -> String? { nil }
+
+  /// What is a copy.
+  public func wantsCheckpoint(of model: Model) -> Bool { isCopy(of: model) }
 }
 
 /// How matrices are written.
@@ -77,12 +90,27 @@ public struct ExportResult: Sendable {
   public var bytes: [UInt8]
   /// What could not be written as wanted, and what the file does not say, one sentence each.
   public var notes: [String]
+  /// How the file has the inputs and outputs, where it is otherwise than the model has them.
+  public var layout = ExportLayout()
 
   /// Creates a result.
-  public init(bytes: [UInt8], notes: [String] = []) {
+  public init(bytes: [UInt8], notes: [String] = [], layout: ExportLayout = ExportLayout()) {
     self.bytes = bytes
     self.notes = notes
+    self.layout = layout
   }
+}
+
+/// The inputs and outputs of a model whose first two axes, those of sequences and steps, are the other way round in
+/// the file.
+public struct ExportLayout: Equatable, Sendable {
+  /// The names of inputs.
+  public var swappedInputs: Set<String> = []
+  /// The names of outputs.
+  public var swappedOutputs: Set<String> = []
+
+  /// Creates a layout without changes.
+  public init() {}
 }
 
 /// The kinds of file that lstmpack writes models to.
@@ -144,6 +172,22 @@ extension ExportRequest {
           + "with other import options",
         hint: "compress the checkpoint again")
     }
+  }
+}
+
+extension GraphInput {
+  /// The type that the input has in a graph that is written anew, and what to say where that is another
+  /// than in the source: integers are as they were, numbers become float32, of which the weights are.
+  var written: (type: SourceTensor.ElementType, note: String?) {
+    let type: SourceTensor.ElementType
+    switch elementType {
+    case .some(let own) where own.isInteger: type = own
+    default: type = isInteger ? .int64 : .float32
+    }
+    guard let elementType, elementType != type else { return (type, nil) }
+    return (
+      type, "the input \(name) is of type \(type.rawValue); in the checkpoint it is \(elementType.rawValue)"
+    )
   }
 }
 

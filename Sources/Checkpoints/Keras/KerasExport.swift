@@ -33,11 +33,14 @@ public struct KerasExport: ExportFormat {
   ///   `notExportable` when Keras or lstmpack cannot express it.
   public func export(_ request: ExportRequest) throws(DiagnosticError) -> ExportResult {
     guard isCopy(of: request.model) else {
-      let (model, notes) =
-        request.model.source.format == "onnx"
-        ? try KerasGraphFromONNX.model(request.model) : (request.model, [])
+      var (model, notes, layout) = (request.model, [String](), ExportLayout())
+      if model.source.format == "onnx" {
+        let result = try KerasGraphFromONNX.model(model)
+        (model, notes, layout) = (result.model, result.notes, result.layout)
+      }
       var writer = try KerasModelWriter(model)
-      return ExportResult(bytes: try writer.write(), notes: notes)
+      let bytes = try writer.write()
+      return ExportResult(bytes: bytes, notes: notes + writer.notes, layout: layout)
     }
     guard let source = request.source else {
       throw DiagnosticError(

@@ -84,7 +84,10 @@ struct KerasGraphBuilder {
     let type = settings["dtype"]?.stringValue ?? settings["input_dtype"]?.stringValue ?? ""
     // Embeddings take floats, too, and their inputs say so.
     let isInteger = type.contains("int") || first?.className == "Embedding"
-    graph.inputs.append(GraphInput(name: name, shape: shape, isInteger: isInteger))
+    graph.inputs.append(
+      GraphInput(
+        name: name, shape: shape, isInteger: isInteger,
+        elementType: SourceTensor.ElementType(rawValue: type)))
     return name
   }
 

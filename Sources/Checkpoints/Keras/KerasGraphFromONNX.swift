@@ -22,8 +22,10 @@ struct KerasGraphFromONNX {
     case zeros
     /// Numbers.
     case constant(Tensor)
-    /// Sizes, and what is worked out of them.
+    /// Sizes, and the integers that are worked out of them.
     case sizes
+    /// Floating-point numbers that the graph makes of constants and sizes, and that may not be zero.
+    case numbers
   }
 
   /// An LSTM of which is not known yet what is wanted of it.
@@ -37,6 +39,8 @@ struct KerasGraphFromONNX {
   }
 
   private let source: Model
+  /// What the graph is for, for notes.
+  private let target: String
   private let old: ModelGraph
   private var layers: [Layer]
   private var graph = ModelGraph()
@@ -44,20 +48,35 @@ struct KerasGraphFromONNX {
   /// Values of the new graph by what makes them, so that a value read twice is made once.
   private var made: [String: String] = [:]
 
-  private init(_ model: Model, _ old: ModelGraph) {
+  private init(_ model: Model, _ old: ModelGraph, target: String) {
     source = model
+    self.target = target
     self.old = old
     layers = model.layers
   }
 
-  /// The model with a graph of Keras' layers, and what is different about its inputs and outputs.
+  /// A model with a graph of Keras' layers, and what is different about its inputs and outputs.
+  struct Result {
+    var model: Model
+    var notes: [String]
+    var layout: ExportLayout
+  }
+
+  /// The model with a graph of Keras' layers.
   ///
   /// ONNX does not say which axis of an input is which: both orders are tried.
   ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - target: What it is for, for notes.
   /// - Throws: `DiagnosticError` with code `notExportable` that names a node.
-  static func model(_ model: Model) throws(DiagnosticError) -> (model: Model, notes: [String]) {
-    guard let old = model.graph else { return (model, []) }
-    var steps = KerasGraphFromONNX(model, old)
+  static func model(
+    _ model: Model, target: String = "Keras"
+  ) throws(DiagnosticError) -> Result {
+    guard let old = model.graph else {
+      return Result(model: model, notes: [], layout: ExportLayout())
+    }
+    var steps = KerasGraphFromONNX(model, old, target: target)
     var batch = steps
     do throws(DiagnosticError) { return try batch.run(batchFirst: true) } catch let first {
       do throws(DiagnosticError) { return try steps.run(batchFirst: false) } catch let second {
@@ -67,10 +86,9 @@ struct KerasGraphFromONNX {
     }
   }
 
-  private mutating func run(
-    batchFirst: Bool
-  ) throws(DiagnosticError) -> (model: Model, notes: [String]) {
+  private mutating func run(batchFirst: Bool) throws(DiagnosticError) -> Result {
     var notes: [String] = []
+    var layout = ExportLayout()
     let states = old.stateValues()
     for input in old.inputs {
       let outer: [Axis] = batchFirst ? [.batch, .steps] : [.steps, .batch]
@@ -87,21 +105,23 @@ struct KerasGraphFromONNX {
               : "is an input \(input.shapeText) without steps, which a chain of Keras' layers does "
                 + "not get", hint: "export it to onnx or safetensors")
         }
-        values[input.name] = .sizes
-        notes.append("the input \(input.name) is not there in Keras: states begin as zeros")
+        values[input.name] = input.isInteger ? .sizes : .zeros
+        notes.append("the input \(input.name) is not there in \(target): states begin as zeros")
         continue
       }
       let keras: [Axis] = axes.count == 3 ? [.batch, .steps, .features] : [.batch, .steps]
       values[input.name] = .tensor(name: input.name, axes: axes)
       if !batchFirst {
-        notes.append("the input \(input.name) has the batch first in Keras; it had the steps first")
+        layout.swappedInputs.insert(input.name)
+        notes.append(
+          "the input \(input.name) has the batch first in \(target); it had the steps first")
       }
       graph.inputs.append(
         GraphInput(
           name: input.name,
           shape: keras.map { axis in
             axis == .batch ? nil : axes.firstIndex(of: axis).flatMap { input.shape[$0] }
-          }, isInteger: input.isInteger))
+          }, isInteger: input.isInteger, elementType: input.elementType))
     }
     for node in old.nodes {
       do throws(DiagnosticError) { try add(node) } catch { throw error.atObject(node.name) }
@@ -110,14 +130,15 @@ struct KerasGraphFromONNX {
       let (name, axes) = try tensor(output.value)
       graph.outputs.append(GraphOutput(name: output.name, value: name))
       if axes.starts(with: [.steps, .batch]) {
+        layout.swappedOutputs.insert(output.name)
         notes.append(
-          "the output \(output.name) has the batch first in Keras; it had the steps first")
+          "the output \(output.name) has the batch first in \(target); it had the steps first")
       }
     }
     var model = source
     model.layers = layers
     model.graph = graph
-    return (model, notes)
+    return Result(model: model, notes: notes, layout: layout)
   }
 
   // MARK: - Nodes
@@ -140,7 +161,7 @@ struct KerasGraphFromONNX {
       throw refusal(node)
     }
     if isOfSizes(node) {
-      values[output] = try sized(node)
+      for name in node.outputs where !name.isEmpty { values[name] = sized(node) }
       return
     }
     switch (node.operation, value) {
@@ -196,13 +217,19 @@ struct KerasGraphFromONNX {
     else { throw refusal(node) }
     let x = try tensor(node.inputs.first ?? "")
     guard x.axes == [.steps, .batch, .features] else { throw refusal(node) }
-    for name in node.inputs.dropFirst() where !name.isEmpty {
-      switch values[name] {
-      case .zeros?, .sizes?: continue
+    for (position, name) in node.inputs.enumerated().dropFirst() where !name.isEmpty {
+      switch (position, values[name]) {
+      // Lengths that are worked out of the shape of the input are those of whole sequences.
+      case (4, .sizes?), (5..., .zeros?): continue
+      case (4, _):
+        throw DiagnosticError(
+          .notExportable, "it is given lengths of sequences, which its layer in \(target) would not get",
+          hint: "export it to onnx")
       default:
         throw DiagnosticError(
-          .notExportable, "it is given states or lengths that Keras' layer would not get",
-          hint: "export it to safetensors")
+          .notExportable,
+          "it begins with states that are not zero, which its layer in \(target) would not get",
+          hint: "export it to onnx")
       }
     }
     let count = lstm.directions.count
@@ -347,8 +374,8 @@ struct KerasGraphFromONNX {
       return (put(pending), pending.axes)
     default:
       throw DiagnosticError(
-        .notExportable, "Keras would not have its input '\(name)'", hint: "export it to safetensors"
-      )
+        .notExportable, "the value '\(name)' is none that a layer in \(target) makes",
+        hint: "export it to safetensors")
     }
   }
 
@@ -399,22 +426,50 @@ struct KerasGraphFromONNX {
     node.operation == "onnx.Shape"
       || node.inputs.allSatisfy { name in
         switch values[name] {
-        case .sizes?, .constant?, .zeros?, nil: true
+        case .sizes?, .constant?, .zeros?, .numbers?, nil: true
         case .tensor?, .lstm?, .stack?: false
         }
       }
   }
 
-  /// What a node makes of sizes: sizes, or zeros in a shape.
-  private func sized(_ node: GraphNode) throws(DiagnosticError) -> Value {
+  /// What a node makes of sizes and constants: integers, zeros, or numbers that may not be zero.
+  private func sized(_ node: GraphNode) -> Value {
     switch node.operation {
+    case "onnx.Shape": return .sizes
     case "onnx.ConstantOfShape":
-      guard node.attributes["integer"] == nil else { return .sizes }
-      guard node.attributes["float"]?.float ?? 0 == 0 else { throw refusal(node) }
-      return .zeros
-    case "onnx.Expand", "identity", "onnx.Cast", "onnx.Slice", "onnx.Unsqueeze", "onnx.Transpose":
-      return values[node.inputs[0]] ?? .sizes
-    default: return .sizes
+      if node.attributes["integer"] != nil { return .sizes }
+      return node.attributes["float"]?.float ?? 0 == 0 ? .zeros : .numbers
+    case "identity", "onnx.Unsqueeze":
+      // The elements are the same, so that a constant may still be an index.
+      return values[node.inputs[0]] ?? .numbers
+    case "onnx.Cast" where node.attributes["toFloat"]?.integer == 1:
+      if case .zeros? = values[node.inputs[0]] { return .zeros }
+      return .numbers
+    case "onnx.Cast": return .sizes
+    // All elements come from one input.
+    case "onnx.Expand", "onnx.Slice", "onnx.Transpose", "onnx.Squeeze", "onnx.Reshape", "onnx.Tile",
+      "onnx.Split", "onnx.Gather", "onnx.Flatten":
+      return moved([node.inputs[0]])
+    case "onnx.Concat": return moved(node.inputs)
+    default:
+      // Of integers come integers; what becomes of floating-point numbers is not worked out.
+      return node.inputs.allSatisfy { isOfIntegers($0) } ? .sizes : .numbers
+    }
+  }
+
+  /// What elements of some values, in another order or repeated, are.
+  private func moved(_ names: [String]) -> Value {
+    if names.allSatisfy({ isOfIntegers($0) }) { return .sizes }
+    let areZeros = names.allSatisfy { if case .zeros? = values[$0] { true } else { false } }
+    return areZeros ? .zeros : .numbers
+  }
+
+  private func isOfIntegers(_ name: String) -> Bool {
+    switch values[name] {
+    case .sizes?: true
+    case .constant(let tensor)?: tensor.floats == nil
+    case .zeros?, .numbers?, .tensor?, .lstm?, .stack?: false
+    case nil: name.isEmpty
     }
   }
 
@@ -429,7 +484,7 @@ struct KerasGraphFromONNX {
 
   private func refusal(_ node: GraphNode) -> DiagnosticError {
     DiagnosticError(
-      .notExportable, "lstmpack does not write \(node.operation) here to Keras",
+      .notExportable, "lstmpack does not write \(node.operation) here to \(target)",
       hint: "export it to safetensors")
   }
 }

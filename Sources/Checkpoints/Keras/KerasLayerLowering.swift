@@ -101,6 +101,7 @@ struct KerasLayerLowering {
         return .opaque(reason: "lstmpack folds one axis of time, not two")
       }
       result.attributes["timeDistributed"] = GraphAttribute(true)
+      if version.masksEachStep { result.attributes["masksEachStep"] = GraphAttribute(true) }
     }
     return result
   }
@@ -113,6 +114,9 @@ struct KerasLayerLowering {
     var attributes = [
       "returnSequences": GraphAttribute(inner.settings["return_sequences"] == true)
     ]
+    if inner.settings["stateful"] == true || config.settings["stateful"] == true {
+      attributes["stateful"] = GraphAttribute(true)
+    }
     let zeroes = inner.settings["zero_output_for_mask"]
     // A Bidirectional that returns sequences zeroes masked outputs, whatever the layer says, where
     // its layers have the setting at all.

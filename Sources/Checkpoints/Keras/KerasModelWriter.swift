@@ -19,6 +19,8 @@ struct KerasModelWriter {
   private var layerNames: [String] = []
   /// The layer of Keras that makes each value.
   private var makers: [String: String] = [:]
+  /// What is not in the file as it was in the source.
+  private(set) var notes: [String] = []
 
   /// Creates a writer.
   ///
@@ -46,11 +48,13 @@ struct KerasModelWriter {
           .notExportable, object: input.name, "the checkpoint does not say the shape of this input",
           hint: "export it to safetensors")
       }
+      let (type, note) = input.written
+      notes += note.map { [$0] } ?? []
       makers[input.name] = add(
         "InputLayer", named: input.name,
         [
           "batch_input_shape": .array(input.shape.map { $0.map { .integer($0) } ?? .null }),
-          "dtype": .string(input.isInteger ? "int32" : "float32"),
+          "dtype": .string(type.rawValue),
         ], inputs: [], weights: [])
     }
     for node in graph.nodes {

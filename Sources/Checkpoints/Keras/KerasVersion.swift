@@ -37,6 +37,13 @@ struct KerasVersion: Sendable {
     return major == 2 && (text.contains("-tf") || minor >= 4)
   }
 
+  /// Whether a `TimeDistributed` of this version hands on the masks that its layer makes for each step: Keras 2
+  /// since 2.2 and tf.keras 2 do; Keras 3 hands on the mask that it is given.
+  var masksEachStep: Bool {
+    let minor = parts.count > 1 ? parts[1] : 0
+    return major == 2 && (text.contains("-tf") || minor >= 2)
+  }
+
   /// The activation of a name in a config; `nil` for a name that lstmpack does not know.
   func activation(named name: String) -> Activation? {
     switch name {

@@ -57,7 +57,8 @@ struct ONNXGraphBuilder {
       graph.inputs.append(
         GraphInput(
           name: name, shape: type?.shape ?? [],
-          isInteger: type?.elementType.map { !$0.isFloat } ?? false))
+          isInteger: type?.elementType.map { !$0.isFloat } ?? false,
+          elementType: type?.elementType.map { SourceTensor.ElementType($0) }))
       made.insert(name)
     }
     for item in items {

@@ -348,7 +348,8 @@ struct ONNXModelBuilder {
 }
 
 extension SourceTensor.ElementType {
-  fileprivate init(_ type: ONNXTensor.ElementType) {
+  /// The type of the elements when they stand one to a byte or more.
+  init(_ type: ONNXTensor.ElementType) {
     switch type {
     case .float: self = .float32
     case .double: self = .float64

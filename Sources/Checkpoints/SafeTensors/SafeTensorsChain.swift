@@ -1,3 +1,4 @@
+import Diagnostics
 import LSTMCore
 import OrderedJSON
 
@@ -8,109 +9,199 @@ import OrderedJSON
 enum SafeTensorsChain {
   /// The name of the text in `__metadata__`.
   static let key = "lstmpack.chain"
+  /// The name of the text that says why there is no chain.
+  static let unconnectedKey = "lstmpack.unconnected"
 
   /// The operations that a chain may have, and the attributes that say what they do.
   private static let attributes = [
-    "keras.Embedding": [], "keras.LSTM": ["returnSequences"], "keras.Dense": [],
-    "activation": ["function"],
+    "keras.Embedding": ["maskZero"],
+    "keras.LSTM": ["returnSequences", "zeroOutputForMask", "stateful"], "keras.Dense": [],
+    "activation": ["function", "alpha", "beta"],
   ]
 
-  /// The text for a model; `nil` when it is no such chain.
-  static func text(of model: Model) -> String? {
-    guard let graph = model.graph, graph.inputs.count == 1, graph.outputs.count == 1 else {
-      return nil
+  /// A model that is no chain, and why.
+  struct NoChain: Error {
+    let reason: String
+  }
+
+  /// The text for a model with a graph.
+  ///
+  /// - Throws: ``NoChain``.
+  static func text(of model: Model) throws(NoChain) -> String {
+    guard let graph = model.graph else { throw NoChain(reason: "the checkpoint does not say it") }
+    guard graph.inputs.count == 1 else {
+      throw NoChain(reason: "the model has \(graph.inputs.count) inputs")
+    }
+    guard graph.outputs.count == 1 else {
+      throw NoChain(reason: "the model has \(graph.outputs.count) outputs")
     }
     let input = graph.inputs[0]
     var value = input.name
     var links: [JSONValue] = []
-    for node in graph.nodes where node.operation != "identity" || node.inputs != [value] {
-      guard let names = attributes[node.operation], node.inputs == [value], node.outputs.count == 1,
-        Set(node.attributes.keys).isSubset(of: names + ["trainable"])
-      else { return nil }
+    var used: Set<String> = []
+    var sets: Set<Int> = []
+    for node in graph.nodes {
+      guard node.inputs == [value], node.outputs.count == 1 else {
+        throw NoChain(reason: "\(node.name) is given more than the output of the layer before")
+      }
+      value = node.outputs[0]
+      if node.operation == "identity" { continue }
+      guard let known = attributes[node.operation] else {
+        throw NoChain(reason: "\(node.name) is of the operation \(node.operation)")
+      }
       var link: JSONObject = ["operation": .string(node.operation)]
-      if let layer = node.layer.map({ model.layers[$0] }) {
-        link["module"] = .string(module(layer.name))
+      if let index = node.layer {
+        let layer = model.layers[index]
+        let module = module(layer.name)
+        if case .lstm(let lstm) = layer.kind, !sets.insert(lstm.weights).inserted {
+          throw NoChain(reason: "\(node.name) has the weights of another layer")
+        }
+        guard used.insert(module).inserted else {
+          throw NoChain(reason: "\(node.name) is used twice")
+        }
+        link["module"] = .string(module)
         if case .dense(let dense) = layer.kind, dense.activation != .linear {
-          guard dense.activation == Activation(dense.activation.function) else { return nil }
-          link["activation"] = .string(dense.activation.function.rawValue)
+          link["activation"] = SafeTensorsSettings.json(of: dense.activation)
         }
       }
-      for name in names {
-        switch node.attributes[name] {
+      for (name, attribute) in node.attributes.sorted(by: { $0.key < $1.key })
+      where name != "trainable" {
+        guard known.contains(name) else {
+          throw NoChain(reason: "\(node.name) has the setting '\(name)'")
+        }
+        switch attribute {
         case .text(let text): link[name] = .string(text)
-        case .number(let number): link[name] = .integer(Int(exactly: number) ?? 0)
-        default: break
+        case .number(let number):
+          link[name] = Int(exactly: number).map { .integer($0) } ?? .number(number)
+        case .numbers: throw NoChain(reason: "\(node.name) has the setting '\(name)'")
         }
       }
       links.append(.object(link))
-      value = node.outputs[0]
     }
-    guard graph.outputs[0].value == value, links.count == graph.nodes.count else { return nil }
-    return JSONValue.object([
+    guard graph.outputs[0].value == value else {
+      throw NoChain(reason: "the output \(graph.outputs[0].name) is not that of the last layer")
+    }
+    if let other = model.layers.first(where: { $0.hasTensors && !used.contains(module($0.name)) }) {
+      throw NoChain(reason: "\(other.name) is not on the way from the input to the output")
+    }
+    var object: JSONObject = [
       "tokens": .bool(input.isInteger), "links": .array(links),
-    ]).serialized()
+      "input": .string(input.name), "shape": .array(input.shape.map { $0.map { .integer($0) } ?? .null }),
+      "output": .string(graph.outputs[0].name),
+    ]
+    object["type"] = input.elementType.map { .string($0.rawValue) }
+    return JSONValue.object(object).serialized()
   }
 
-  /// Connects the layers of a model that was read; what is not as the text says leaves them as they are.
-  static func connect(_ model: Model, by text: String) -> Model {
+  /// Connects the layers of a model that was read.
+  ///
+  /// - Throws: ``NoChain`` when its layers are not those of the text.
+  static func connect(_ model: Model, by text: String) throws(NoChain) -> Model {
     guard let json = try? JSONValue.parse(Array(text.utf8)),
-      let links = json["links"]?.arrayValue, links.count <= 4 * model.layers.count
-    else { return model }
+      let links = json["links"]?.arrayValue, links.count <= 4 * (model.layers.count + 1)
+    else { throw NoChain(reason: "it is no list of layers") }
     var model = model
     var places: [String: Int] = [:]
     for (index, layer) in model.layers.enumerated() { places[module(layer.name)] = index }
     var order: [Int] = []
     var graph = ModelGraph(inputs: [])
-    var value = "x"
+    let input = json["input"]?.stringValue ?? "x"
+    var value = input
     for (number, link) in links.enumerated() {
       guard let operation = link["operation"]?.stringValue, let names = attributes[operation] else {
-        return model
+        throw NoChain(reason: "link \(number) is of an operation that lstmpack does not know")
       }
       var node = GraphNode(
         name: "\(operation)_\(number)", operation: operation, inputs: [value],
         outputs: ["v\(number)"])
       if let module = link["module"]?.stringValue {
-        guard let place = places[module], !order.contains(place) else { return model }
+        guard let place = places[module], !order.contains(place) else {
+          throw NoChain(reason: "there is no module '\(module)' of its own")
+        }
+        model.layers[place].kind = kind(of: model.layers[place], in: operation)
         node.name = model.layers[place].name
         node.layer = order.count
         order.append(place)
-        if let name = link["activation"]?.stringValue {
-          guard let function = Activation.Function(rawValue: name),
+        if let value = link["activation"] {
+          guard let activation = SafeTensorsSettings.activation(value),
             case .dense(var dense) = model.layers[place].kind
-          else { return model }
-          dense.activation = Activation(function)
+          else { throw NoChain(reason: "\(module) has an activation that lstmpack does not know") }
+          dense.activation = activation
           model.layers[place].kind = .dense(dense)
         }
       }
-      for name in names {
-        switch link[name] {
-        case .string(let text): node.attributes[name] = .text(text)
-        case .integer(let integer): node.attributes[name] = .number(Double(integer))
-        default: break
+      for member in link.objectValue?.members ?? []
+      where !["operation", "module", "activation"].contains(member.key) {
+        guard names.contains(member.key) else {
+          throw NoChain(reason: "link \(number) has the setting '\(member.key)'")
+        }
+        if let text = member.value.stringValue {
+          node.attributes[member.key] = .text(text)
+        } else if let number = member.value.doubleValue {
+          node.attributes[member.key] = .number(number)
         }
       }
       graph.nodes.append(node)
       value = "v\(number)"
     }
-    guard !order.isEmpty, order.count == model.layers.count else { return model }
-    let isOfTokens = json["tokens"] == .bool(true)
-    var size: Int?
-    if case .lstm(let lstm) = model.layers[order[0]].kind {
-      size = model.lstmWeights[lstm.weights].inputSize
+    guard !order.isEmpty, order.count == model.layers.count else {
+      throw NoChain(reason: "the file has \(model.layers.count) layers and the chain \(order.count)")
     }
-    graph.inputs = [
-      GraphInput(
-        name: "x", shape: isOfTokens ? [nil, nil] : [nil, nil, size], isInteger: isOfTokens)
+    graph.inputs = [Self.input(input, json, model, first: order[0])]
+    graph.outputs = [
+      GraphOutput(name: json["output"]?.stringValue ?? graph.nodes.last?.name ?? "", value: value)
     ]
-    graph.outputs = [GraphOutput(name: graph.nodes.last?.name ?? "", value: value)]
     model.layers = order.map { model.layers[$0] }
     model.graph = graph
     return model
+  }
+
+  private static func input(
+    _ name: String, _ json: JSONValue, _ model: Model, first: Int
+  ) -> GraphInput {
+    let isOfTokens = json["tokens"] == .bool(true)
+    var shape: [Int?] = isOfTokens ? [nil, nil] : [nil, nil, nil]
+    if case .lstm(let lstm) = model.layers[first].kind {
+      shape[shape.count - 1] = model.lstmWeights[lstm.weights].inputSize
+    }
+    if let sizes = json["shape"]?.arrayValue, !sizes.isEmpty {
+      shape = sizes.map { $0.intValue.flatMap { $0 >= 0 ? $0 : nil } }
+    }
+    return GraphInput(
+      name: name, shape: shape, isInteger: isOfTokens,
+      elementType: json["type"]?.stringValue.flatMap(SourceTensor.ElementType.init(rawValue:)))
+  }
+
+  /// What a layer is, which its arrays alone do not always tell: a matrix without a bias may be a table of vectors
+  /// or a dense layer.
+  private static func kind(of layer: Layer, in operation: String) -> Layer.Kind {
+    let matrix: WeightMatrix
+    switch layer.kind {
+    case .embedding(let embedding): matrix = embedding.weights
+    case .opaque(let opaque):
+      guard opaque.tensors.count == 1, let tensor = opaque.tensors.first, tensor.shape.count == 2,
+        tensor.shape.allSatisfy({ $0 > 0 }), let values = Tensor(tensor).floats
+      else { return layer.kind }
+      matrix = .dense(Matrix(rows: tensor.shape[0], columns: tensor.shape[1], elements: values))
+    case .lstm, .dense: return layer.kind
+    }
+    switch operation {
+    case "keras.Dense": return .dense(DenseLayer(weights: matrix, bias: nil))
+    case "keras.Embedding": return .embedding(EmbeddingLayer(weights: matrix))
+    default: return layer.kind
+    }
   }
 
   /// The module of a layer, without the number that PyTorch's LSTMs have.
   private static func module(_ layer: String) -> String {
     let dotted = layer.split(separator: "/").joined(separator: ".")
     return dotted.hasSuffix(".l0") ? String(dotted.dropLast(3)) : dotted
+  }
+}
+
+extension Layer {
+  /// Whether anything of it is written.
+  fileprivate var hasTensors: Bool {
+    if case .opaque(let opaque) = kind { !opaque.tensors.isEmpty } else { true }
   }
 }

@@ -1,5 +1,6 @@
 public import Diagnostics
-import LSTMCore
+import FileSupport
+public import LSTMCore
 import OrderedJSON
 
 /// safetensors files with the names of PyTorch; `formats/arrays/README.md` lists them.
@@ -14,14 +15,35 @@ public struct SafeTensorsExport: ExportFormat {
   /// Creates the format.
   public init() {}
 
+  /// The checkpoint says of which types the tensors of a model from safetensors are.
+  public func wantsCheckpoint(of model: Model) -> Bool { model.source.format == "safetensors" }
+
+  /// Files with factors in place of matrices are for others.
+  public func obstacleToReading(_ request: ExportRequest) -> String? {
+    guard request.weights == .factors, request.model.matrices.contains(where: { $0.matrix.rank != nil })
+    else { return nil }
+    return "anything, because lstmpack writes factors in safetensors and does not read them"
+  }
+
   /// Writes a model, of whatever kind its checkpoint was.
   ///
   /// - Throws: `DiagnosticError` with code `notExportable` for two tensors of one name.
   public func export(_ request: ExportRequest) throws(DiagnosticError) -> ExportResult {
-    var draft = SafeTensorsDraft(
-      keepsFactors: request.weights == .factors, chain: SafeTensorsChain.text(of: request.model))
+    let model = request.model
+    var draft = SafeTensorsDraft(keepsFactors: request.weights == .factors)
+    if wantsCheckpoint(of: model) {
+      if let source = request.source {
+        draft.types = try SafeTensorsTypes(source)
+      } else {
+        draft.notes.append(
+          "the checkpoint is not at hand, so all weights are float32; --source names it, and their types "
+            + "stay as they are there")
+      }
+    }
+    let connections = SafeTensorsConnections(model)
+    draft.metadata = connections.metadata
     var written: Set<Int> = []
-    for layer in request.model.layers {
+    for layer in model.layers {
       switch layer.kind {
       case .lstm(let lstm):
         guard written.insert(lstm.weights).inserted else {
@@ -30,39 +52,125 @@ public struct SafeTensorsExport: ExportFormat {
           continue
         }
         try draft.add(
-          lstm, request.model.lstmWeights[lstm.weights], of: layer,
-          isFromArrays: request.model.isFromArrays)
+          lstm, model.lstmWeights[lstm.weights], of: layer, isFromArrays: model.isFromArrays)
       case .embedding(let embedding):
         try draft.add(embedding.weights, "\(SafeTensorsDraft.module(layer.name)).weight")
       case .dense(let dense):
         let module = SafeTensorsDraft.module(layer.name)
         try draft.add(dense.weights, "\(module).weight")
         if let bias = dense.bias { try draft.add(bias, "\(module).bias") }
-        if dense.activation != .linear, draft.chain == nil {
+        if dense.activation != .linear, !connections.isChain {
           draft.notes.append(
             "\(layer.name): the file does not say its activation, \(dense.activation)")
         }
       case .opaque(let opaque):
-        for tensor in opaque.tensors { try draft.add(tensor, of: layer, in: request.model) }
+        for tensor in opaque.tensors { try draft.add(tensor, of: layer, in: model) }
       }
     }
-    return ExportResult(bytes: draft.bytes, notes: request.notesOnForm + draft.notes)
+    var result = ExportResult(
+      bytes: draft.bytes, notes: request.notesOnForm + draft.notes + connections.notes)
+    result.layout = connections.layout
+    return result
+  }
+}
+
+/// What a safetensors file says of the connections of its layers, in `__metadata__`.
+private struct SafeTensorsConnections {
+  private(set) var metadata: [String: String] = [:]
+  private(set) var notes: [String] = []
+  /// Which inputs and outputs have their axes in another order.
+  private(set) var layout = ExportLayout()
+  /// Whether the file says how the layers are connected.
+  private(set) var isChain = false
+
+  init(_ model: Model) {
+    guard model.graph != nil else { return }
+    do throws(SafeTensorsChain.NoChain) {
+      let connected = try Self.connected(model)
+      metadata[SafeTensorsChain.key] = try SafeTensorsChain.text(of: connected.model)
+      notes = connected.notes
+      layout = connected.layout
+      isChain = true
+    } catch {
+      metadata[SafeTensorsChain.unconnectedKey] = error.reason
+      notes = [
+        "the file does not say how the layers are connected (\(error.reason)), so only its LSTM layers can "
+          + "be run, one by one"
+      ]
+    }
+  }
+
+  /// The model with the operations of Keras, which a chain is made of.
+  private static func connected(
+    _ model: Model
+  ) throws(SafeTensorsChain.NoChain) -> KerasGraphFromONNX.Result {
+    guard model.source.format == "onnx" else {
+      return KerasGraphFromONNX.Result(model: model, notes: [], layout: ExportLayout())
+    }
+    let result: KerasGraphFromONNX.Result
+    do throws(DiagnosticError) {
+      result = try KerasGraphFromONNX.model(model, target: "the safetensors file")
+    } catch {
+      throw SafeTensorsChain.NoChain(
+        reason: (error.object.map { "\($0): " } ?? "") + error.problem)
+    }
+    // The bias of a node of its own is written under its own name.
+    let changed = result.model.layers.dropFirst(model.layers.count).first { layer in
+      guard case .dense(let dense) = layer.kind,
+        case .dense(let own)? = model.layers.first(where: { $0.name == layer.name })?.kind
+      else { return false }
+      return dense.bias != own.bias
+    }
+    if let changed {
+      throw SafeTensorsChain.NoChain(reason: "the bias of \(changed.name) is a node of its own")
+    }
+    return result
+  }
+}
+
+/// The types of the tensors of a checkpoint, which an export of the same kind keeps.
+private struct SafeTensorsTypes {
+  private let file: SafeTensorsFile
+  private let arrays: [String: ArrayDescription]
+
+  init(_ source: ByteSource) throws(DiagnosticError) {
+    file = try SafeTensorsFile(source)
+    arrays = Dictionary(
+      file.arrays.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+  }
+
+  /// The tensor with some values: as it is in the checkpoint where it has not changed, of the type that it has
+  /// there otherwise; `nil` for one that the checkpoint does not have, or whose values are too large for its type.
+  func tensor(
+    _ values: [Float], _ name: String, shape: [Int]
+  ) throws(DiagnosticError) -> SourceTensor? {
+    guard let array = arrays[name], array.isFloat, array.shape == shape,
+      let type = array.elementType
+    else { return nil }
+    if try file.floats(array) == values {
+      return SourceTensor(
+        name: name, shape: shape, elementType: type, bytes: try file.littleEndianBytes(array))
+    }
+    let tensor = SourceTensor(values, name: name, shape: shape, elementType: type)
+    let limit: Float = type == .float16 ? Float(Float16.greatestFiniteMagnitude) : .infinity
+    return values.allSatisfy { abs($0) <= limit } ? tensor : nil
   }
 }
 
 /// The tensors of a file about to be written.
 private struct SafeTensorsDraft {
   let keepsFactors: Bool
-  /// How the layers are connected.
-  let chain: String?
+  /// The types of the tensors, where they are not float32.
+  var types: SafeTensorsTypes?
+  /// What `__metadata__` says besides its format.
+  var metadata: [String: String] = [:]
   var notes: [String] = []
+  /// What the names do not say of LSTMs.
+  private var settings = JSONObject()
   private var tensors: [SourceTensor] = []
   private var names: Set<String> = []
 
-  init(keepsFactors: Bool, chain: String?) {
-    self.keepsFactors = keepsFactors
-    self.chain = chain
-  }
+  init(keepsFactors: Bool) { self.keepsFactors = keepsFactors }
 
   /// The name of a layer as PyTorch would write it: with dots.
   static func module(_ layer: String) -> String {
@@ -90,6 +198,9 @@ private struct SafeTensorsDraft {
     let name = owner.name
     let (module, suffix) = Self.split(owner, isFromArrays: isFromArrays)
     let prefix = module.isEmpty ? "" : module + "."
+    if let own = SafeTensorsSettings.json(of: layer) {
+      self.settings[suffix.isEmpty ? owner.name : prefix + suffix.dropFirst()] = own
+    }
     for (settings, direction) in zip(layer.directions, weights.directions) {
       let isReverse = weights.directions.count == 2 && settings.direction == .backward
       let ending = suffix + (isReverse ? "_reverse" : "")
@@ -119,12 +230,19 @@ private struct SafeTensorsDraft {
             + activations.map(\.description).joined(separator: ", "))
       }
       if settings.direction == .backward && !isReverse {
-        notes.append("\(name): it reads its input from the end, which the file does not say")
+        notes.append("\(name): it reads its input from the end, and PyTorch's LSTM from the start")
       }
     }
-    if layer.clip != nil { notes.append("\(name): the file does not say its clip") }
+    if let merge = layer.merge, merge != .concatenate, merge != .separate {
+      notes.append(
+        "\(name): PyTorch's LSTM puts its directions side by side; those of this one are merged by "
+          + merge.rawValue)
+    }
+    if let clip = layer.clip {
+      notes.append("\(name): PyTorch's LSTM has no clip; this one has \(clip)")
+    }
     if layer.couplesInputAndForget {
-      notes.append("\(name): the file does not say that its input and forget gates are coupled")
+      notes.append("\(name): its input and forget gates are coupled, those of PyTorch's LSTM are not")
     }
   }
 
@@ -164,12 +282,8 @@ private struct SafeTensorsDraft {
   private mutating func add(
     _ values: [Float], _ name: String, shape: [Int]
   ) throws(DiagnosticError) {
-    try add(
-      SourceTensor(
-        name: name, shape: shape, elementType: .float32,
-        bytes: values.flatMap { value in
-          (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * $0)) }
-        }))
+    let own = try types?.tensor(values, name, shape: shape)
+    try add(own ?? SourceTensor(values, name: name, shape: shape, elementType: .float32))
   }
 
   /// A tensor of an opaque layer under its own name, with the layer's where that is short.
@@ -198,9 +312,12 @@ private struct SafeTensorsDraft {
     let ordered = tensors.sorted {
       ($1.elementType.byteCount, $0.name) < ($0.elementType.byteCount, $1.name)
     }
-    var metadata: JSONObject = ["format": "pt"]
-    metadata[SafeTensorsChain.key] = chain.map { .string($0) }
-    var header: JSONObject = ["__metadata__": .object(metadata)]
+    var texts: JSONObject = ["format": "pt"]
+    for (key, text) in metadata.sorted(by: { $0.key < $1.key }) { texts[key] = .string(text) }
+    if !settings.members.isEmpty {
+      texts[SafeTensorsSettings.key] = .string(JSONValue.object(settings).serialized())
+    }
+    var header: JSONObject = ["__metadata__": .object(texts)]
     var end = 0
     for tensor in ordered {
       header[tensor.name] = [

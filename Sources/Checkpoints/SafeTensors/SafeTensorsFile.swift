@@ -12,8 +12,8 @@ struct SafeTensorsFile: ArraySource {
   let arrays: [ArrayDescription]
   /// What `__metadata__` says of the library, for reports.
   let writer: String
-  /// What `__metadata__` says of the connections of layers.
-  let chain: String?
+  /// The texts in `__metadata__`.
+  let metadata: [String: String]
 
   private let source: ByteSource
   private let ranges: [String: Range<Int>]
@@ -77,7 +77,11 @@ struct SafeTensorsFile: ArraySource {
     self.arrays = arrays
     self.ranges = ranges.mapValues { $0.lowerBound + start..<$0.upperBound + start }
     let framework = header["__metadata__"]?["format"]?.stringValue
-    chain = header["__metadata__"]?[SafeTensorsChain.key]?.stringValue
+    var metadata: [String: String] = [:]
+    for member in header["__metadata__"]?.objectValue?.members ?? [] {
+      metadata[member.key] = member.value.stringValue
+    }
+    self.metadata = metadata
     writer = framework == "pt" ? "PyTorch" : framework ?? "safetensors"
   }
 

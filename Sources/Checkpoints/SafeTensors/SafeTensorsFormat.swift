@@ -36,7 +36,21 @@ public struct SafeTensorsFormat: CheckpointFormat {
       var result = try builder.build(
         source: ModelSource(
           format: name, writer: file.writer, byteCount: source.count, sha256: ""))
-      if let chain = file.chain { result.model = SafeTensorsChain.connect(result.model, by: chain) }
+      if let settings = file.metadata[SafeTensorsSettings.key] {
+        try SafeTensorsSettings.apply(settings, to: &result.model)
+      }
+      if let reason = file.metadata[SafeTensorsChain.unconnectedKey] {
+        result.model.graph = nil
+        result.warnings.append("the file does not say how its layers are connected: \(reason)")
+      } else if let chain = file.metadata[SafeTensorsChain.key] {
+        do throws(SafeTensorsChain.NoChain) {
+          result.model = try SafeTensorsChain.connect(result.model, by: chain)
+        } catch {
+          result.model.graph = nil
+          result.warnings.append(
+            "its layers are not connected as \(SafeTensorsChain.key) says: \(error.reason)")
+        }
+      }
       return result
     }
     result.model.source.sha256 = hash

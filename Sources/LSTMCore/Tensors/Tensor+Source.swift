@@ -29,6 +29,35 @@ extension SourceTensor {
   }
 }
 
+extension SourceTensor {
+  /// A tensor of floating-point numbers, rounded to the nearest of a type.
+  ///
+  /// - Precondition: `elementType` is a floating-point type, and `values` has the elements of `shape`.
+  public init(_ values: [Float], name: String, shape: [Int], elementType: ElementType) {
+    func bytes<Word: FixedWidthInteger>(_ word: (Float) -> Word) -> [UInt8] {
+      values.flatMap { value in
+        let word = word(value)
+        return (0..<Word.bitWidth / 8).map { UInt8(truncatingIfNeeded: word >> Word(8 * $0)) }
+      }
+    }
+    let stored: [UInt8]
+    switch elementType {
+    case .float16: stored = bytes { Float16($0).bitPattern }
+    case .bfloat16:
+      stored = bytes { value in
+        // To the nearest, to the even one of two; numbers that are none stay so.
+        let bits = value.bitPattern
+        if value.isNaN { return UInt16(truncatingIfNeeded: bits >> 16) | 0x40 }
+        return UInt16(truncatingIfNeeded: (UInt64(bits) + 0x7FFF + UInt64(bits >> 16 & 1)) >> 16)
+      }
+    case .float64: stored = bytes { Double($0).bitPattern }
+    case .float32: stored = bytes { $0.bitPattern }
+    default: preconditionFailure("Floating-point numbers are not stored as integers")
+    }
+    self.init(name: name, shape: shape, elementType: elementType, bytes: stored)
+  }
+}
+
 extension Tensor {
   /// The numbers of a tensor of the source: floating-point ones as float32, others as integers.
   public init(_ source: SourceTensor) {

@@ -72,10 +72,13 @@ struct CompressionRun {
       step["hook"] = scores?.json
     }
     let byteCount: Int
+    var written: CheckedExport?
     if let path, let format {
-      byteCount = try export.write(
+      let export = try export.write(
         file.model, as: format, checkpoint: checkpoint, options: try model.importOptions(),
-        to: path, overwrite: output.force)
+        to: path, overwrite: output.force, strict: report.strict)
+      byteCount = export.file.bytes.count
+      written = export
     } else {
       let bvq = BVQFile(
         model: file.model, producer: BVQProducer(version: LSTMPackCommand.version),
@@ -100,9 +103,10 @@ struct CompressionRun {
       }
     }
     let text = CompressionReportText(
-      command: command, isExport: format != nil, report: result, source: source, output: path,
+      command: command, report: result, source: source, output: path,
       outputByteCount: byteCount, isDryRun: isDryRun, model: file.model,
-      isCheckpoint: file.steps.isEmpty, scores: scores)
+      isCheckpoint: file.steps.isEmpty, scores: scores, export: written,
+      format: format, weightForm: export.weightForm)
     let shown = report.json ? text.json.serialized(pretty: true) : text.text
     // With the model on standard output, the report is talk.
     if path == nil && !isDryRun {

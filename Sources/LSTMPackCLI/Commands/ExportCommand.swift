@@ -43,6 +43,10 @@ struct ExportCommand: ParsableCommand {
   @Flag(help: "Print the report as JSON.")
   var json = false
 
+  @Flag(
+    help: "Fail with exit code 1, writing nothing, when the file cannot be compared with the model.")
+  var strict = false
+
   func validate() throws {
     let names = ExportFormats.all.map(\.name).joined(separator: ", ")
     if let to, ExportFormats.format(named: to) == nil {
@@ -64,24 +68,25 @@ struct ExportCommand: ParsableCommand {
     let path = out ?? "\(ModelLocation.stem(of: source)).\(ending)"
     try AtomicFile.checkTarget(path, overwrite: force)
     let checkpoint = try export.sources.checkpoint(of: file, read: source, for: format)
-    let byteCount: Int
+    let written: CheckedExport
     do throws(DiagnosticError) {
-      byteCount = try export.write(
+      written = try export.write(
         file.model, as: format, checkpoint: checkpoint, options: try model.importOptions(),
-        to: path, overwrite: force)
+        to: path, overwrite: force, strict: strict)
     } catch { throw error.inFile(source.name) }
+    let byteCount = written.file.bytes.count
     let before = file.model.source.byteCount
     if json {
       let report: JSONValue = [
         "schema": 1, "output": .string(path), "format": .string(format.name),
         "weights": .string(export.weightForm.rawValue), "byteCount": .integer(byteCount),
-        "sourceByteCount": .integer(before),
+        "sourceByteCount": .integer(before), "check": written.checkJSON,
       ]
       try Console.printResult(report.serialized(pretty: true))
     } else {
       try Console.printResult(
         "Wrote \(path): \(NumberText.bytes(byteCount)); the checkpoint had "
-          + "\(NumberText.bytes(before)).")
+          + "\(NumberText.bytes(before)).\n\(written.check.text)")
     }
   }
 }

@@ -315,12 +315,16 @@ struct TrainingRun {
     let model = trainer.model
     if let note = trainer.settings.noteOnExport { Console.warn("\(files.out): \(note)") }
     if let format = ExportFormats.format(forFile: files.out) {
-      let result: ExportResult
+      let export: CheckedExport
       do throws(DiagnosticError) {
-        result = try format.export(ExportRequest(model: model))
+        export = try CheckedExport(
+          ExportRequest(model: model), as: format, threads: trainer.settings.threads)
       } catch { throw error.inFile(files.out) }
-      try AtomicFile.write(result.bytes, to: files.out, overwrite: own.contains(files.out))
-      for note in result.notes { Console.warn("\(files.out): \(note)") }
+      try AtomicFile.write(export.file.bytes, to: files.out, overwrite: own.contains(files.out))
+      for note in export.file.notes { Console.warn("\(files.out): \(note)") }
+      for reason in export.check.notCompared {
+        Console.warn("\(files.out): not compared with the model: \(reason)")
+      }
     } else {
       let bvq = BVQFile(
         model: model, producer: BVQProducer(version: LSTMPackCommand.version),

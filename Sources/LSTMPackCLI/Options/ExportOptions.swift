@@ -37,19 +37,26 @@ struct ExportOptions: ParsableArguments {
     }
   }
 
-  /// Writes a model; notes go to standard error.
+  /// Writes a model, after the file was compared with it; notes go to standard error.
   ///
-  /// - Returns: The size of the file.
+  /// - Parameter strict: Whether what cannot be compared is an error.
+  /// - Returns: The file and how it was compared.
   func write(
     _ model: Model, as format: any ExportFormat, checkpoint: ByteSource?, options: ImportOptions,
-    to path: String, overwrite: Bool
-  ) throws(DiagnosticError) -> Int {
+    to path: String, overwrite: Bool, strict: Bool
+  ) throws(DiagnosticError) -> CheckedExport {
     try checkEnding(of: path, format, model)
-    let result = try format.export(
-      ExportRequest(model: model, source: checkpoint, options: options, weights: weightForm))
-    try AtomicFile.write(result.bytes, to: path, overwrite: overwrite)
-    for note in result.notes { Console.warn("\(path): \(note)") }
-    return result.bytes.count
+    let export = try CheckedExport(
+      ExportRequest(model: model, source: checkpoint, options: options, weights: weightForm),
+      as: format)
+    if strict, let reason = export.check.notCompared.first {
+      throw DiagnosticError(
+        .strict, file: path, "--strict: not compared with the model: \(reason)",
+        hint: "without --strict the file is written, and the report says so")
+    }
+    try AtomicFile.write(export.file.bytes, to: path, overwrite: overwrite)
+    for note in export.file.notes { Console.warn("\(path): \(note)") }
+    return export
   }
 
   /// Checks that a file is not named like another kind of the same format, as an `.h5` called `.keras`.

@@ -67,9 +67,9 @@ struct HookOptions: ParsableArguments {
       } ?? nil
     let encode: CommandHook.Encoder = { (model) throws(DiagnosticError) in
       if let format {
-        return try format.export(
-          ExportRequest(model: model, source: checkpoint, options: options)
-        ).bytes
+        return try CheckedExport(
+          ExportRequest(model: model, source: checkpoint, options: options), as: format
+        ).file.bytes
       }
       var bytes: [UInt8] = []
       let bvq = BVQFile(

@@ -24,7 +24,7 @@ struct SourceOptions: ParsableArguments {
       return try CheckpointSearch.checked(ByteSource(path: name), for: file.model)
     }
     if !file.isBVQ { return source }
-    guard format.isCopy(of: file.model) else { return nil }
+    guard format.wantsCheckpoint(of: file.model) else { return nil }
     guard let found = CheckpointSearch.find(for: file.model, beside: source) else { return nil }
     Console.printError("using \(found.name), from which the model was made")
     return found

@@ -3,8 +3,6 @@ import LSTMPackKit
 /// The account that `lowrank`, `quantize` and `compress` give of what they did.
 struct CompressionReportText {
   let command: String
-  /// Whether the output is a file for another tool.
-  let isExport: Bool
   let report: CompressionReport
   let source: ByteSource
   let output: String?
@@ -14,6 +12,11 @@ struct CompressionReportText {
   let isCheckpoint: Bool
   /// What the user's own evaluation says, if there is one.
   var scores: HookComparison?
+  /// The file for another tool, when it is one.
+  var export: CheckedExport?
+  /// Its kind, and how it holds matrices.
+  var format: (any ExportFormat)?
+  var weightForm = WeightForm.float
 
   /// The account for people.
   var text: String {
@@ -54,9 +57,20 @@ struct CompressionReportText {
       to \(NumberText.bytes(after)) (\(NumberText.change(before, after))), \
       \(NumberText.fixed(Double(after * 8) / Double(max(weights, 1)), 2)) bits per weight.
       File: \(NumberText.bytes(sourceByteCount)) to \(NumberText.bytes(outputByteCount)) \
-      (\(NumberText.change(sourceByteCount, outputByteCount)); the source may hold more than \
-      weights).
+      (\(NumberText.change(sourceByteCount, outputByteCount))\(sizeNote)).
       """
+  }
+
+  /// Why the file has the size that it has.
+  private var sizeNote: String {
+    if outputByteCount < sourceByteCount / 2 { return "" }
+    if let format, weightForm == .float {
+      let isONNX = format.weightForms.contains(.int2)
+      return "; its matrices are written out as floating-point numbers: "
+        + (isONNX
+          ? "--weights int2 keeps the codes" : "a .bvq, or an .onnx with --weights int2, keeps the codes")
+    }
+    return outputByteCount < sourceByteCount ? "; the source may hold more than weights" : ""
   }
 
   /// One line for each reason, with what it applies to.
@@ -85,7 +99,7 @@ struct CompressionReportText {
   private var ending: String {
     if isDryRun { return "Dry run: nothing was written." }
     guard let output else { return "Wrote the model to standard output." }
-    if isExport { return "Wrote \(output)." }
+    if let export { return "Wrote \(output). \(export.check.text)" }
     return command == "lowrank"
       ? "Wrote \(output). Next: lstmpack quantize \(shellWord(output)) --bits 4"
       : "Wrote \(output). Check it with: lstmpack verify \(shellWord(output))"
@@ -123,6 +137,7 @@ struct CompressionReportText {
     object["matrixBytesBefore"] = .integer(report.byteCountBefore)
     object["matrixBytesAfter"] = .integer(report.byteCountAfter)
     object["hook"] = scores?.json
+    object["check"] = export?.checkJSON
     object["matrices"] = .array(matrices)
     object["untouchedLayers"] = .array(
       report.untouchedLayers.map {

@@ -11,6 +11,8 @@ public struct PreparedModel: Sendable {
     let outputs: [Int?]
     /// Whether the first two axes are folded into one meanwhile (Keras `TimeDistributed`).
     let foldsTime: Bool
+    /// Whether the masks that it makes meanwhile are kept (tf.keras 2).
+    let masksEachStep: Bool
     /// Whether it only makes initial states, and is left out with the inputs that it makes them of.
     let isOfState: Bool
     /// Whether neither this nor what it reads depends on the weights that compression changes.
@@ -131,7 +133,8 @@ public struct PreparedModel: Sendable {
         steps.append(
           Step(
             name: node.name, operation: operation, inputs: inputs, outputs: outputs,
-            foldsTime: try context.flag("timeDistributed"), isOfState: states.nodes.contains(index),
+            foldsTime: try context.flag("timeDistributed"),
+            masksEachStep: try context.flag("masksEachStep"), isOfState: states.nodes.contains(index),
             isPrefix: isPrefix))
       } catch { throw DiagnosticError.of(error).atObject(node.name) }
     }
@@ -211,7 +214,9 @@ public struct PreparedModel: Sendable {
           inputs: step.inputs.map { $0.flatMap { values[$0] } }, threads: threads,
           session: session)
         let results =
-          step.foldsTime ? try Self.runFolded(step.operation, &call) : try step.operation(&call)
+          step.foldsTime
+          ? try Self.runFolded(step.operation, masksEachStep: step.masksEachStep, &call)
+          : try step.operation(&call)
         session = call.session
         for (slot, result) in zip(step.outputs, results) {
           guard let slot else { continue }
@@ -243,22 +248,35 @@ public struct PreparedModel: Sendable {
   }
 
   /// Runs an operation on every step of time as if it were a sequence of its own.
+  ///
+  /// A mask of `[batch, steps, inner steps]` is that of the sequences inside. Where the operation hands masks on,
+  /// they are the mask of the result; where it makes none of a mask, a step counts if one of those inside does.
   private static func runFolded(
-    _ operation: Operation, _ call: inout OperationCall
+    _ operation: Operation, masksEachStep: Bool, _ call: inout OperationCall
   ) throws -> [GraphValue] {
     let x = try call.tensor(0)
     guard x.dims.count >= 3 else {
       throw OperationCall.error("needs an input with a time axis, found \(x.dims)")
     }
     let mask = try call.value(0).mask
-    let folded = try x.reshaped([x.dims[0] * x.dims[1]] + x.dims[2...], zeroKeeps: false)
+    let rows = x.dims[0] * x.dims[1]
+    let folded = try x.reshaped([rows] + x.dims[2...], zeroKeeps: false)
+    let isOfInnerSteps = mask.map { $0.count == rows * x.dims[2] } ?? false
     var inner = OperationCall(
-      inputs: [GraphValue(folded)] + call.inputs.dropFirst(), threads: call.threads,
-      session: call.session)
+      inputs: [GraphValue(folded, mask: isOfInnerSteps ? mask : nil)] + call.inputs.dropFirst(),
+      threads: call.threads, session: call.session)
     return try operation(&inner).map { value in
-      GraphValue(
+      var result = mask
+      if masksEachStep {
+        result = value.mask
+        if result == nil, let mask {
+          let count = mask.count / max(1, rows)
+          result = (0..<rows).map { mask[$0 * count..<($0 + 1) * count].contains(true) }
+        }
+      }
+      return GraphValue(
         try value.tensor.reshaped(
-          [x.dims[0], x.dims[1]] + value.tensor.dims.dropFirst(), zeroKeeps: false), mask: mask)
+          [x.dims[0], x.dims[1]] + value.tensor.dims.dropFirst(), zeroKeeps: false), mask: result)
     }
   }
 }

@@ -45,13 +45,27 @@ struct AffineForm {
     var outputs: Range<Int>
   }
 
+  /// A constant that is added.
+  struct Constant {
+    /// `width` elements.
+    var values: [Float]
+    /// The value to whose product it is added before anything else is; `nil` for one that is added to a sum.
+    var source: ONNXValueID?
+  }
+
   /// The number of elements of the last axis.
   var width: Int
   var terms: [Term] = []
-  /// Constants that are added, each of `width` elements.
-  var constants: [[Float]] = []
+  /// Constants that are added.
+  var constants: [Constant] = []
   /// Peepholes: values that are multiplied elementwise.
   var peepholes: [(value: ONNXValueID, weights: [Float])] = []
+
+  /// The value that is multiplied, where there is one product and nothing else but constants.
+  fileprivate var onlySource: ONNXValueID? {
+    guard terms.count == 1, terms[0].sources.count == 1, peepholes.isEmpty else { return nil }
+    return terms[0].sources[0]
+  }
 
   /// A stretch of the last axis.
   func columns(_ range: Range<Int>) -> AffineForm {
@@ -62,7 +76,10 @@ struct AffineForm {
         let start = term.outputs.lowerBound
         term.outputs = start + range.lowerBound..<start + range.upperBound
         return term
-      }, constants: constants.map { Array($0[range]) },
+      },
+      constants: constants.map {
+        Constant(values: Array($0.values[range]), source: $0.source)
+      },
       peepholes: peepholes.map { ($0.value, Array($0.weights[range])) })
   }
 }
@@ -230,7 +247,7 @@ final class AffineReader {
       guard let bias = try constant(2, of: place).flatMap({ vector($0, width: form.width) }) else {
         throw NotAffine(reason: "a gate has a bias that is not a constant vector")
       }
-      form.constants.append(bias)
+      form.constants.append(AffineForm.Constant(values: bias, source: form.onlySource))
     }
     return form
   }
@@ -261,7 +278,7 @@ final class AffineReader {
       guard let bias = vector(constant, width: form.width) else {
         throw NotAffine(reason: "a gate adds a constant of shape \(constant.dims)")
       }
-      form.constants.append(bias)
+      form.constants.append(AffineForm.Constant(values: bias, source: form.onlySource))
     }
     return form
   }

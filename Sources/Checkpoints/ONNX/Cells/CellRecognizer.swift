@@ -102,7 +102,7 @@ final class CellRecognizer {
       inputWeights: PerGate { .dense(inputPlaces[$0].values) },
       recurrentWeights: PerGate { .dense(recurrentPlaces[$0].values) },
       peepholes: try peepholes(skeleton, forms, hidden))
-    Self.addBiases(forms, hidden, to: &direction)
+    Self.addBiases(forms, hidden, recurrent: output, to: &direction)
     let weights = LSTMWeights(
       inputSize: inputPlaces[.input].inputs.count, hiddenSize: hidden, directions: [direction])
     let layer = LSTMLayer(
@@ -230,20 +230,31 @@ final class CellRecognizer {
   // MARK: - Vectors
 
   /// One bias, or two where every gate has two; more are added up.
+  ///
+  /// Of two, that of the recurrent product is the second one, in whatever order the graph adds them.
   private static func addBiases(
-    _ forms: PerGate<AffineForm>, _ hidden: Int, to weights: inout DirectionWeights
+    _ forms: PerGate<AffineForm>, _ hidden: Int, recurrent: ONNXValueID,
+    to weights: inout DirectionWeights
   ) {
     let counts = Set(Gate.allCases.map { forms[$0].constants.count })
     if counts == [0] { return }
-    if counts == [1] || counts == [2] {
-      weights.bias = PerGate { forms[$0].constants[0] }
-      if counts == [2] { weights.recurrentBias = PerGate { forms[$0].constants[1] } }
-      return
-    }
-    weights.bias = PerGate { gate in
-      forms[gate].constants.reduce([Float](repeating: 0, count: hidden)) { sum, next in
-        zip(sum, next).map { $0 + $1 }
+    let zeros = [Float](repeating: 0, count: hidden)
+    func sum(_ constants: [AffineForm.Constant]) -> [Float] {
+      guard let first = constants.first?.values else { return zeros }
+      return constants.dropFirst().reduce(first) { sum, next in
+        zip(sum, next.values).map { $0 + $1 }
       }
+    }
+    let own = PerGate { gate in forms[gate].constants.filter { $0.source == recurrent } }
+    let others = PerGate { gate in forms[gate].constants.filter { $0.source != recurrent } }
+    if Gate.allCases.allSatisfy({ !own[$0].isEmpty && !others[$0].isEmpty }) {
+      weights.bias = PerGate { sum(others[$0]) }
+      weights.recurrentBias = PerGate { sum(own[$0]) }
+    } else if counts == [2] {
+      weights.bias = PerGate { forms[$0].constants[0].values }
+      weights.recurrentBias = PerGate { forms[$0].constants[1].values }
+    } else {
+      weights.bias = PerGate { sum(forms[$0].constants) }
     }
   }
 

@@ -16,6 +16,11 @@ extension ONNXGraphWriter {
     guard !isMasked(x) else {
       throw Self.refusal("steps of its input do not count (a mask), and ONNX' LSTM counts all")
     }
+    if node.attributes["stateful"]?.integer == 1 {
+      note(
+        "\(node.name) is stateful in Keras; the ONNX file forgets its state: every call begins with "
+          + "states of zero")
+    }
     let isReversed = lstm.directions.contains { $0.direction == .backward && $0.keepsComputedOrder }
     guard !isReversed || lstm.directions.count == 1 else {
       throw Self.refusal("its second direction keeps the order in which it was computed")

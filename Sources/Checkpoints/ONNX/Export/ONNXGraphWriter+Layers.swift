@@ -322,10 +322,23 @@ extension ONNXGraphWriter {
       size = own
     }
     let stride = node.attributes["stride"]?.integer ?? (isConvolution ? 1 : size)
+    let limit = 1...1 << 24
+    guard limit.contains(size), limit.contains(stride), limit.contains(dilation) else {
+      throw Self.refusal("its windows have the size \(size), stride \(stride), dilation \(dilation)")
+    }
     attributes += [("kernel_shape", .ints([size])), ("strides", .ints([stride]))]
     switch node.attributes["padding"]?.text ?? "valid" {
     case "valid": break
-    case "same": attributes.append(("auto_pad", .string("SAME_UPPER")))
+    case "same":
+      // ONNX' own padding depends on the length, as it must with strides; it has none for dilations.
+      if stride == 1 {
+        let total = (size - 1) * dilation
+        attributes.append(("pads", .ints([total / 2, total - total / 2])))
+      } else if dilation == 1 {
+        attributes.append(("auto_pad", .string("SAME_UPPER")))
+      } else {
+        throw Self.refusal("it has strides and dilations with the padding 'same'")
+      }
     case "causal": attributes.append(("pads", .ints([(size - 1) * dilation, 0])))
     case let other: throw Self.refusal("lstmpack does not know the padding '\(other)'")
     }

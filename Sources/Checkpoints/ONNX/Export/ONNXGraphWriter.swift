@@ -22,6 +22,8 @@ struct ONNXGraphWriter {
   private var written: [String: String] = [:]
   private var names: Set<String> = []
   private var nodeNames: Set<String> = []
+  /// What is not in the file as it was in the source.
+  private var notes: [String] = []
   /// The name of the node that is being written.
   private var current = ""
 
@@ -55,9 +57,11 @@ struct ONNXGraphWriter {
           hint: "export it to safetensors")
       }
       ranks[input.name] = input.shape.count
+      let (type, note) = input.written
+      notes += note.map { [$0] } ?? []
       inputs.append(
         ONNXNewValue(
-          name: input.name, elementType: input.isInteger ? .int64 : .float,
+          name: input.name, elementType: ONNXTensor.ElementType(type),
           sizes: input.shape.enumerated().map { axis, size in
             if let size { return .fixed(size) }
             return .named(axis == 0 ? "batch" : "\(input.name)_\(axis)")
@@ -84,10 +88,13 @@ struct ONNXGraphWriter {
       irVersion: ONNXNewModel.leastIRVersion(forOpset: opset), opset: opset, producer: "lstmpack",
       nodes: weights.nodes + nodes, initializers: weights.tensors + constants, inputs: inputs,
       outputs: outputs)
-    return ExportResult(bytes: new.bytes)
+    return ExportResult(bytes: new.bytes, notes: notes)
   }
 
   // MARK: - For the operations
+
+  /// Adds something that the file does not say.
+  mutating func note(_ text: String) { notes.append(text) }
 
   /// The error for what ONNX or lstmpack cannot express.
   static func refusal(_ problem: String) -> DiagnosticError {
