@@ -109,7 +109,8 @@ struct TrainCommand: ParsableCommand {
     guard network.values == usual.network.values, gates.options == usual.gates.options,
       regularization.options == usual.regularization.options,
       optimization.values == usual.optimization.values, data.recorded == usual.data.recorded,
-      data.streams == usual.data.streams, data.vocab == nil, checkpoint == nil, log == nil
+      data.streams == usual.data.streams, data.vocab == nil, !data.noUnk, checkpoint == nil,
+      log == nil
     else {
       throw DiagnosticError(
         .badOption, file: resume, "--resume has its settings",
@@ -126,6 +127,7 @@ struct TrainCommand: ParsableCommand {
     let initial = try network.initial()
     let loaded = try data.load(loss: data.loss(of: initial), shape: initial?.shape)
     try files.checkVocabulary(of: loaded, overwrite: force)
+    noteUnknown(loaded.vocabulary)
     var settings = TrainingSettings(shape: try initial?.shape ?? network.shape(for: loaded))
     settings.shape.loss = loaded.loss
     settings.gates = gates.options
@@ -148,5 +150,18 @@ struct TrainCommand: ParsableCommand {
     try TrainingRun(
       trainer: trainer, files: files, data: loaded, checkpointEvery: checkpointEvery, json: json
     ).run(overwrite: force)
+  }
+
+  /// Says what becomes of words that are not in the vocabulary.
+  private func noteUnknown(_ vocabulary: Vocabulary?) {
+    guard let vocabulary, let count = vocabulary.tokensMadeUnknown else { return }
+    let kind = vocabulary.isOfCharacters ? "character" : "word"
+    Console.printError(
+      TextWrap.report(
+        count == 0
+          ? "vocabulary: \(vocabulary.count) tokens with <unk>; no \(kind) stands only "
+            + "once in the text, so the model does not learn <unk>"
+          : "vocabulary: \(vocabulary.count) tokens; \(count) \(kind)\(count == 1 ? "" : "s") that "
+            + "the text has once became <unk> (--no-unk keeps them)"))
   }
 }
