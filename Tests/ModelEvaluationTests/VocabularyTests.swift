@@ -53,4 +53,37 @@ import Testing
     let error = try #require(throws: DiagnosticError.self) { try vocabulary(text) }
     #expect(error.description == message)
   }
+
+  /// Tokens that a text has once become `<unk>`, the last ones, up to one token in ten.
+  @Test(
+    arguments: [
+      // 21 tokens with the line ends, so two may go: of x, y and z the last two.
+      (
+        "x a b a b a b a b\na b a b a b y\na z\n", false,
+        ["x", "a", "b", "<eos>", "<unk>"], 2
+      ),
+      // A text with an unknown token keeps all words.
+      ("a a a a a a a a a a a b <unk>", false, ["a", "b", "<unk>", "<eos>"], nil),
+      ("a a a a a a a a a a a b [UNK]", false, ["a", "b", "[UNK]", "<eos>"], nil),
+      // The end of the only line is not rare, and nothing else is.
+      ("a a a a a a a a a a a", false, ["a", "<eos>", "<unk>"], 0),
+      ("abababababababababac", true, ["a", "b", "<unk>"], 1),
+    ] as [(String, Bool, [String], Int?)])
+  func rareTokensBecomeUnknown(
+    text: String, isOfCharacters: Bool, tokens: [String], count: Int?
+  ) throws {
+    let source = ByteSource(name: "t", bytes: Array(text.utf8))
+    let made = try Vocabulary(of: source, isOfCharacters: isOfCharacters, makesUnknown: true)
+    #expect(made.tokens == tokens)
+    #expect(made.tokensMadeUnknown == count)
+    // What is written is read as the same.
+    let read = try vocabulary(made.json)
+    #expect(read.isOfCharacters == isOfCharacters)
+    #expect(try read.numbers(in: source) == made.numbers(in: source))
+    let other = ByteSource(name: "t", bytes: Array("a q".utf8))
+    if !isOfCharacters { #expect(try read.numbers(in: other).count == 3) }
+    let whole = try Vocabulary(of: source, isOfCharacters: isOfCharacters)
+    #expect(whole.tokensMadeUnknown == nil)
+    #expect(whole.tokens.contains("<unk>") == text.contains("<unk>"))
+  }
 }

@@ -154,12 +154,48 @@ import Testing
       // 40 lines of four words and an end, in ten streams without their first.
       #expect(report.output.contains("\"items\": 190"), "\(report.output)")
       try expect(
-        train + ["--out", "c.h5", "--tokens", "characters"], 0, "11 tokens, embedding 4",
+        train + ["--out", "c.h5", "--tokens", "characters"], 0, "12 tokens, embedding 4",
         in: folder)
       try write(#"["a", "b", "_", "c", "<unk>", "<eos>"]"#, "own.json", in: folder)
       try expect(
         train + ["--out", "d.h5", "--tokens", "characters", "--vocab", "own.json"], 0,
         "6 tokens, embedding 4", in: folder)
+    }
+  }
+
+  /// A model of words reads texts with words that it never saw, now and when its run goes on; unless
+  /// told not to.
+  @Test func newTextsAreRead() throws {
+    try withTemporaryFolder { folder in
+      let text = (0..<40).map { $0 == 7 ? "the cat met gertrude" : "the cat saw a dog" }
+      try write(text.joined(separator: "\n") + "\n", "t.txt", in: folder)
+      try write("the cat saw a zebra\nthe dog met a cat\n", "new.txt", in: folder)
+      let train = ["t.txt"] + Self.small
+      try expect(
+        train + ["--out", "m.h5"], 0,
+        "7 tokens; 2 words that the text has once became <unk> (--no-unk keeps them)", in: folder)
+      func check(_ arguments: [String]) throws {
+        let run = try CommandRun(arguments, in: folder)
+        #expect(run.exitCode == 0, "\(run.errors)")
+      }
+      let new = ["--data", "new.txt", "--vocab", "m.vocab.json", "--streams", "1"]
+      try check(["eval", "m.h5"] + new)
+      try check(["run", "m.h5", "--top", "1"] + new)
+      try expect(["--resume", "m.training", "--epochs", "2"], 0, "epoch 2/2", in: folder)
+      try check(["eval", "m.h5"] + new)
+      try expect(
+        ["--resume", "m.training", "--no-unk"], 64, "--resume has its settings", in: folder)
+
+      try expect(train + ["--out", "n.h5", "--no-unk"], 0, "8 tokens, embedding", in: folder)
+      let refused = try CommandRun(
+        ["eval", "n.h5", "--data", "new.txt", "--vocab", "n.vocab.json"], in: folder)
+      #expect(refused.exitCode == 65)
+      #expect(
+        refused.errors.contains("line 1: the token 'zebra' is not in the vocabulary of 8"),
+        "\(refused.errors)")
+      try write(#"{"no-unk": true}"#, "c.json", in: folder)
+      try expect(
+        train + ["--out", "c.h5", "--config", "c.json"], 0, "8 tokens, embedding", in: folder)
     }
   }
 

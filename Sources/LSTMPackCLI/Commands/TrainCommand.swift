@@ -114,7 +114,7 @@ struct TrainCommand: ParsableCommand {
     guard network.values == usual.network.values, gates.options == usual.gates.options,
       regularization.options == usual.regularization.options,
       optimization.values == usual.optimization.values, data.recorded == usual.data.recorded,
-      data.streams == usual.data.streams, data.vocab == nil, checkpoint == nil
+      data.streams == usual.data.streams, data.vocab == nil, !data.noUnk, checkpoint == nil
     else {
       throw DiagnosticError(
         .badOption, file: resume, "--resume has its settings",
@@ -132,6 +132,7 @@ struct TrainCommand: ParsableCommand {
     let initial = try network.initial()
     let loaded = try data.load(loss: data.loss(of: initial), shape: initial?.shape)
     try files.checkVocabulary(of: loaded, own)
+    noteUnknown(loaded.vocabulary)
     var settings = TrainingSettings(shape: try initial?.shape ?? network.shape(for: loaded))
     settings.shape.loss = loaded.loss
     settings.gates = gates.options
@@ -155,5 +156,18 @@ struct TrainCommand: ParsableCommand {
       trainer: trainer, files: files, data: loaded, checkpointEvery: checkpointEvery, json: json,
       own: own)
     try run.run()
+  }
+
+  /// Says what becomes of words that are not in the vocabulary.
+  private func noteUnknown(_ vocabulary: Vocabulary?) {
+    guard let vocabulary, let count = vocabulary.tokensMadeUnknown else { return }
+    let kind = vocabulary.isOfCharacters ? "character" : "word"
+    Console.printError(
+      TextWrap.report(
+        count == 0
+          ? "vocabulary: \(vocabulary.count) tokens with <unk>; no \(kind) stands only "
+            + "once in the text, so the model does not learn <unk>"
+          : "vocabulary: \(vocabulary.count) tokens; \(count) \(kind)\(count == 1 ? "" : "s") that "
+            + "the text has once became <unk> (--no-unk keeps them)"))
   }
 }

@@ -7,7 +7,7 @@ enum ConfigurationFile {
   private static let commands = ["train"]
   /// Their options that are there or not.
   private static let flags: Set = [
-    "force", "json", "output-gates", "random-bptt", "tied", "variational",
+    "force", "json", "no-unk", "output-gates", "random-bptt", "tied", "variational",
   ]
   private static let byteLimit = 1 << 20
 

@@ -33,6 +33,13 @@ struct TrainingDataOptions: ParsableArguments {
       valueName: "file"), completion: .file())
   var vocab: String?
 
+  @Flag(
+    help: ArgumentHelp(
+      "Make no <unk>. Without --vocab, words (or characters) that the training text has once become "
+        + "<unk>, one token in ten at most, so that the model reads other texts, too; a text that "
+        + "has <unk> keeps all words."))
+  var noUnk = false
+
   @Option(
     help: ArgumentHelp(
       "The labels of sequences: .npy or a table with a column.", valueName: "file"),
@@ -99,6 +106,7 @@ struct TrainingDataOptions: ParsableArguments {
   ) throws(DiagnosticError) -> LoadedTrainingData {
     var reader = TrainingDataReader()
     reader.isOfCharacters = tokens.map { $0 == "characters" }
+    reader.makesUnknown = !noUnk
     if let vocabulary {
       reader.vocabulary = try Vocabulary(
         ByteSource(name: "vocabulary", bytes: Array(vocabulary.utf8)))

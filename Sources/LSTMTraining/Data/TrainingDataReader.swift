@@ -61,6 +61,8 @@ public struct TrainingDataReader: Sendable {
   public var isOfCharacters: Bool?
   /// The tokens of a text; made of it when `nil`.
   public var vocabulary: Vocabulary?
+  /// Whether a vocabulary that is made of a text gets an `<unk>`, for texts with other tokens.
+  public var makesUnknown = true
   /// The labels of sequences, when their file does not hold them.
   public var labels: ByteSource?
   /// The same for validation.
@@ -140,7 +142,8 @@ public struct TrainingDataReader: Sendable {
           .badTrainingData, file: training.name, "the model has a vocabulary of its own",
           hint: "give it with --vocab")
       }
-      vocabulary = try Vocabulary(of: training, isOfCharacters: isOfCharacters ?? false)
+      vocabulary = try Vocabulary(
+        of: training, isOfCharacters: isOfCharacters ?? false, makesUnknown: makesUnknown)
     }
     if let shape = initialShape, case .tokens(let count, _) = shape.input,
       count != vocabulary.count || shape.outputs != vocabulary.count

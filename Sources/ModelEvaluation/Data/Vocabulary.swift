@@ -13,6 +13,8 @@ public struct Vocabulary: Sendable {
   public static let endOfLine = "<eos>"
   /// The tokens that stand for words that are not in the vocabulary.
   private static let unknownTokens = ["<unk>", "<UNK>", "[UNK]", "<oov>", "\u{FFFD}"]
+  /// One token of a text in so many may become the unknown one.
+  private static let unknownShare = 10
   /// The most bytes of a vocabulary.
   private static let byteLimit = 64 << 20
 
@@ -20,6 +22,8 @@ public struct Vocabulary: Sendable {
   public let tokens: [String]
   /// Whether tokens are characters of a text, not its words and the ends of its lines.
   public let isOfCharacters: Bool
+  /// How many different tokens of the text `<unk>` was made of; `nil` when none was made.
+  public private(set) var tokensMadeUnknown: Int?
   private let numbers: [String: Int]
   private let unknown: Int?
 
@@ -42,18 +46,30 @@ public struct Vocabulary: Sendable {
 
   /// Makes a vocabulary of what a text has, in the order in which tokens first stand there.
   ///
+  /// A model that has never seen `<unk>` cannot read a text with other tokens. So tokens that the text
+  /// has once become `<unk>`: all of them, or in a short text the last ones, which are one token in
+  /// ten. A text that has such a token itself keeps all others.
+  ///
   /// - Parameters:
   ///   - source: UTF-8 text.
   ///   - isOfCharacters: Whether tokens are characters, not words and ends of lines.
+  ///   - makesUnknown: Whether to make an `<unk>`.
   /// - Throws: ``DiagnosticError`` with the file named when it is empty or no text.
-  public init(of source: ByteSource, isOfCharacters: Bool) throws(DiagnosticError) {
+  public init(
+    of source: ByteSource, isOfCharacters: Bool, makesUnknown: Bool = false
+  ) throws(DiagnosticError) {
     let bytes = try source.bytes(in: 0..<source.count)
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw Self.error("is not UTF-8 text").inFile(source.name)
     }
     var tokens: [String] = []
-    var seen: Set<String> = []
-    func add(_ token: String) { if seen.insert(token).inserted { tokens.append(token) } }
+    var counts: [String: Int] = [:]
+    var total = 0
+    func add(_ token: String) {
+      total += 1
+      counts[token, default: 0] += 1
+      if counts[token] == 1 { tokens.append(token) }
+    }
     if isOfCharacters {
       for scalar in text.unicodeScalars { add(String(scalar)) }
     } else {
@@ -66,11 +82,22 @@ public struct Vocabulary: Sendable {
     guard tokens.contains(where: { $0 != Self.endOfLine }) else {
       throw Self.error("is empty").inFile(source.name)
     }
+    var made: Int?
+    if makesUnknown, !tokens.contains(where: Self.unknownTokens.contains) {
+      let once = tokens.filter { counts[$0] == 1 && $0 != Self.endOfLine }
+      let rare = Set(once.suffix(total / Self.unknownShare))
+      // It is where the first of them was.
+      let place = tokens.firstIndex(where: rare.contains) ?? tokens.count
+      tokens.insert(Self.unknownTokens[0], at: place)
+      tokens.removeAll(where: rare.contains)
+      made = rare.count
+    }
     do throws(DiagnosticError) {
       try self.init(tokens: tokens, isOfCharacters: isOfCharacters)
     } catch {
       throw error.inFile(source.name)
     }
+    tokensMadeUnknown = made
   }
 
   /// The vocabulary as a JSON list of tokens.
@@ -114,6 +141,7 @@ public struct Vocabulary: Sendable {
     tokens = other.tokens
     numbers = other.numbers
     unknown = other.unknown
+    tokensMadeUnknown = other.tokensMadeUnknown
     self.isOfCharacters = isOfCharacters
   }
 
