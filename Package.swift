@@ -136,6 +136,7 @@ let package = Package(
     tests("OrderedJSONTests", ["Diagnostics", "OrderedJSON"]),
     tests("FileSupportTests", ["Diagnostics", "FileSupport"]),
     tests("HDF5Tests", ["Diagnostics", "FileSupport", "HDF5"]),
+    tests("ZipArchiveTests", ["Diagnostics", "ZipArchive"]),
     tests("ONNXProtoTests", ["Diagnostics", "FileSupport", "ONNXProto"]),
     tests("DataFilesTests", ["Diagnostics", "FileSupport", "DataFiles"]),
     tests("LinearAlgebraTests", ["Diagnostics", "LSTMCore", "LinearAlgebra"]),

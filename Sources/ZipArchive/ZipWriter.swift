@@ -70,21 +70,23 @@ public enum ZipWriter {
   public static func replacing(
     _ name: String, by bytes: [UInt8], in archive: [UInt8]
   ) throws(DiagnosticError) -> [UInt8] {
-    let old = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: max(archive.count, 1), alignment: 1)
-    let new = UnsafeMutableRawBufferPointer.allocate(byteCount: max(bytes.count, 1), alignment: 1)
-    defer {
-      unsafe old.deallocate()
-      unsafe new.deallocate()
+    // libzip gets the old archive for good: where members before the replaced one fill a page of its own
+    // (64 KB), it shares them with the new archive and then frees them, whoever they belong to.
+    guard let old = unsafe malloc(max(archive.count, 1)) else {
+      throw DiagnosticError(.zipNotWritten, "the zip archive cannot be written: no memory for it")
     }
-    unsafe old.copyBytes(from: archive)
+    unsafe UnsafeMutableRawBufferPointer(start: old, count: archive.count).copyBytes(from: archive)
+    let new = UnsafeMutableRawBufferPointer.allocate(byteCount: max(bytes.count, 1), alignment: 1)
+    defer { unsafe new.deallocate() }
     unsafe new.copyBytes(from: bytes)
     var error = unsafe zip_error_t()
     unsafe zip_error_init(&error)
     defer { unsafe zip_error_fini(&error) }
-    let source = unsafe zip_source_buffer_create(
-      old.baseAddress, zip_uint64_t(archive.count), 0, &error)
-    guard let source = unsafe source else { throw unsafe failure(&error) }
+    let source = unsafe zip_source_buffer_create(old, zip_uint64_t(archive.count), 1, &error)
+    guard let source = unsafe source else {
+      unsafe free(old)
+      throw unsafe failure(&error)
+    }
     defer { unsafe zip_source_free(source) }
     // Closing an archive releases its source, which is read below.
     unsafe zip_source_keep(source)

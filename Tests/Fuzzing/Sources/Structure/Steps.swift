@@ -71,12 +71,15 @@ struct Step {
       if let data { steps.append(Step("run", model, "--data", data, "--out", "y.npz", "--force")) }
       let exported = random.oneIn(2) ? "q.bvq" : model
       for format in ["onnx", "keras", "safetensors"] {
-        let source = kind.rawValue == format || kind == .hdf5 ? ["--source", file] : []
+        // Copies of a checkpoint need it, and have its ending.
+        let isCopy = kind.rawValue == format || kind == .hdf5 && format == "keras"
+        let ending = isCopy ? kind.ending : format == "keras" ? "h5" : format
         steps.append(
           Step(
             "export \(format)",
             .command(
-              ["export", exported, "--to", format, "--out", "e.\(format)", "--force"] + source)))
+              ["export", exported, "--to", format, "--out", "e.\(ending)", "--force"]
+                + (isCopy ? ["--source", file] : []))))
       }
       return steps
     case .npy, .npz, .csv:
