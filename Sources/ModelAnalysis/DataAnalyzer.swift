@@ -60,7 +60,7 @@ public struct DataAnalyzer: Sendable {
     _ model: Model, on data: EvaluationData?, layers: LayersAlone? = nil,
     progress: @escaping Progress = { _, _, _ in }
   ) throws(DiagnosticError) -> DataAnalysis {
-    let data = try data?.checked()
+    let data = try data?.fitted(to: model).checked()
     let table = try TreatmentTable(
       model, treatments: AnalyzedTreatments.forAnalysis, threads: threads
     ) { progress("treatments", $0, $1) }

@@ -7,6 +7,8 @@ internal import LSTMRuntime
 struct DriftMeasurement {
   let base: Model
   let other: Model
+  /// What says how the models are run.
+  let data: EvaluationData
   let outputs: [String]?
   let threads: Int
 
@@ -18,13 +20,14 @@ struct DriftMeasurement {
   /// - Returns: Drift of each LSTM layer, then of the first output.
   /// - Throws: `DiagnosticError` when the models do not match.
   func measure(_ inputs: [String: Tensor], isTimeMajor: Bool) throws -> [Drift] {
-    var sessions = [RunSession](
-      repeating: RunSession(recording: [.outputs, .cells], recordsInputs: true), count: 2)
+    var sessions: [DataSession] = []
     var results: [Tensor] = []
-    for (index, model) in [base, other].enumerated() {
-      let prepared = try PreparedModel(model, outputs: outputs, leavingOutSoftmax: true)
-      results.append(
-        try prepared.run(inputs, session: &sessions[index], threads: threads)[0])
+    for model in [base, other] {
+      let model = try DataModel(model, on: data, outputs: outputs, leavingOutSoftmax: true)
+      var session = DataSession(
+        for: model, recording: [.outputs, .cells], recordsInputs: true)
+      results.append(try model.run(inputs, session: &session, threads: threads)[0])
+      sessions.append(session)
     }
     guard sessions[0].runs.map(\.name) == sessions[1].runs.map(\.name) else {
       throw DiagnosticError(
@@ -59,7 +62,7 @@ struct DriftMeasurement {
 
   /// The drift of an output that has the steps of the LSTM layers.
   private func outputDrift(
-    _ results: [Tensor], _ session: RunSession, isTimeMajor: Bool
+    _ results: [Tensor], _ session: DataSession, isTimeMajor: Bool
   ) -> Drift? {
     guard let input = session.runs.first?.input, results[0].dims == results[1].dims,
       results[0].dims.count >= 3,

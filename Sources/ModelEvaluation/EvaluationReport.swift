@@ -64,8 +64,14 @@ public struct EvaluationReport: Equatable, Sendable {
   public var similarity: [Metric] = []
   /// The error of h, c and outputs by step.
   public var drift: [Drift] = []
+  /// The standard errors of ``drop(inMetric:)`` by metric, of the outputs one by one: surer than the
+  /// errors of both values, which have the same outputs.
+  public var dropErrors: [String: Double] = [:]
   /// What a reader has to know.
   public var notes: [String] = []
+
+  /// The outputs below which figures are hardly more than a guess.
+  public static let fewItems = 30
 
   /// The metric that `--max-drop` is about, by the task: the first one; without labels top-1
   /// agreement or the error of outputs.
@@ -86,5 +92,12 @@ public struct EvaluationReport: Equatable, Sendable {
     else { return nil }
     let change = (after.value.value - before) / abs(before)
     return after.higherIsBetter ? -change : change
+  }
+
+  /// The standard error of ``drop(inMetric:)``; `nil` when it is not known.
+  public func dropError(inMetric name: String) -> Double? {
+    let error =
+      similarity.first { $0.name == name }?.value.standardError ?? dropErrors[name] ?? .nan
+    return error.isFinite ? error : nil
   }
 }

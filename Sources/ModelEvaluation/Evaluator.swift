@@ -64,7 +64,7 @@ public struct Evaluator: Sendable {
     _ data: EvaluationData, saving: SavedOutputs.Recorder? = nil,
     progress: @escaping Progress = { _, _ in }
   ) throws(DiagnosticError) -> EvaluationReport {
-    let data = try data.checked()
+    let data = try data.fitted(to: candidate).checked()
     do {
       switch data.content {
       case .text(let tokens, let streams):
@@ -85,19 +85,19 @@ public struct Evaluator: Sendable {
 
 /// A model on its way through the data.
 struct EvaluationSubject {
-  let prepared: PreparedModel
-  var session: RunSession
+  let model: DataModel
+  var session: DataSession
   var report = EvaluationReport.Subject()
 
   init(
-    _ model: Model, outputs: [String]?, carriesState: Bool, addingDecoderInput: Bool = false,
-    kernels: KernelOptions, prefix: SharedPrefix? = nil
+    _ model: Model, on data: EvaluationData, outputs: [String]?, carriesState: Bool,
+    addingDecoderInput: Bool = false, kernels: KernelOptions, prefix: SharedPrefix? = nil
   ) throws {
-    prepared = try PreparedModel(
-      model, outputs: outputs, leavingOutSoftmax: true, addingDecoderInput: addingDecoderInput,
-      options: kernels)
-    session = RunSession(carriesState: carriesState, prefix: prefix)
-    report.weightByteCount = prepared.weightByteCount
+    self.model = try DataModel(
+      model, on: data, outputs: outputs, leavingOutSoftmax: true,
+      addingDecoderInput: addingDecoderInput, kernels: kernels)
+    session = DataSession(for: self.model, carriesState: carriesState, prefix: prefix)
+    report.weightByteCount = self.model.prepared.weightByteCount
   }
 
   /// Runs a batch and counts its time.
@@ -107,7 +107,7 @@ struct EvaluationSubject {
     let clock = ContinuousClock()
     var outputs: [Tensor] = []
     let time = try clock.measure {
-      outputs = try prepared.run(inputs, session: &session, threads: threads)
+      outputs = try model.run(inputs, session: &session, threads: threads)
     }
     report.seconds +=
       Double(time.components.seconds) + Double(time.components.attoseconds) * 1e-18

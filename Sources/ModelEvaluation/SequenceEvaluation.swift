@@ -15,17 +15,19 @@ struct SequenceEvaluation {
     _ data: EvaluationData, saving: SavedOutputs.Recorder?, progress: Evaluator.Progress
   ) throws -> EvaluationReport {
     var candidate = try EvaluationSubject(
-      evaluator.candidate, outputs: evaluator.outputs, carriesState: false,
+      evaluator.candidate, on: data, outputs: evaluator.outputs, carriesState: false,
       kernels: evaluator.kernels, prefix: evaluator.prefix)
     var base: EvaluationSubject?
     if case .model(let model)? = evaluator.reference {
       base = try EvaluationSubject(
-        model, outputs: evaluator.outputs, carriesState: false, kernels: evaluator.kernels)
-      guard base?.prepared.inputs.map(\.name) == candidate.prepared.inputs.map(\.name) else {
+        model, on: data, outputs: evaluator.outputs, carriesState: false,
+        kernels: evaluator.kernels)
+      guard base?.model.prepared.inputs.map(\.name) == candidate.model.prepared.inputs.map(\.name)
+      else {
         throw DiagnosticError(
           .badEvaluationData,
           "the two models do not match: their inputs are "
-            + [base?.prepared, candidate.prepared].compactMap { $0 }
+            + [base?.model.prepared, candidate.model.prepared].compactMap { $0 }
             .map { $0.inputs.map(\.name).joined(separator: ", ") }.joined(separator: " and "))
       }
     }
@@ -33,7 +35,7 @@ struct SequenceEvaluation {
     if case .saved(let outputs)? = evaluator.reference {
       saved = try outputs.sequences(count: data.count)
     }
-    let batches = try DataBatches(data, for: candidate.prepared)
+    let batches = try DataFeed(data, for: candidate.model)
     var scorer: SequenceScorer?
     var first = 0
     try batches.forEach { inputs, steps in
@@ -49,8 +51,8 @@ struct SequenceEvaluation {
       var current =
         try scorer
         ?? SequenceScorer(
-          labels(data, sample: output, count: count, of: candidate.prepared),
-          hasBase: other != nil, threads: evaluator.threads)
+          labels(data, sample: output, count: count, of: candidate.model.prepared),
+          hasBase: other != nil, sequences: data.count, threads: evaluator.threads)
       try current.add(
         output, base: other, range: first..<first + count)
       scorer = current
@@ -63,14 +65,16 @@ struct SequenceEvaluation {
     var report = EvaluationReport(
       task: scorer.task, isSeeded: data.isSeeded, sequences: data.count, items: scorer.items,
       candidate: candidate.report, reference: base?.report)
+    report.notes = data.notes
     report.candidate.metrics = scorer.candidateMetrics
     if saved != nil { report.reference = EvaluationReport.Subject() }
     report.reference?.metrics = scorer.baseMetrics
     report.similarity = scorer.similarity
+    report.dropErrors = scorer.dropErrors
     report.notes += [scorer.note].compactMap { $0 }
     if case .model(let model)? = evaluator.reference {
       report.drift = try DriftMeasurement(
-        base: model, other: evaluator.candidate, outputs: evaluator.outputs,
+        base: model, other: evaluator.candidate, data: data, outputs: evaluator.outputs,
         threads: evaluator.threads
       ).measure(
         try batches.first(sequences: Self.driftSequences, steps: .max),

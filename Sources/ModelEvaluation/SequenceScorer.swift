@@ -8,12 +8,16 @@ struct SequenceScorer {
 
   private let labels: ScoredLabels
   private let hasBase: Bool
+  private let sequences: Int
   private let threads: Int
-  private var candidate: Tally
-  private var base: Tally
+  private var candidate: Confusion
+  private var base: Confusion
   private var likeness = OutputLikeness()
+  /// The count of outputs that have labels, and the losses of both models.
+  private var losses = GroupedSums(width: 3)
+  /// The squared differences of outputs, and the squares of the base's.
+  private var squares = GroupedSums(width: 2)
   private var largestDifference = 0.0
-  private var squares = (difference: 0.0, base: 0.0)
 
   /// What the outputs are taken for.
   var task: EvaluationReport.Task { labels.task }
@@ -21,23 +25,19 @@ struct SequenceScorer {
   var note: String? { labels.note }
   private var classes: Int { labels.classes }
 
-  /// The scores of one model.
-  struct Tally {
-    var loss = RunningMean()
-    var confusion: Confusion
-  }
-
   /// Creates a scorer.
   ///
   /// - Parameters:
   ///   - labels: The labels of all sequences, and what the outputs are taken for.
   ///   - hasBase: Whether there is another model to compare with.
+  ///   - sequences: How many sequences there are in all.
   ///   - threads: How many threads may work.
-  init(_ labels: ScoredLabels, hasBase: Bool, threads: Int) {
+  init(_ labels: ScoredLabels, hasBase: Bool, sequences: Int, threads: Int) {
     self.labels = labels
     self.hasBase = hasBase
+    self.sequences = sequences
     self.threads = threads
-    candidate = Tally(confusion: Confusion(isBinary: labels.task == .binary))
+    candidate = Confusion(isBinary: labels.task == .binary)
     base = candidate
   }
 
@@ -57,18 +57,25 @@ struct SequenceScorer {
     items += rows
     let part = try labels.labels?.sliced(
       starts: [range.lowerBound], ends: [range.upperBound], axes: [0], steps: nil)
+    let each = rows / max(1, range.count)
+    let groups = OutputGroups(sequences: sequences, outputs: each)
+      .groups(from: range.lowerBound, count: rows)
     switch task {
     case .language: throw DiagnosticError(.badEvaluationData, "a language model needs a text")
-    case .binary: try addBinary(values, otherValues, part)
-    case .classes: try addClasses(values, otherValues, part, rows: rows)
-    case .regression: try addNumbers(values, otherValues, part)
+    case .binary: try addBinary(values, otherValues, part, groups)
+    case .classes: try addClasses(values, otherValues, part, groups)
+    case .regression: try addNumbers(values, otherValues, part, groups)
     }
     guard let otherValues else { return }
-    for (a, b) in zip(values, otherValues) {
-      let difference = Double(a) - Double(b)
-      largestDifference = max(largestDifference, abs(difference))
-      squares.difference += difference * difference
-      squares.base += Double(b) * Double(b)
+    for (row, group) in groups.enumerated() {
+      var sums = [0.0, 0.0]
+      for index in row * classes..<(row + 1) * classes {
+        let (a, b) = (Double(values[index]), Double(otherValues[index]))
+        largestDifference = max(largestDifference, abs(a - b))
+        sums[0] += (a - b) * (a - b)
+        sums[1] += b * b
+      }
+      squares.add(sums, group: group)
     }
   }
 
@@ -99,96 +106,109 @@ struct SequenceScorer {
   }
 
   private mutating func addBinary(
-    _ values: [Float], _ other: [Float]?, _ labels: Tensor?
+    _ values: [Float], _ other: [Float]?, _ labels: Tensor?, _ groups: [Int]
   ) throws {
     let values = try probabilities(values)
     let other = try other.map(probabilities)
     if let expected = try expected(labels, values.count) {
       for (index, label) in expected.enumerated() {
-        candidate.add(probability: Double(values[index]), label: label != 0)
-        if let other { base.add(probability: Double(other[index]), label: label != 0) }
+        let group = groups[index / classes]
+        func score(_ value: Float, _ confusion: inout Confusion) -> Double {
+          confusion.add(
+            label: label != 0 ? 1 : 0, prediction: value > 0.5 ? 1 : 0, group: group)
+          return Score.logLoss(probability: Double(value), label: label != 0)
+        }
+        losses.add(
+          [1, score(values[index], &candidate), other.map { score($0[index], &base) } ?? 0],
+          group: group)
       }
     }
     if let other {
-      for (a, b) in zip(values, other) { likeness.add(candidate: Double(a), base: Double(b)) }
+      for (index, (a, b)) in zip(values, other).enumerated() {
+        likeness.add(
+          candidate: Double(a), base: Double(b), group: groups[index / classes])
+      }
     }
   }
 
   private mutating func addClasses(
-    _ values: [Float], _ other: [Float]?, _ labels: Tensor?, rows: Int
+    _ values: [Float], _ other: [Float]?, _ labels: Tensor?, _ groups: [Int]
   ) throws {
     let scores = RowScores(classes: classes, threads: threads)
     let logits = Score.logits(values, classes: classes)
     let otherLogits = other.map { Score.logits($0, classes: classes) }
-    if let expected = try expected(labels, rows) {
+    if let expected = try expected(labels, groups.count) {
       let targets = expected.map { Int($0) }
-      candidate.add(logits, targets: targets, scores: scores)
-      if let otherLogits { base.add(otherLogits, targets: targets, scores: scores) }
+      func score(_ logits: [Float], _ confusion: inout Confusion) -> [Double] {
+        for (index, top) in scores.top(logits, rows: targets.count).enumerated() {
+          confusion.add(label: targets[index], prediction: top, group: groups[index])
+        }
+        return scores.crossEntropy(logits, targets: targets)
+      }
+      let own = score(logits, &candidate)
+      let others = otherLogits.map { score($0, &base) }
+      for (index, group) in groups.enumerated() {
+        losses.add([1, own[index], others?[index] ?? 0], group: group)
+      }
     }
     if let otherLogits {
-      likeness.add(candidate: logits, base: otherLogits, rows: rows, scores: scores)
+      likeness.add(candidate: logits, base: otherLogits, groups: groups, scores: scores)
     }
   }
 
   private mutating func addNumbers(
-    _ values: [Float], _ other: [Float]?, _ labels: Tensor?
+    _ values: [Float], _ other: [Float]?, _ labels: Tensor?, _ groups: [Int]
   ) throws {
     guard let expected = try expected(labels, values.count) else { return }
     for (index, label) in expected.enumerated() {
-      let difference = Double(values[index]) - Double(label)
-      candidate.loss.add(difference * difference)
-      if let other {
-        let difference = Double(other[index]) - Double(label)
-        base.loss.add(difference * difference)
+      func square(_ value: Float) -> Double {
+        (Double(value) - Double(label)) * (Double(value) - Double(label))
       }
+      losses.add(
+        [1, square(values[index]), other.map { square($0[index]) } ?? 0],
+        group: groups[index / classes])
     }
   }
 
   /// The scores of the model that is judged; none without labels.
-  var candidateMetrics: [EvaluationReport.Metric] { metrics(candidate) }
+  var candidateMetrics: [EvaluationReport.Metric] { metrics(1, candidate) }
   /// The scores of the model it is compared with.
-  var baseMetrics: [EvaluationReport.Metric] { metrics(base) }
+  var baseMetrics: [EvaluationReport.Metric] { metrics(2, base) }
 
-  private func metrics(_ tally: Tally) -> [EvaluationReport.Metric] {
-    guard tally.loss.count > 0 else { return [] }
-    if task == .regression {
-      return [
-        EvaluationReport.Metric(
-          name: "meanSquaredError", value: tally.loss.result, higherIsBetter: false)
-      ]
-    }
+  private var lossName: String { task == .regression ? "meanSquaredError" : "logLoss" }
+
+  private func metrics(_ index: Int, _ confusion: Confusion) -> [EvaluationReport.Metric] {
+    guard !losses.isEmpty else { return [] }
+    let loss = EvaluationReport.Metric(
+      name: lossName, value: losses.estimate { $0[index] / $0[0] }, higherIsBetter: false)
+    guard task != .regression else { return [loss] }
     return [
-      EvaluationReport.Metric(name: "logLoss", value: tally.loss.result, higherIsBetter: false),
+      loss,
       EvaluationReport.Metric(
-        name: "accuracy", value: tally.confusion.accuracy, higherIsBetter: true),
-      EvaluationReport.Metric(name: "f1", value: tally.confusion.f1, higherIsBetter: true),
+        name: "accuracy", value: confusion.accuracy, higherIsBetter: true),
+      EvaluationReport.Metric(name: "f1", value: confusion.f1, higherIsBetter: true),
     ]
+  }
+
+  /// The standard errors of how much worse a metric is than the base's, by its name.
+  var dropErrors: [String: Double] {
+    guard hasBase, !losses.isEmpty else { return [:] }
+    return [lossName: losses.estimate { ($0[1] - $0[2]) / $0[2] }.standardError]
   }
 
   /// How alike the outputs of both models are.
   var similarity: [EvaluationReport.Metric] {
     guard hasBase else { return [] }
-    let relative = squares.difference == 0 ? 0 : (squares.difference / squares.base).squareRoot()
-    func metric(_ name: String, _ value: Double) -> EvaluationReport.Metric {
-      EvaluationReport.Metric(
-        name: name, value: MeanAndError(value: value, standardError: .nan), higherIsBetter: false)
+    func metric(_ name: String, _ value: MeanAndError) -> EvaluationReport.Metric {
+      EvaluationReport.Metric(name: name, value: value, higherIsBetter: false)
     }
     return likeness.metrics + [
-      metric("outputRelativeError", relative), metric("outputMaximumDifference", largestDifference),
+      metric(
+        "outputRelativeError",
+        squares.estimate { $0[0] <= 0 ? 0 : ($0[0] / $0[1]).squareRoot() }),
+      metric(
+        "outputMaximumDifference",
+        MeanAndError(value: largestDifference, standardError: .nan)),
     ]
-  }
-}
-
-extension SequenceScorer.Tally {
-  mutating func add(probability: Double, label: Bool) {
-    loss.add(Score.logLoss(probability: probability, label: label))
-    confusion.add(label: label ? 1 : 0, prediction: probability > 0.5 ? 1 : 0)
-  }
-
-  mutating func add(_ logits: [Float], targets: [Int], scores: RowScores) {
-    for value in scores.crossEntropy(logits, targets: targets) { loss.add(value) }
-    for (target, top) in zip(targets, scores.top(logits, rows: targets.count)) {
-      confusion.add(label: target, prediction: top)
-    }
   }
 }

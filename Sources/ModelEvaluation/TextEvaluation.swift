@@ -32,16 +32,18 @@ struct TextEvaluation {
     let cache = evaluator.cache.map {
       TextCache($0, streams: streams, length: length - 1, threads: evaluator.threads)
     }
-    var candidate = try TextSubject(evaluator.candidate, evaluator, cache: cache)
+    var candidate = try TextSubject(evaluator.candidate, evaluator, data, cache: cache)
     var base: TextSubject?
     var saved: SavedText?
     switch evaluator.reference {
-    case .model(let model): base = try TextSubject(model, evaluator, cache: cache)
+    case .model(let model): base = try TextSubject(model, evaluator, data, cache: cache)
     case .saved(let outputs): saved = try outputs.text()
     case nil: break
     }
     let axes = candidate.axes
-    var savedLosses = RunningMean()
+    // The count of tokens, and the losses of both models.
+    var losses = GroupedSums(width: 3)
+    let groups = OutputGroups(sequences: streams, outputs: length - 1)
     var likeness = OutputLikeness()
     let total = (length - 1) * streams
     let steps = max(1, Self.tokensPerBatch / streams)
@@ -62,6 +64,8 @@ struct TextEvaluation {
       }
       let rows = RowScores(classes: classes, threads: evaluator.threads)
       let own = rows.crossEntropy(scores.values, targets: targets)
+      let numbers = places.map { groups.group(sequence: $0.stream, output: $0.step) }
+      var others: [Double]?
       try candidate.add(
         own, scores, isTimeMajor: axes.isTimeMajor, next: next, streams: streams)
       if var subject = base {
@@ -78,9 +82,10 @@ struct TextEvaluation {
             "the two models do not match: one tells \(other.classes) tokens apart, the other "
               + "\(classes)")
         }
+        let found = rows.crossEntropy(other.values, targets: targets)
+        others = found
         try subject.add(
-          rows.crossEntropy(other.values, targets: targets), other,
-          isTimeMajor: axes.isTimeMajor, next: next, streams: streams)
+          found, other, isTimeMajor: axes.isTimeMajor, next: next, streams: streams)
         base = subject
         likeness.add(
           candidate: scores.values, base: other.values, rows: targets.count, scores: rows)
@@ -100,21 +105,36 @@ struct TextEvaluation {
     var report = EvaluationReport(
       task: .language, isSeeded: data.isSeeded, sequences: streams, items: total,
       cache: evaluator.cache, candidate: candidate.report, reference: base?.report)
+    report.notes = data.notes
     if saved != nil {
       var reference = EvaluationReport.Subject()
-      reference.metrics = Self.metrics(savedLosses.result)
+      reference.metrics = Self.metrics(losses.estimate { $0[2] / $0[0] })
       report.reference = reference
       report.notes.append(SavedText.note)
       if cache != nil { report.notes.append(SavedText.noteOnCaches) }
     }
-    if report.reference != nil { report.similarity = likeness.metrics }
+    report.candidate.metrics.replaceSubrange(
+      0..<2, with: Self.metrics(losses.estimate { $0[1] / $0[0] }))
+    if report.reference != nil {
+      report.similarity = likeness.metrics
+      report.reference?.metrics.replaceSubrange(
+        0..<2, with: Self.metrics(losses.estimate { $0[2] / $0[0] }))
+      // exp of the difference of mean losses is the ratio of perplexities.
+      let perplexity = losses.estimate {
+        Activation.exponential(($0[1] - $0[2]) / $0[0]) - 1
+      }
+      let bits = losses.estimate { ($0[1] - $0[2]) / $0[2] }
+      report.dropErrors = [
+        "perplexity": perplexity.standardError, "bitsPerToken": bits.standardError,
+      ]
+    }
     if case .model(let model) = evaluator.reference {
       let count = min(streams, Self.driftStreams)
       let width = min(Self.driftSteps, length)
       let inputs = try axes.inputs(
         batch(streams: count, from: 0, count: width), streams: count, steps: width)
       report.drift = try DriftMeasurement(
-        base: model, other: evaluator.candidate, outputs: evaluator.outputs,
+        base: model, other: evaluator.candidate, data: data, outputs: evaluator.outputs,
         threads: evaluator.threads
       ).measure(inputs, isTimeMajor: axes.isTimeMajor)
     }

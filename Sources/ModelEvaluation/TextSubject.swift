@@ -9,12 +9,14 @@ struct TextSubject {
   private var cache: TextCache?
   private var losses = RunningMean()
 
-  init(_ model: Model, _ evaluator: Evaluator, cache: TextCache?) throws {
+  init(
+    _ model: Model, _ evaluator: Evaluator, _ data: EvaluationData, cache: TextCache?
+  ) throws {
     subject = try EvaluationSubject(
-      model, outputs: evaluator.outputs, carriesState: true, addingDecoderInput: cache != nil,
+      model, on: data, outputs: evaluator.outputs, carriesState: true, addingDecoderInput: cache != nil,
       kernels: evaluator.kernels)
-    axes = try TextAxes(subject.prepared)
-    do throws(DiagnosticError) { try subject.prepared.checkStepByStep(axes.input) } catch {
+    axes = try TextAxes(subject.model.prepared)
+    do throws(DiagnosticError) { try subject.model.prepared.checkStepByStep(axes.input) } catch {
       throw DiagnosticError(
         error.code, "\(error.problem); a text is read in pieces",
         hint: "score it with a program of your own (--hook), or give sequences instead of a text")
@@ -63,7 +65,7 @@ struct TextSubject {
         "a cache needs a hidden state at each step; the dense layer reads the shape "
           + "\(hidden.dims) for \(streams) streams of \(steps) steps")
     }
-    let isHiddenTimeMajor = axes.isTimeMajor != subject.prepared.decoderInputIsTransposed
+    let isHiddenTimeMajor = axes.isTimeMajor != subject.model.prepared.decoderInputIsTransposed
     try cache?.add(
       isTimeMajor ? TextAxes.swapped(own, [steps, streams]) : own,
       hidden: isHiddenTimeMajor ? TextAxes.swapped(values, [steps, streams]) : values, size: size,

@@ -67,7 +67,8 @@ public final class SearchJournal: Sendable {
     else { throw error(path, "has a line that is no score") }
     scores[key] = HookScore(
       metric: metric, value: value, higherIsBetter: higherIsBetter,
-      divergence: json["divergence"]?.doubleValue)
+      divergence: json["divergence"]?.doubleValue,
+      changeError: json["changeError"]?.doubleValue)
   }
 
   /// A score that is known.
@@ -83,6 +84,7 @@ public final class SearchJournal: Sendable {
       "higherIsBetter": .bool(score.higherIsBetter),
     ]
     line["divergence"] = score.divergence.map { .number($0) }
+    line["changeError"] = score.changeError.map { .number($0) }
     let file = state.withLock { state in
       state.scores[key] = score
       return state.file

@@ -34,8 +34,7 @@ struct AnalyzeCommand: ParsableCommand {
   @OptionGroup var data: DataOptions
   @OptionGroup var task: TaskOptions
 
-  @Option(help: ArgumentHelp("The seed of made-up inputs, used without --data.", valueName: "n"))
-  var seed: UInt64 = 1
+  @OptionGroup var seeds: SeedOptions
 
   @Option(
     help: ArgumentHelp(
@@ -142,7 +141,9 @@ struct AnalyzeCommand: ParsableCommand {
     for model: Model, _ source: ByteSource, hasHook: Bool
   ) throws -> (DataText.Origin, EvaluationData?, LayersAlone?) {
     do throws(DiagnosticError) {
-      if let (read, name) = try data.read(labels: task.labels, for: model) {
+      if let (read, name) = try data.fitted(
+        labels: task.labels, to: model, steps: seeds.steps)
+      {
         guard model.graph == nil, !hasHook else {
           return (DataText.Origin(source: "file", name: name, description: name), read, nil)
         }
@@ -154,7 +155,7 @@ struct AnalyzeCommand: ParsableCommand {
               + "are connected", hint: "give the full model instead of its weights")
         }
         do throws(DiagnosticError) {
-          let layers = try LayersAlone(model, on: read, seed: seed, threads: threads.count)
+          let layers = try LayersAlone(model, on: read, seed: seeds.seed, threads: threads.count)
           return (
             DataText.Origin(
               source: "layers", name: name,
@@ -167,14 +168,18 @@ struct AnalyzeCommand: ParsableCommand {
     } catch { throw error.inFile(source.name) }
     let obstacle: DiagnosticError
     do throws(DiagnosticError) {
-      let made = try GeneratedInputs(for: model, seed: seed, threads: threads.count)
+      let made = try seeds.inputs(
+        for: model, output: task.output, states: data.states, threads: threads.count)
       let origin = DataText.Origin(
         source: made.source.rawValue, name: nil, description: made.description)
       return (origin, made.data, nil)
-    } catch { obstacle = error }
+    } catch {
+      guard error.code != .badStatePair, error.code != .badOption else { throw error }
+      obstacle = error
+    }
     // Nobody asked for a run: what cannot be run is said, and the layers are run alone.
     do throws(DiagnosticError) {
-      let layers = try LayersAlone(model, seed: seed, threads: threads.count)
+      let layers = try LayersAlone(model, seed: seeds.seed, threads: threads.count)
       let reason = [obstacle.object, obstacle.problem].compactMap { $0 }.joined(separator: ": ")
       return (
         DataText.Origin(

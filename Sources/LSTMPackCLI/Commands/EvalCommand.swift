@@ -115,13 +115,18 @@ struct EvalCommand: ParsableCommand {
       reference = .saved(try SavedOutputs(saved))
       referenceName = saved.name
     }
-    let found = try data.read(labels: task.labels, for: file.model)
+    // As in `analyze` and `search`, the original says how data are handed over, and writes its own.
+    let found = try data.fitted(
+      labels: task.labels, to: original ?? file.model, steps: seeds.steps)
     let evaluated: EvaluationData
+    var description: String?
     do throws(DiagnosticError) {
       if let found {
         evaluated = found.data
       } else {
-        evaluated = try seeds.data(for: file.model, output: task.output)
+        let made = try seeds.inputs(
+          for: original ?? file.model, output: task.output, states: data.states, threads: threads.count)
+        (evaluated, description) = (made.data, made.description)
       }
     } catch { throw error.inFile(source.name) }
     let recorder = saveBase.map { _ in SavedOutputs.Recorder() }
@@ -152,7 +157,7 @@ struct EvalCommand: ParsableCommand {
     }
     let text = EvaluationText(
       report: report, name: source.name, referenceName: referenceName, dataName: found?.name,
-      seed: seeds.seed)
+      syntheticInputs: description, seed: seeds.seed)
     try Console.printResult(json ? text.json.serialized(pretty: true) : text.text)
     try checkDrop(report, source.name)
   }

@@ -49,8 +49,7 @@ struct SearchCommand: ParsableCommand {
   @OptionGroup var data: DataOptions
   @OptionGroup var task: TaskOptions
 
-  @Option(help: ArgumentHelp("The seed of made-up inputs, used without --data.", valueName: "n"))
-  var seed: UInt64 = 1
+  @OptionGroup var seeds: SeedOptions
 
   @Option(
     help: ArgumentHelp(
@@ -161,10 +160,13 @@ struct SearchCommand: ParsableCommand {
     let given: EvaluationData
     var dataName: String?
     do throws(DiagnosticError) {
-      if let (read, name) = try data.read(labels: task.labels, for: file.model) {
+      if let (read, name) = try data.fitted(
+        labels: task.labels, to: file.model, steps: seeds.steps)
+      {
         (given, description, dataName) = (read, name, name)
       } else {
-        let made = try GeneratedInputs(for: file.model, seed: seed, threads: threads.count)
+        let made = try seeds.inputs(
+          for: file.model, output: task.output, states: data.states, threads: threads.count)
         (given, description) = (made.data, made.description)
       }
     } catch { throw error.inFile(source.name) }

@@ -35,11 +35,19 @@ struct DataOptions: ParsableArguments {
       valueName: "steps"))
   var stride: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "The elements from one call of the model to the next, where calls overlap: 512 for calls of 576 "
+        + "samples with 64 of the call before.", valueName: "count"))
+  var hop: Int?
+
+  @OptionGroup var states: StateOptions
+
   func validate() throws {
     guard (1...4096).contains(streams) else {
       throw ValidationError("--streams takes a number from 1 to 4096, not \(streams).")
     }
-    for (name, value) in [("--window", window), ("--stride", stride)] {
+    for (name, value) in [("--window", window), ("--stride", stride), ("--hop", hop)] {
       if let value, !(1...1 << 24).contains(value) {
         throw ValidationError("\(name) takes a number from 1 up, not \(value).")
       }
@@ -62,6 +70,23 @@ struct DataOptions: ParsableArguments {
     }
   }
 
+  /// Reads the data, and fits them to the model; `nil` without `--data`.
+  ///
+  /// - Parameters:
+  ///   - labels: The file of the labels.
+  ///   - model: The model, or the original of those that are compared.
+  ///   - steps: At most so many calls of each sequence are made.
+  /// - Returns: The data, and the name of their file.
+  /// - Throws: `DiagnosticError` with the file named.
+  func fitted(
+    labels: String? = nil, to model: Model, steps: Int?
+  ) throws(DiagnosticError) -> (data: EvaluationData, name: String)? {
+    guard let (read, name) = try self.read(labels: labels, for: model) else { return nil }
+    do throws(DiagnosticError) {
+      return (try read.fitted(to: model, naming: try states.pairs(), steps: steps), name)
+    } catch { throw error.code == .badStatePair ? error : error.inFile(name) }
+  }
+
   /// Reads the data; `nil` without `--data`.
   func read(
     labels: String? = nil, for model: Model
@@ -76,7 +101,8 @@ struct DataOptions: ParsableArguments {
     let labelSource = try labels.map { (path) throws(DiagnosticError) in
       try ByteSource(path: path)
     }
-    let read = try reader.read(source, labels: labelSource, for: model)
+    var read = try reader.read(source, labels: labelSource, for: model)
+    read.hop = hop
     for array in read.unusedArrays {
       let inputs = model.graph?.inputs.map { "'\($0.name)'" }.joined(separator: ", ") ?? ""
       Console.warn(
@@ -87,29 +113,64 @@ struct DataOptions: ParsableArguments {
   }
 }
 
+/// States that pass through a model's inputs and outputs.
+struct StateOptions: ParsableArguments {
+  @Option(
+    name: .long,
+    help: ArgumentHelp(
+      "An output that goes into an input of the next call, where the graph does not tell: the state of "
+        + "a GRU or a convolution; may be given again.", valueName: "output=input"))
+  var state: [String] = []
+
+  /// The pairs.
+  func pairs() throws(DiagnosticError) -> [StatePair] {
+    try state.map { (text) throws(DiagnosticError) in
+      guard let cut = text.firstIndex(of: "="), cut > text.startIndex,
+        text.index(after: cut) < text.endIndex
+      else {
+        throw DiagnosticError(.badOption, "--state takes OUTPUT=INPUT, not '\(text)'")
+      }
+      return StatePair(
+        output: String(text[..<cut]), input: String(text[text.index(after: cut)...]))
+    }
+  }
+}
+
 /// Inputs that a seed makes, where there are no data.
 struct SeedOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("The seed of made-up inputs, used without --data.", valueName: "n"))
+  @Option(help: ArgumentHelp("The seed of synthetic inputs, used without --data.", valueName: "n"))
   var seed: UInt64 = 1
 
-  @Option(
-    help: ArgumentHelp("How many sequences are made up.", valueName: "count"))
-  var sequences = 8
+  @Option(help: ArgumentHelp("How many synthetic sequences are made.", valueName: "count"))
+  var sequences = GeneratedInputs.standardSequences
 
   @Option(
     help: ArgumentHelp(
-      "How long they are where the model leaves it open.", valueName: "steps"))
-  var steps = 1000
+      "The steps of a synthetic sequence where the model leaves them open, or of a model that is run "
+        + "call by call the calls over which states are fed back (with --data at most so many; all "
+        + "without it). Synthetic sequences have \(GeneratedInputs.standardSteps) without it.",
+      valueName: "steps"))
+  var steps: Int?
 
   func validate() throws {
-    guard (1...4096).contains(sequences), (1...1 << 20).contains(steps) else {
+    guard (1...4096).contains(sequences), (1...1 << 20).contains(steps ?? 1) else {
       throw ValidationError("--sequences takes 1 to 4096, --steps 1 to 1048576.")
     }
   }
 
-  /// Made-up data for a model.
-  func data(for model: Model, output: String?) throws(DiagnosticError) -> EvaluationData {
-    try SeededInputs.data(
-      for: model, outputs: output.map { [$0] }, sequences: sequences, steps: steps, seed: seed)
+  /// Inputs for a model without data.
+  ///
+  /// - Parameters:
+  ///   - model: The model, or the original of those that are compared.
+  ///   - output: The output that is scored, if it is not the first one.
+  ///   - states: States that the model's graph does not tell.
+  ///   - threads: How many threads may work.
+  /// - Throws: `DiagnosticError` with code `notRunnable` for a model that cannot be run.
+  func inputs(
+    for model: Model, output: String?, states: StateOptions, threads: Int
+  ) throws(DiagnosticError) -> GeneratedInputs {
+    try GeneratedInputs(
+      for: model, outputs: output.map { [$0] }, seed: seed, sequences: sequences, steps: steps ?? GeneratedInputs.standardSteps,
+      naming: try states.pairs(), threads: threads)
   }
 }

@@ -6,11 +6,12 @@ struct EvaluationText {
   let name: String
   let referenceName: String?
   let dataName: String?
+  /// What inputs without data are.
+  let syntheticInputs: String?
   let seed: UInt64
 
   private var dataText: String {
-    report.isSeeded
-      ? "made-up inputs (seed \(seed)); give --data to measure quality" : dataName ?? "?"
+    syntheticInputs.map { "\($0); give --data to measure quality" } ?? dataName ?? "?"
   }
 
   /// The report for people.
@@ -29,7 +30,7 @@ struct EvaluationText {
     if !report.drift.isEmpty {
       parts.append(
         "Relative error of h, c and outputs after so many steps"
-          + (report.isSeeded ? ", on made-up inputs" : "") + ":\n\n" + driftTable)
+          + (report.isSeeded ? ", on synthetic inputs" : "") + ":\n\n" + driftTable)
     }
     parts += report.notes.map { "Note: \($0)." }
     return parts.joined(separator: "\n\n")

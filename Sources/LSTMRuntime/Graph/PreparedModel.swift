@@ -65,13 +65,16 @@ public struct PreparedModel: Sendable {
   ///     output, if one does, so that logarithms of probabilities are exact.
   ///   - addingDecoderInput: Whether to return, after the outputs, what the dense operation reads
   ///     that makes the first output: the hidden states of a language model.
+  ///   - feedingBack: Inputs whose values come from outputs of the call before, and so depend on
+  ///     the weights.
   ///   - options: How products are computed.
   /// - Throws: ``DiagnosticError`` with code `notRunnable` when the model has no graph, an output
   ///   does not exist, an operation on the way to one is not supported, or no dense operation makes
   ///   the first output.
   public init(
     _ model: Model, outputs: [String]? = nil, leavingOutSoftmax: Bool = false,
-    addingDecoderInput: Bool = false, options: KernelOptions = KernelOptions()
+    addingDecoderInput: Bool = false, feedingBack: Set<String> = [],
+    options: KernelOptions = KernelOptions()
   ) throws(DiagnosticError) {
     guard var graph = model.graph else { throw .noGraph }
     var wanted = try GraphSearch(graph).values(of: outputs)
@@ -100,7 +103,7 @@ public struct PreparedModel: Sendable {
     let states = graph.stateValues(nodes: needed, outputs: wanted.map(\.value))
     var read = Set(wanted.map(\.value))
     let preparedLayers = PreparedLayers(options)
-    var prefix = Set(slots.values)
+    var prefix = Set(slots.filter { !feedingBack.contains($0.key) }.values)
     for index in needed {
       let node = graph.nodes[index]
       do {

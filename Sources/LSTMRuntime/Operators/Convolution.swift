@@ -56,7 +56,7 @@ enum Convolution {
   ///
   /// - Parameters:
   ///   - x: `[batch, length, channels]`.
-  ///   - kernel: `[size, channels / groups, filters]`.
+  ///   - filters: Of a kernel `[size, channels / groups, filters]`.
   ///   - bias: `[filters]`, or `nil`.
   ///   - window: Stride, dilation and padding.
   ///   - groups: The groups into which channels and filters are cut.
@@ -64,11 +64,11 @@ enum Convolution {
   /// - Returns: `[batch, windows, filters]`.
   /// - Throws: `DiagnosticError` when kernel and input do not fit, or the result is too large.
   static func convolve(
-    _ x: (dims: [Int], values: [Float]), kernel: Tensor, bias: [Float]?, window: Window1D,
-    groups: Int, threads: Int
+    _ x: (dims: [Int], values: [Float]), filters: FilterCache.Filters, bias: [Float]?,
+    window: Window1D, groups: Int, threads: Int
   ) throws -> Tensor {
     let y = try convolve(
-      ([x.dims[0], 1] + x.dims[1...], x.values), kernel: kernel.unsqueezed([0]), bias: bias,
+      ([x.dims[0], 1] + x.dims[1...], x.values), filters: filters, bias: bias,
       windows: (Window1D(size: 1), window), groups: groups, threads: threads)
     return try y.squeezed([1])
   }
@@ -77,7 +77,7 @@ enum Convolution {
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]`.
-  ///   - kernel: `[rows, columns, channels / groups, filters]`.
+  ///   - filters: Of a kernel `[rows, columns, channels / groups, filters]`, or one axis less.
   ///   - bias: `[filters]`, or `nil`.
   ///   - windows: Stride, dilation and padding of both axes.
   ///   - groups: The groups into which channels and filters are cut.
@@ -85,30 +85,21 @@ enum Convolution {
   /// - Returns: `[batch, windows down, windows across, filters]`.
   /// - Throws: `DiagnosticError` when kernel and input do not fit, or the result is too large.
   static func convolve(
-    _ x: (dims: [Int], values: [Float]), kernel: Tensor, bias: [Float]?,
+    _ x: (dims: [Int], values: [Float]), filters prepared: FilterCache.Filters, bias: [Float]?,
     windows: (Window1D, Window1D), groups: Int, threads: Int
   ) throws -> Tensor {
     let (batch, height, width, channels) = (x.dims[0], x.dims[1], x.dims[2], x.dims[3])
-    guard kernel.dims.count == 4, let weights = kernel.floats, groups > 0,
-      kernel.dims[2] * groups == channels, kernel.dims[3] % groups == 0,
-      bias?.count ?? kernel.dims[3] == kernel.dims[3]
+    var kernel = prepared.kernel.dims
+    if kernel.count == 3 { kernel.insert(1, at: 0) }
+    guard kernel.count == 4, prepared.maps.count == groups, kernel[2] * groups == channels,
+      kernel[3] % groups == 0, bias?.count ?? kernel[3] == kernel[3]
     else {
-      throw OperationCall.error("has a kernel of shape \(kernel.dims) for an input of \(x.dims)")
+      throw OperationCall.error("has a kernel of shape \(kernel) for an input of \(x.dims)")
     }
     let (down, across) = (windows.0.count(length: height), windows.1.count(length: width))
-    let (inputs, filters) = (channels / groups, kernel.dims[3] / groups)
+    let (inputs, filters) = (channels / groups, kernel[3] / groups)
     let size = windows.0.size * windows.1.size * inputs
-    try OperationCall.allow([batch, down, across, kernel.dims[3]])
-    let maps = (0..<groups).map { group in
-      // A matrix of this group's filters, `[filters, rows · columns · inputs]`.
-      var rows = Matrix(zeros: filters, size)
-      for position in 0..<size {
-        for filter in 0..<filters {
-          rows[filter, position] = weights[position * filters * groups + group * filters + filter]
-        }
-      }
-      return LinearMaps.map(.dense(rows), KernelOptions())
-    }
+    try OperationCall.allow([batch, down, across, kernel[3]])
     var y = [Float](repeating: 0, count: batch * down * across * filters * groups)
     let count = down * across
     // Blocks depend on the shapes alone.
@@ -121,7 +112,7 @@ enum Convolution {
           let patches = patches(
             of: x, row: row, channels: group * inputs..<(group + 1) * inputs,
             places.map { ($0 / across, $0 % across) }, windows)
-          let part = maps[group].applied(
+          let part = prepared.maps[group].applied(
             to: patches, rows: places.count,
             bias: bias.map { Array($0[group * filters..<(group + 1) * filters]) },
             activation: .linear, threads: threads)
@@ -134,6 +125,33 @@ enum Convolution {
       }
     }
     return Tensor([batch, down, across, filters * groups], y)
+  }
+
+  /// Makes filters ready.
+  ///
+  /// - Parameters:
+  ///   - kernel: `[…, channels / groups, filters]`.
+  ///   - groups: The groups into which channels and filters are cut.
+  /// - Returns: The filters.
+  /// - Throws: `DiagnosticError` when the kernel has no such shape.
+  static func filters(_ kernel: Tensor, groups: Int) throws -> FilterCache.Filters {
+    guard let weights = kernel.floats, let all = kernel.dims.last, groups > 0, all > 0,
+      all % groups == 0
+    else {
+      throw OperationCall.error("has a kernel of shape \(kernel.dims) for \(groups) groups")
+    }
+    let (count, size) = (all / groups, weights.count / all)
+    let maps = (0..<groups).map { group in
+      // A matrix of this group's filters, `[filters, rows · columns · inputs]`.
+      var rows = Matrix(zeros: count, size)
+      for position in 0..<size {
+        for filter in 0..<count {
+          rows[filter, position] = weights[position * all + group * count + filter]
+        }
+      }
+      return LinearMaps.map(.dense(rows), KernelOptions())
+    }
+    return FilterCache.Filters(kernel: kernel, maps: maps)
   }
 
   /// What some windows see of some channels, `[windows, rows · columns · channels]`.

@@ -16,15 +16,19 @@ enum KerasConvolutionOperators {
     let dilation = try node.size("dilation", default: 1)
     let groups = try node.size("groups", default: 1)
     let padding = node.text("padding")
+    let cache = FilterCache()
     return { call in
       let x = try call.floats(0, rank: 3)
       let kernel = try call.tensor(1)
+      let filters = try cache.filters(of: kernel) {
+        try Convolution.filters(kernel, groups: groups)
+      }
       let window = try Window1D(size: kernel.dims.first ?? 1, stride: stride, dilation: dilation)
         .padded(padding, length: x.dims[1])
       return [
         GraphValue(
           try Convolution.convolve(
-            x, kernel: kernel, bias: call.optional(2)?.tensor.floats, window: window,
+            x, filters: filters, bias: call.optional(2)?.tensor.floats, window: window,
             groups: groups, threads: call.threads))
       ]
     }

@@ -14,6 +14,7 @@ enum ONNXConvolutionOperators {
   private static let convolution: Operators.Prepare = { node in
     let groups = try node.size("group", default: 1)
     let settings = try WindowSettings(node)
+    let cache = FilterCache()
     return { call in
       let x = try call.tensor(0)
       let kernel = try call.tensor(1)
@@ -31,15 +32,18 @@ enum ONNXConvolutionOperators {
         try settings.window(
           axis, of: axes, size: kernel.dims[axis + 2], length: moved.dims[axis + 1])
       }
-      let filters = try kernel.transposed(Array(2..<axes + 2) + [1, 0])
+      let filters = try cache.filters(of: kernel) {
+        try Convolution.filters(
+          kernel.transposed(Array(2..<axes + 2) + [1, 0]), groups: groups)
+      }
       let bias = call.optional(2)?.tensor.floats
       let y =
         axes == 1
         ? try Convolution.convolve(
-          (moved.dims, values), kernel: filters, bias: bias, window: windows[0], groups: groups,
+          (moved.dims, values), filters: filters, bias: bias, window: windows[0], groups: groups,
           threads: call.threads)
         : try Convolution.convolve(
-          (moved.dims, values), kernel: filters, bias: bias, windows: (windows[0], windows[1]),
+          (moved.dims, values), filters: filters, bias: bias, windows: (windows[0], windows[1]),
           groups: groups, threads: call.threads)
       return [GraphValue(try y.transposed([0, axes + 1] + (1..<axes + 1)))]
     }

@@ -169,11 +169,11 @@ public struct FirstOrderAnalyzer: Sendable {
 
     init(of model: Model, on data: EvaluationData) throws(DiagnosticError) {
       do {
-        let prepared = try PreparedModel(model, leavingOutSoftmax: true)
-        let batches = try DataBatches(data, for: prepared)
-        var session = RunSession()
-        let output = try prepared.run(
-          try batches.first(
+        let model = try DataModel(model, on: data, leavingOutSoftmax: true)
+        let feed = try DataFeed(data, for: model)
+        var session = DataSession(for: model)
+        let output = try model.run(
+          try feed.first(
             sequences: FirstOrderAnalyzer.sequences, steps: FirstOrderAnalyzer.steps),
           session: &session
         )[0]
@@ -182,7 +182,7 @@ public struct FirstOrderAnalyzer: Sendable {
         }
         self.values = values
         classes = output.dims.last ?? 1
-        areScores = prepared.leavesOutSoftmax
+        areScores = model.prepared.leavesOutSoftmax
       } catch {
         throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)")
       }

@@ -28,12 +28,13 @@ public struct GateAnalyzer: Sendable {
     _ model: Model, on data: EvaluationData
   ) throws(DiagnosticError) -> (analysis: GateAnalysis, runs: [RunSession.LSTMRun]) {
     do {
-      let (prepared, leftOut) = try runnable(model)
-      let batches = try DataBatches(data, for: prepared)
-      let directions = try statistics(model, prepared, batches)
+      let data = try data.fitted(to: model)
+      let (prepared, leftOut) = try runnable(model, data)
+      let feed = try DataFeed(data, for: prepared)
+      let directions = try statistics(model, prepared, feed)
       return (
         GateAnalysis(directions: directions, leftOut: leftOut),
-        try recordedRuns(prepared, batches)
+        try recordedRuns(prepared, feed)
       )
     } catch {
       throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)")
@@ -42,8 +43,8 @@ public struct GateAnalyzer: Sendable {
 
   /// The model up to its LSTM layers; what follows them does not matter here.
   private func runnable(
-    _ model: Model
-  ) throws -> (PreparedModel, leftOut: [GateAnalysis.LeftOut]) {
+    _ model: Model, _ data: EvaluationData
+  ) throws -> (DataModel, leftOut: [GateAnalysis.LeftOut]) {
     var names: [String] = []
     var leftOut: [GateAnalysis.LeftOut] = []
     var seen: Set<String> = []
@@ -62,18 +63,19 @@ public struct GateAnalyzer: Sendable {
         throw DiagnosticError(.notRunnable, object: first.layer, first.reason)
       }
       // Says why there is no graph.
-      return (try PreparedModel(model), leftOut)
+      return (try DataModel(model, on: data), leftOut)
     }
-    return (try PreparedModel(model, outputs: names), leftOut)
+    return (try DataModel(model, on: data, outputs: names), leftOut)
   }
 
   private func statistics(
-    _ model: Model, _ prepared: PreparedModel, _ batches: DataBatches
+    _ model: Model, _ prepared: DataModel, _ feed: DataFeed
   ) throws -> [GateAnalysis.Direction] {
-    var session = RunSession(carriesState: batches.carriesState, recording: .gates)
+    var session = DataSession(
+      for: prepared, carriesState: feed.carriesState, recording: .gates)
     var directions: [GateAnalysis.Direction] = []
     var weights: [DirectionWeights] = []
-    try batches.forEach { inputs, _ in
+    try feed.forEach { inputs, _ in
       _ = try prepared.run(inputs, session: &session, threads: threads)
       var position = 0
       for run in session.runs {
@@ -148,11 +150,12 @@ public struct GateAnalyzer: Sendable {
   /// - Returns: What each layer was given and what it made of it, over up to four sequences and a
   ///   thousand steps.
   private func recordedRuns(
-    _ prepared: PreparedModel, _ batches: DataBatches
+    _ prepared: DataModel, _ feed: DataFeed
   ) throws -> [RunSession.LSTMRun] {
-    var session = RunSession(recording: [.outputs, .cells], recordsInputs: true)
+    var session = DataSession(
+      for: prepared, recording: [.outputs, .cells], recordsInputs: true)
     _ = try prepared.run(
-      try batches.first(sequences: Self.recordedSequences, steps: Self.recordedSteps),
+      try feed.first(sequences: Self.recordedSequences, steps: Self.recordedSteps),
       session: &session, threads: threads)
     return session.runs
   }

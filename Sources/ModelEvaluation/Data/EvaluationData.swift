@@ -1,5 +1,6 @@
 public import Diagnostics
 public import LSTMCore
+public import LSTMRuntime
 
 /// What models are evaluated on.
 public struct EvaluationData: Sendable {
@@ -20,6 +21,15 @@ public struct EvaluationData: Sendable {
   public var isSeeded: Bool
   /// Arrays of the file that are no inputs of the model, by name: nothing reads them.
   public var unusedArrays: [String] = []
+  /// How the sequences go through the model call by call; `nil` when they go through it whole.
+  public internal(set) var calls: CallLayout?
+  /// Whether ``fitted(to:naming:steps:)`` was called.
+  public internal(set) var isFitted = false
+  /// The elements from the beginning of one call to that of the next, where calls overlap; those of a
+  /// call when `nil`.
+  public var hop: Int?
+  /// What a reader of a report has to know.
+  public internal(set) var notes: [String] = []
 
   /// Creates data.
   public init(content: Content, labels: Tensor? = nil, isSeeded: Bool = false) {
@@ -42,6 +52,7 @@ public struct EvaluationData: Sendable {
   ///
   /// - Throws: ``DiagnosticError`` when sequences cannot be taken out.
   public func sample(steps: Int) throws(DiagnosticError) -> EvaluationData {
+    if case .sequences = content, calls != nil { return try sampleOfCalls(steps: steps) }
     var sample = self
     switch content {
     case .text(let tokens, let streams):

@@ -1,6 +1,6 @@
 public import Diagnostics
 public import LSTMCore
-internal import LSTMRuntime
+public import LSTMRuntime
 
 /// Inputs for a model without data, as near to real ones as the model itself can tell.
 ///
@@ -24,48 +24,75 @@ public struct GeneratedInputs: Sendable {
   /// What they are, for every report that has figures from them.
   public let description: String
 
-  /// Streams of text that are written side by side, and the tokens of each.
-  private static let streams = 10
-  private static let tokensPerStream = 200
-  /// Sequences of other inputs, and their steps where the model leaves them open.
-  private static let sequences = 16
-  private static let steps = 200
+  /// How many sequences or streams of text are made when nobody says.
+  public static let standardSequences = 16
+  /// How many steps, tokens or calls each of them has where the model leaves it open, when nobody says.
+  public static let standardSteps = 200
 
   /// Makes inputs.
   ///
   /// - Parameters:
   ///   - model: The model.
+  ///   - outputs: The outputs that are wanted; the model's own when `nil`.
   ///   - seed: The seed.
+  ///   - sequences: How many sequences or streams of text.
+  ///   - steps: How many steps, tokens or calls each of them has, where the model leaves it open.
+  ///   - naming: States that the model's graph does not tell.
   ///   - threads: How many threads may work; the inputs do not depend on it.
   /// - Throws: ``DiagnosticError`` with code `notRunnable` for a model that cannot be run.
-  public init(for model: Model, seed: UInt64, threads: Int) throws(DiagnosticError) {
-    let prepared = try PreparedModel(model)
+  public init(
+    for model: Model, outputs: [String]? = nil, seed: UInt64, sequences: Int = standardSequences,
+    steps: Int = standardSteps, naming: [StatePair] = [], threads: Int
+  ) throws(DiagnosticError) {
+    let prepared = try PreparedModel(model, outputs: outputs)
     do {
+      var fitted = EvaluationData(content: .sequences([:]), isSeeded: true)
+      let states = try StatePairs(of: model, naming: naming)
+      fitted.isFitted = true
+      fitted.notes = states.notes(besides: [])
+      if let layout = CallLayout(of: prepared, states: states) {
+        let inputs = try SeededInputs.calls(
+          layout, of: prepared, model, sequences: sequences, calls: steps, seed: seed)
+        fitted.content = .sequences(inputs)
+        fitted.calls = layout
+        data = fitted
+        source = .seeded
+        let pairs = layout.states.pairs.map { "\($0.output) into \($0.input)" }
+        description =
+          "\(Self.words(inputs)), \(sequences) sequences of \(steps) calls, states fed back "
+          + "(\(pairs.joined(separator: ", "))), seed \(seed)"
+        return
+      }
       var writer = TextWriter(model, prepared, seed: seed, threads: threads)
-      if let data = try writer?.write(streams: Self.streams, tokens: Self.tokensPerStream) {
+      if var data = try writer?.write(streams: sequences, tokens: steps) {
+        data.isFitted = true
+        data.notes = fitted.notes
         self.data = data
         source = .generated
         description = "text that the model wrote itself, seed \(seed)"
         return
       }
       let inputs = try SeededInputs.sequences(
-        for: prepared, of: model, sequences: Self.sequences, steps: Self.steps, seed: seed)
+        for: prepared, of: model, sequences: sequences, steps: steps, seed: seed)
       // Statistics are looked for where the model reads the sequences as they are.
       let recorded =
         prepared.inputs.contains { prepared.isTimeMajor($0) || prepared.isOneSequence($0) }
         ? nil : try RecordedStatistics.scaled(inputs, for: model, threads: threads)
-      data = EvaluationData(content: .sequences(recorded ?? inputs), isSeeded: true)
+      fitted.content = .sequences(recorded ?? inputs)
+      data = fitted
       source = recorded == nil ? .seeded : .statistics
-      let isOfTokens = inputs.values.allSatisfy { $0.integers != nil }
       description =
-        if recorded != nil {
-          "made-up numbers, as large as a batch normalization of the model has recorded, seed \(seed)"
-        } else if isOfTokens {
-          "made-up tokens, evenly spread, seed \(seed)"
-        } else {
-          "made-up normal numbers, seed \(seed); the model records nothing of its real inputs"
-        }
+        recorded != nil
+        ? "synthetic numbers, as large as a batch normalization of the model has recorded, seed \(seed)"
+        : "\(Self.words(inputs)), seed \(seed)"
     } catch { throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)") }
+  }
+
+  /// What inputs are, in words.
+  private static func words(_ inputs: [String: Tensor]) -> String {
+    inputs.values.allSatisfy { $0.integers != nil }
+      ? "synthetic tokens, evenly spread"
+      : "synthetic normal numbers (the model records nothing of its real inputs)"
   }
 }
 

@@ -64,6 +64,36 @@ public enum SeededInputs {
     return inputs
   }
 
+  /// Makes inputs for a model that is run call by call, `[sequences, calls, …]`; each sequence has a
+  /// seed of its own.
+  static func calls(
+    _ layout: CallLayout, of prepared: PreparedModel, _ model: Model, sequences: Int, calls: Int,
+    seed: UInt64
+  ) throws(DiagnosticError) -> [String: Tensor] {
+    var inputs: [String: Tensor] = [:]
+    for input in layout.inputs {
+      let dims = [sequences, calls] + input.callShape
+      let count = try checkedProduct(dims, limit: 1 << 28, of: "a seeded input") / sequences
+      let isInteger = prepared.inputs.contains { $0.name == input.name && $0.isInteger }
+      let limit = model.vocabularySize(of: input.name) ?? 2
+      var floats: [Float] = []
+      var integers: [Int64] = []
+      for sequence in 0..<sequences {
+        var generator = SeededGenerator(seed: seed &+ UInt64(sequence))
+        for _ in 0..<count {
+          if isInteger {
+            integers.append(Int64(generator.integer(below: limit)))
+          } else {
+            floats.append(generator.normal())
+          }
+        }
+      }
+      inputs[input.name] = Tensor(
+        dims: dims, elements: isInteger ? .integers(integers) : .floats(floats))
+    }
+    return inputs
+  }
+
   /// Makes inputs for a model that is prepared already, in the shapes that it reads.
   static func make(
     for prepared: PreparedModel, of model: Model, sequences: Int, steps: Int, seed: UInt64

@@ -34,6 +34,7 @@ public struct DataEvaluation: EvaluationHook {
     _ data: EvaluationData, original: Model, task: EvaluationReport.Task? = nil,
     output: String? = nil, threads: Int = 1
   ) throws(DiagnosticError) {
+    let data = try data.fitted(to: original)
     self.data = data
     self.output = output
     self.threads = threads
@@ -66,11 +67,12 @@ public struct DataEvaluation: EvaluationHook {
     else { throw DiagnosticError(.hookFailed, "the evaluation has no \(original.metric)") }
     return try Self.score(
       metric,
-      divergence: report.similarity.first { $0.name == divergenceName }?.value.value)
+      divergence: report.similarity.first { $0.name == divergenceName }?.value.value,
+      changeError: report.dropError(inMetric: metric.name))
   }
 
   private static func score(
-    _ metric: EvaluationReport.Metric, divergence: Double?
+    _ metric: EvaluationReport.Metric, divergence: Double?, changeError: Double? = nil
   ) throws(DiagnosticError) -> HookScore {
     guard metric.value.value.isFinite else {
       throw DiagnosticError(
@@ -78,6 +80,6 @@ public struct DataEvaluation: EvaluationHook {
     }
     return HookScore(
       metric: metric.name, value: metric.value.value, higherIsBetter: metric.higherIsBetter,
-      divergence: divergence)
+      divergence: divergence, changeError: changeError)
   }
 }

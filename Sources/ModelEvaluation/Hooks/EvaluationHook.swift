@@ -30,18 +30,22 @@ public struct HookScore: Equatable, Sendable {
   ///
   /// It is surer than a difference of two metrics, since every output counts by itself.
   public let divergence: Double?
+  /// The standard error of ``change(from:)`` the original; `nil` when it is not known.
+  public let changeError: Double?
 
   /// Creates a score.
   ///
   /// - Precondition: `value` is finite.
   public init(
-    metric: String, value: Double, higherIsBetter: Bool, divergence: Double? = nil
+    metric: String, value: Double, higherIsBetter: Bool, divergence: Double? = nil,
+    changeError: Double? = nil
   ) {
     precondition(value.isFinite, "A score is a finite number")
     self.metric = metric
     self.value = value
     self.higherIsBetter = higherIsBetter
     self.divergence = divergence
+    self.changeError = changeError
   }
 
   /// How much worse this is than another score, as a share of that one; negative when it is better.

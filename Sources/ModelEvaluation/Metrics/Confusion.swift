@@ -5,43 +5,44 @@ struct Confusion: Sendable {
     let prediction: Int
   }
 
-  private var cells: [Cell: Int] = [:]
+  /// By group of outputs.
+  private var groups: [[Cell: Int]] = []
   /// Whether there are two classes, of which 1 is the one that F1 is about.
   let isBinary: Bool
 
   init(isBinary: Bool) { self.isBinary = isBinary }
 
-  mutating func add(label: Int, prediction: Int) {
-    cells[Cell(label: label, prediction: prediction), default: 0] += 1
+  mutating func add(label: Int, prediction: Int, group: Int) {
+    while groups.count <= group { groups.append([:]) }
+    groups[group][Cell(label: label, prediction: prediction), default: 0] += 1
   }
-
-  private var total: Int { cells.values.reduce(0, +) }
 
   /// The share of items whose class was found.
-  var accuracy: MeanAndError {
-    let n = Double(total)
-    let right = cells.reduce(0) { $0 + ($1.key.label == $1.key.prediction ? $1.value : 0) }
-    let share = Double(right) / n
-    return MeanAndError(value: share, standardError: (share * (1 - share) / n).squareRoot())
+  var accuracy: MeanAndError { estimate(Self.accuracy) }
+
+  /// 2TP / (2TP + FP + FN) of class 1, or its mean over all classes that occur.
+  var f1: MeanAndError { estimate { Self.f1($0, isBinary: isBinary) } }
+
+  /// A figure with the jackknife's standard error over groups.
+  private func estimate(_ figure: ([Cell: Int]) -> Double) -> MeanAndError {
+    let total = groups.reduce(into: [:]) { $0.merge($1) { $0 + $1 } }
+    let own = groups.filter { !$0.isEmpty }
+    guard own.count > 1 else {
+      return MeanAndError(value: figure(total), standardError: .nan)
+    }
+    let without = own.map { group in
+      figure(total.merging(group.mapValues { -$0 }) { $0 + $1 })
+    }
+    let n = Double(own.count)
+    let mean = without.reduce(0, +) / n
+    let squares = without.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    return MeanAndError(
+      value: figure(total), standardError: ((n - 1) / n * squares).squareRoot())
   }
 
-  /// 2TP / (2TP + FP + FN) of class 1, or its mean over all classes that occur; the standard error is
-  /// the jackknife's.
-  var f1: MeanAndError {
-    let value = Self.f1(cells, isBinary: isBinary)
-    let n = Double(total)
-    // Items of a cell are alike: leaving out any of them gives the same value.
-    var leftOut: [(value: Double, count: Int)] = []
-    for (cell, count) in cells {
-      var others = cells
-      others[cell] = count - 1
-      leftOut.append((Self.f1(others, isBinary: isBinary), count))
-    }
-    let mean = leftOut.reduce(0) { $0 + $1.value * Double($1.count) } / n
-    let squares = leftOut.reduce(0) {
-      $0 + ($1.value - mean) * ($1.value - mean) * Double($1.count)
-    }
-    return MeanAndError(value: value, standardError: ((n - 1) / n * squares).squareRoot())
+  private static func accuracy(_ cells: [Cell: Int]) -> Double {
+    let right = cells.reduce(0) { $0 + ($1.key.label == $1.key.prediction ? $1.value : 0) }
+    return Double(right) / Double(cells.values.reduce(0, +))
   }
 
   private static func f1(_ cells: [Cell: Int], isBinary: Bool) -> Double {

@@ -1,0 +1,73 @@
+public import LSTMCore
+
+/// How data are handed to a model that passes states through its interface: call after call, the states of
+/// one call fed into the next.
+///
+/// Data for it have the calls of a sequence along the second axis: `[sequences, calls, …]` with the
+/// model's own shape of one call and one sequence after it.
+public struct CallLayout: Equatable, Sendable {
+  /// An input that changes from call to call.
+  public struct Input: Equatable, Sendable {
+    /// Its name.
+    public var name: String
+    /// The shape of a call, as the model has it; `nil` for the number of sequences.
+    public var shape: [Int?]
+    /// The axis of sequences in ``shape``; `nil` when it has none.
+    public var batchAxis: Int?
+
+    /// The sizes of a call of one sequence: ``shape`` with the axis of sequences first, and without
+    /// it.
+    public var callShape: [Int] {
+      var sizes = shape
+      if let batchAxis { sizes.remove(at: batchAxis) }
+      return sizes.map { $0 ?? 1 }
+    }
+  }
+
+  /// The inputs, in the order of the model.
+  public var inputs: [Input]
+  /// The states.
+  public var states: StatePairs
+  /// The sequences that a call takes, when it takes no other number.
+  public var batch: Int?
+
+  /// The layout of a model.
+  ///
+  /// Axes that the file leaves open and that are no axes of sequences have one element in a call.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - states: Its states.
+  ///   - isTimeMajor: Whether an input has steps before the sequences.
+  ///   - isOneSequence: Whether an input holds the steps of one sequence, without an axis of
+  ///     sequences.
+  /// - Returns: The layout; `nil` when calls of any length can be made and all states are those of
+  ///   LSTMs, so that a whole sequence goes through the model in one call, or when there are no states.
+  public init?(
+    of model: PreparedModel, states: StatePairs, isTimeMajor: (GraphInput) -> Bool,
+    isOneSequence: (GraphInput) -> Bool
+  ) {
+    guard !states.pairs.isEmpty else { return nil }
+    let fed = states.inputs
+    let others = model.inputs.filter { input in
+      !fed.contains(input.name) && !states.unpaired.contains(input.name)
+    }
+    guard let first = others.first else { return nil }
+    inputs = others.map { input in
+      // Numbers along one axis are samples; integers are a number for each sequence.
+      let hasBatch =
+        input.shape.count >= 2
+        ? !isOneSequence(input) : input.shape.count == 1 && input.isInteger
+      let axis = input.shape.count >= 2 && isTimeMajor(input) ? 1 : 0
+      return Input(name: input.name, shape: input.shape, batchAxis: hasBatch ? axis : nil)
+    }
+    self.states = states
+    let layout = inputs[0]
+    let isOpen = layout.shape.enumerated().contains { axis, size in
+      size == nil && axis != layout.batchAxis
+    }
+    guard !first.shape.isEmpty, !isOpen || states.namedCount > 0 else { return nil }
+    batch = layout.batchAxis.map { layout.shape[$0] } ?? 1
+    if batch == nil, !states.holdsForBatches { batch = 1 }
+  }
+}

@@ -1,0 +1,63 @@
+public import Diagnostics
+public import LSTMCore
+internal import LSTMRuntime
+
+/// Hands data over to a ``DataModel``, batch after batch.
+public struct DataFeed: Sendable {
+  private let data: EvaluationData
+  /// `nil` for data that go through the model call by call.
+  private let batches: DataBatches?
+
+  /// Fits data to a model.
+  ///
+  /// - Throws: ``DiagnosticError`` when the data do not have the model's inputs.
+  public init(_ data: EvaluationData, for model: DataModel) throws(DiagnosticError) {
+    self.data = data
+    if case .sequences = data.content, model.isStepped {
+      batches = nil
+    } else {
+      batches = try DataBatches(data, for: model.prepared)
+    }
+  }
+
+  /// The sequences of a batch; the last one may have fewer.
+  public var sequencesPerBatch: Int { batches?.sequencesPerBatch ?? data.count }
+  /// Whether the model has time before the sequences.
+  public var isTimeMajor: Bool { batches?.isTimeMajor ?? false }
+  /// Whether the state is carried from batch to batch.
+  public var carriesState: Bool { batches?.carriesState ?? false }
+
+  /// The inputs of the first sequences and steps: at most so many of each.
+  ///
+  /// - Throws: ``DiagnosticError`` when the data cannot be cut.
+  public func first(sequences: Int, steps: Int) throws(DiagnosticError) -> [String: Tensor] {
+    if let batches { return try batches.first(sequences: sequences, steps: steps) }
+    var parts: [String: Tensor] = [:]
+    for (name, tensor) in inputs {
+      parts[name] = try tensor.sliced(
+        starts: [0, 0], ends: [min(sequences, tensor.dims[0]), min(steps, tensor.dims[1])],
+        axes: [0, 1], steps: nil)
+    }
+    return parts
+  }
+
+  /// Hands over batch after batch.
+  ///
+  /// - Parameter body: Takes the inputs, and the number of steps of all sequences in them.
+  /// - Throws: What `body` throws.
+  public func forEach(_ body: ([String: Tensor], Int) throws -> Void) throws {
+    if let batches { return try batches.forEach(body) }
+    try body(inputs, data.steps)
+  }
+
+  /// An output with the sequences first.
+  ///
+  /// - Throws: ``DiagnosticError`` when the output cannot be transposed.
+  public func sequencesFirst(_ output: Tensor, count: Int) throws -> Tensor {
+    try batches?.sequencesFirst(output, count: count) ?? output
+  }
+
+  private var inputs: [String: Tensor] {
+    if case .sequences(let inputs) = data.content { inputs } else { [:] }
+  }
+}
