@@ -61,7 +61,7 @@ public enum CheckpointFormats {
       return format
     }
     for format in all where try format.recognizes(source) { return format }
-    if let foreign = ForeignFile.of(start: try source.bytes(in: 0..<min(source.count, 16))) {
+    if let foreign = try ForeignFile.of(source) {
       throw DiagnosticError(.unknownFormat, "is \(foreign.kind)", hint: foreign.hint)
     }
     throw DiagnosticError(
