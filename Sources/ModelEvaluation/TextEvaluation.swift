@@ -88,12 +88,15 @@ struct TextEvaluation {
           found, other, isTimeMajor: axes.isTimeMajor, next: next, streams: streams)
         base = subject
         likeness.add(
-          candidate: scores.values, base: other.values, rows: targets.count, scores: rows)
+          candidate: scores.values, base: other.values, groups: numbers, scores: rows)
       } else if let saved {
-        let numbers = places.map { $0.stream * (length - 1) + $0.step }
+        let savedRows = places.map { $0.stream * (length - 1) + $0.step }
         try likeness.add(
-          candidate: scores.values, saved: saved, rows: numbers, scores: rows)
-        for number in numbers { savedLosses.add(try saved.loss(number)) }
+          candidate: scores.values, saved: saved, rows: savedRows, groups: numbers, scores: rows)
+        others = try savedRows.map { try saved.loss($0) }
+      }
+      for (index, number) in numbers.enumerated() {
+        losses.add([1, own[index], others?[index] ?? 0], group: number)
       }
       if let saving {
         try saving.add(
