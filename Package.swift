@@ -77,7 +77,8 @@ let package = Package(
     library("DataFiles", ["Diagnostics", "FileSupport", "ZipArchive"]),
     library("BVQ", ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport"]),
     library("MatrixCompression", ["Diagnostics", "LSTMCore", "LinearAlgebra"]),
-    library("LSTMRuntime", ["Diagnostics", "LSTMCore", "CDNNL", "CPackedKernels"]),
+    library(
+      "LSTMRuntime", ["Diagnostics", "LSTMCore", "FileSupport", "CDNNL", "CPackedKernels"]),
 
     // 5-6: whole models
     library(

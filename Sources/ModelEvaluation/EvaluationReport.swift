@@ -1,3 +1,5 @@
+public import Diagnostics
+public import LSTMCore
 public import LSTMRuntime
 
 /// What an evaluation found.
@@ -22,11 +24,22 @@ public struct EvaluationReport: Equatable, Sendable {
     public var seconds = 0.0
     /// The steps (tokens) of all sequences that it ran over.
     public var steps = 0
-    /// The bytes of its weights as they are held.
+    /// The bytes of its weights as they are stored.
     public var weightByteCount = 0
+    /// How fast it is streamed; `nil` when that was not measured.
+    public var streamed: StreamedSpeed?
+    /// Why it cannot be streamed.
+    public var streamingObstacle: DiagnosticError?
 
     /// Steps in a second.
     public var stepsPerSecond: Double { seconds > 0 ? Double(steps) / seconds : 0 }
+
+    /// Measures how fast the model is streamed, or notes why it cannot be.
+    public mutating func measureStreaming(_ model: Model, seconds: Double) {
+      do throws(DiagnosticError) {
+        streamed = try StreamedSpeed(of: model, seconds: seconds)
+      } catch { streamingObstacle = error }
+    }
   }
 
   /// A score.

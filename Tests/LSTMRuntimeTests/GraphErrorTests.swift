@@ -89,7 +89,7 @@ import Testing
     }
     #expect(
       error(model([constant("s", huge), node("onnx.ConstantOfShape", inputs: ["s"])]))
-        == "n: a value of the graph declares \(huge) elements, above the limit of 268435456")
+        == "n: a value of the graph declares \(huge) elements, above the limit of 2147483648")
     #expect(
       error(model([constant("s", [-5, 3]), node("onnx.ConstantOfShape", inputs: ["s"])]))
         == "n: a value of the graph has a negative size in [-5, 3]")

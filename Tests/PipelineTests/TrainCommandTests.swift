@@ -223,7 +223,12 @@ import Testing
         (["train", "train.txt", "--temperature", "0.5"], 64, "Soft gates have no --temperature"),
         (
           ["train", "train.txt", "--hidden", "65536", "--layers", "60", "--out", "n.h5"], 65,
-          "does not fit into memory; take fewer units, a smaller batch, or shorter sequences"
+          "does not fit into memory: it takes "
+        ),
+        (
+          ["train", "train.txt", "--hidden", "256", "--max-memory", "1MB", "--out", "n.h5"], 65,
+          "of 0 MiB; take fewer units, a smaller batch, or shorter sequences (--bptt for texts), or "
+            + "allow more with --max-memory"
         ),
         (
           Self.small + ["--lr", "1e30", "--clip", "0", "--out", "n.h5"], 1,

@@ -56,6 +56,7 @@ struct ONNXCall {
       case ("value", .tensor(let tensor)):
         guard let type = tensor.elementType else { break }
         try evaluator.spend(tensor.elementCount)
+        evaluator.use(node.outputs.first ?? "", scope)
         return ONNXConstant(
           dims: tensor.dims,
           elements: type.isFloat ? .floats(try tensor.floats()) : .integers(try tensor.integers()),

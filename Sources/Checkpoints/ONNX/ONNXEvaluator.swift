@@ -21,7 +21,8 @@ final class ONNXEvaluator {
   private var work = 0
   /// The most multiplications for all constants together: a few seconds.
   private static let workLimit = 1 << 31
-  /// The initializers that went into a constant, by the identity of their scope and name.
+  /// The initializers and values of `Constant` nodes that went into a constant, by the identity of their
+  /// scope and name.
   private(set) var usedInitializers: Set<String> = []
 
   /// Creates an evaluator.
@@ -79,7 +80,10 @@ final class ONNXEvaluator {
     }
   }
 
-  /// The identity of an initializer.
+  /// Notes that the value of a `Constant` node went into a constant.
+  func use(_ name: String, _ scope: ONNXScope) { usedInitializers.insert(Self.key(name, scope)) }
+
+  /// The identity of an initializer, or of the value of a `Constant` node.
   static func key(_ name: String, _ scope: ONNXScope) -> String {
     "\(UInt(bitPattern: ObjectIdentifier(scope).hashValue))/\(name)"
   }
@@ -96,8 +100,11 @@ final class ONNXEvaluator {
   }
 
   /// Counts elements before they are made.
+  ///
+  /// A value without elements counts as one: expressions that use a value twice are worked out twice, and again,
+  /// so that without elements a short chain would take for ever.
   func spend(_ count: Int) throws {
-    elements += count
+    elements += max(1, count)
     guard elements <= budget else {
       throw DiagnosticError(
         .limitExceeded,

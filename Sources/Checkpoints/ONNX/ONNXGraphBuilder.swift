@@ -101,6 +101,11 @@ struct ONNXGraphBuilder {
     if node.outputs.allSatisfy({ $0.isEmpty || isFoldable($0) }) { return }
     // Cells stand for the nodes that they are made of.
     if node.outputs.allSatisfy({ $0.isEmpty || interior.contains($0) }) { return }
+    if node.isStandard, node.opType == "Constant", let output = node.outputs.first,
+      case .lstm? = owners[ONNXEvaluator.key(output, scope)]
+    {
+      return
+    }
     if node.isStandard, node.opType == "Constant", let layer, let output = node.outputs.first {
       weights(output, layer: layer.index, tensor: 0)
       return

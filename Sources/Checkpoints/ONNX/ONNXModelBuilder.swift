@@ -50,10 +50,12 @@ struct ONNXModelBuilder {
     for (index, place) in places.enumerated() where isLSTM(place.node) {
       lstms[index] = try lstm(place)
     }
-    for key in evaluator.usedInitializers { owners[key] = .lstm }
     let cells = try recognizeCells(walk)
-    let outside = initializersRead(outside: Array(cells.found.values), places)
-    for key in cells.found.values.reduce(into: Set(), { $0.formUnion($1.usedInitializers) })
+    let outside = weightsRead(
+      outside: Array(cells.found.values), places,
+      lstms: Set(lstms.compactMap { index, kind in if case .lstm = kind { index } else { nil } }))
+    for key in cells.found.values.reduce(
+      into: evaluator.usedInitializers, { $0.formUnion($1.usedInitializers) })
     where !outside.contains(key) { owners[key] = .lstm }
     var graph = ONNXGraphBuilder(model: model, scope: scope)
     for (index, place) in places.enumerated() {
@@ -113,13 +115,20 @@ struct ONNXModelBuilder {
     return (found, others)
   }
 
-  /// The initializers that nodes besides those of cells need, by identity: they stay in the graph.
-  private func initializersRead(
-    outside cells: [RecognizedCell], _ places: [ONNXPlacedNode]
+  /// The initializers and values of `Constant` nodes that are needed by more than cells and the weights of
+  /// LSTM nodes, by identity: they stay in the graph.
+  ///
+  /// - Parameters:
+  ///   - cells: What stands for their nodes.
+  ///   - places: All nodes.
+  ///   - lstms: The positions of the LSTM nodes whose weights were read.
+  /// - Returns: The identities.
+  private func weightsRead(
+    outside cells: [RecognizedCell], _ places: [ONNXPlacedNode], lstms: Set<Int>
   ) -> Set<String> {
     let inside = cells.reduce(into: Set<ONNXValueID>()) { $0.formUnion($1.interior) }
     var needed = Set(model.graph.outputs.compactMap { scope.identity(of: $0) })
-    var read: Set<String> = []
+    var read = Set(model.graph.outputs.compactMap { weightKey($0, scope) })
     var constants: Set<ONNXValueID> = []
     func inputs(_ place: ONNXPlacedNode) -> [ONNXValueID] {
       place.node.inputs.compactMap { $0.isEmpty ? nil : place.scope.identity(of: $0) }
@@ -135,19 +144,48 @@ struct ONNXModelBuilder {
       }
       if isConstant { constants.formUnion(outputs(place)) }
     }
-    for place in places.reversed() {
+    for (index, place) in places.enumerated().reversed() {
       let made = outputs(place)
       if !made.isEmpty, made.allSatisfy({ inside.contains($0) }) { continue }
       // What only moves weights needs them where its result is needed.
       if made.allSatisfy({ constants.contains($0) && !needed.contains($0) }) { continue }
-      for (name, id) in zip(place.node.inputs.filter { !$0.isEmpty }, inputs(place)) {
-        needed.insert(id)
-        if let (tensor, key) = initializer(name, place.scope), tensor.elementCount > 0 {
-          read.insert(key)
-        }
+      let handedOn = inputsHandedOn(by: place)
+      for (position, name) in place.node.inputs.enumerated() where !name.isEmpty {
+        // Input, lengths and start states of an LSTM; its other inputs are weights.
+        if lstms.contains(index), position != 0, !(4...6).contains(position) { continue }
+        if handedOn.contains(name) { continue }
+        if let id = place.scope.identity(of: name) { needed.insert(id) }
+        if let key = weightKey(name, place.scope) { read.insert(key) }
       }
     }
     return read
+  }
+
+  /// The inputs that a node only hands to nodes inside it, which are listed themselves: those of a function, and
+  /// what no step of a loop changes.
+  private func inputsHandedOn(by place: ONNXPlacedNode) -> Set<String> {
+    let node = place.node
+    if model.functions.contains(where: { $0.domain == node.domain && $0.name == node.opType }) {
+      return Set(node.inputs)
+    }
+    return node.attributes.values.reduce(into: []) { names, attribute in
+      guard case .graph(let body) = attribute,
+        let loop = ONNXLoop(node, body: body, scope: place.scope)
+      else { return }
+      names.formUnion(loop.invariants.values)
+    }
+  }
+
+  /// The identity of an initializer with elements or of the value of a `Constant` node; `nil` for other names.
+  private func weightKey(_ name: String, _ scope: ONNXScope) -> String? {
+    guard let (meaning, home) = scope.lookUp(name) else { return nil }
+    switch meaning {
+    case .initializer(let tensor):
+      return tensor.elementCount > 0 ? ONNXEvaluator.key(tensor.name, home) : nil
+    case .output(let node) where node.isStandard && node.opType == "Constant":
+      return ONNXEvaluator.key(node.outputs.first ?? "", home)
+    default: return nil
+    }
   }
 
   /// Adds the layer that a cell is a step of, unless an earlier step did; gives its index.
@@ -314,10 +352,12 @@ struct ONNXModelBuilder {
       owners[key] = .tensor(layer: layers.count, index: tensors.count)
       if let tensor = try sourceTensor(tensor, name: name) { tensors.append(tensor) }
     }
+    let output = place.node.outputs.first ?? ""
     if place.node.isStandard, place.node.opType == "Constant",
+      owners[ONNXEvaluator.key(output, place.scope)] == nil,
       case .tensor(let tensor)? = place.node.attributes["value"],
       tensor.elementType?.isFloat == true, tensor.elementCount >= Self.smallConstant,
-      !tensor.dims.isEmpty, let own = try sourceTensor(tensor, name: place.node.outputs.first ?? "")
+      !tensor.dims.isEmpty, let own = try sourceTensor(tensor, name: output)
     {
       tensors.append(own)
     }

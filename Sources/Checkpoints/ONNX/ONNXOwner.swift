@@ -1,4 +1,4 @@
-/// Where an initializer went.
+/// Where an initializer, or the value of a `Constant` node, went.
 enum ONNXOwner {
   /// Into the weights of an LSTM.
   case lstm

@@ -153,7 +153,7 @@ struct SafeTensorsFile: ArraySource {
     }
     let bytes = try source.bytes(in: range)
     switch array.elementType {
-    case .float16: return bytes.littleEndianWords(UInt16.self) { Float(Float16(bitPattern: $0)) }
+    case .float16: return bytes.littleEndianWords(UInt16.self) { Float(half: $0) }
     case .bfloat16:
       return bytes.littleEndianWords(UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
     default: return bytes.littleEndianWords(UInt64.self) { Float(Double(bitPattern: $0)) }

@@ -46,7 +46,7 @@ extension Tensor {
     let padded = [Int](repeating: 1, count: target.count - dims.count) + dims
     let strides = Self.strides(padded)
     let steps = padded.indices.map { padded[$0] == 1 ? 0 : strides[$0] }
-    return picking(Self.positions(dims: target, start: 0, steps: steps), dims: target)
+    return walked(dims: target, start: 0, steps: steps)
   }
 
   /// The operation on each pair of elements.

@@ -43,22 +43,33 @@ extension Tensor {
       }
     }
     let strides = Self.strides(dims)
-    var places: [Int?] = [0]
-    for axis in dims.indices {
-      places = places.flatMap { place in
-        sources[axis].map { source in
-          if let place, let source { place + source * strides[axis] } else { nil }
+    func made<Element>(_ values: [Element], _ value: Element) -> [Element] {
+      var result: [Element] = []
+      result.reserveCapacity(sizes.reduce(1, *))
+      // The position so far; nil where it is the value.
+      func visit(_ axis: Int, _ position: Int?) {
+        guard axis < sources.count else {
+          result.append(position.map { values[$0] } ?? value)
+          return
+        }
+        for source in sources[axis] {
+          if let position, let source {
+            visit(axis + 1, position + source * strides[axis])
+          } else {
+            visit(axis + 1, nil)
+          }
         }
       }
+      visit(0, 0)
+      return result
     }
     switch elements {
-    case .floats(let values):
-      return Tensor(sizes, places.map { $0.map { values[$0] } ?? value })
+    case .floats(let values): return Tensor(sizes, made(values, value))
     case .integers(let values):
       guard let value = Int64(exactly: value) else {
         throw Self.error("pads integers with \(value)")
       }
-      return Tensor(dims: sizes, elements: .integers(places.map { $0.map { values[$0] } ?? value }))
+      return Tensor(dims: sizes, elements: .integers(made(values, value)))
     }
   }
 

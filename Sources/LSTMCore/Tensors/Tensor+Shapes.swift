@@ -104,8 +104,7 @@ extension Tensor {
     }
     let strides = Self.strides(dims)
     let sizes = order.map { dims[$0] }
-    return picking(
-      Self.positions(dims: sizes, start: 0, steps: order.map { strides[$0] }), dims: sizes)
+    return walked(dims: sizes, start: 0, steps: order.map { strides[$0] })
   }
 
   /// Elements from `starts` to before `ends` along `axes`, every `steps`-th.
@@ -142,8 +141,7 @@ extension Tensor {
       first += sizes[axis] == 0 ? 0 : start * strides[axis]
       jumps[axis] = sizes[axis] <= 1 ? 0 : strides[axis] * step
     }
-    return picking(
-      sizes.contains(0) ? [] : Self.positions(dims: sizes, start: first, steps: jumps), dims: sizes)
+    return walked(dims: sizes, start: first, steps: jumps)
   }
 
   /// Tensors joined along an axis.
@@ -238,16 +236,28 @@ extension Tensor {
     let size = dims[axis]
     let outer = dims[..<axis].reduce(1, *)
     let inner = dims[(axis + 1)...].reduce(1, *)
-    var positions: [Int] = []
-    for block in 0..<outer {
-      for pick in picks {
-        let index = pick < 0 ? pick &+ size : pick
-        guard (0..<size).contains(index) else { throw Self.error("has no index \(pick)") }
-        let start = (block * size + index) * inner
-        positions += start..<start + inner
-      }
+    var places: [Int] = []
+    places.reserveCapacity(picks.count)
+    for pick in picks {
+      let index = pick < 0 ? pick &+ size : pick
+      guard (0..<size).contains(index) else { throw Self.error("has no index \(pick)") }
+      places.append(index)
     }
-    return picking(positions, dims: result)
+    func taken<Element>(_ values: [Element]) -> [Element] {
+      var taken: [Element] = []
+      taken.reserveCapacity(result.reduce(1, *))
+      for block in 0..<outer {
+        for index in places {
+          let start = (block * size + index) * inner
+          taken += values[start..<start + inner]
+        }
+      }
+      return taken
+    }
+    switch elements {
+    case .floats(let values): return Tensor(result, taken(values))
+    case .integers(let values): return Tensor(dims: result, elements: .integers(taken(values)))
+    }
   }
 
   /// Part of the shape as a vector.

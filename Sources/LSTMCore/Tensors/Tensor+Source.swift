@@ -71,7 +71,7 @@ extension Tensor {
     }
     let elements: Elements =
       switch source.elementType {
-      case .float16: .floats(words(UInt16.self).map { Float(Float16(bitPattern: $0)) })
+      case .float16: .floats(words(UInt16.self).map { Float(half: $0) })
       case .bfloat16: .floats(words(UInt16.self).map { Float(bitPattern: UInt32($0) << 16) })
       case .float32: .floats(words(UInt32.self).map { Float(bitPattern: $0) })
       case .float64: .floats(words(UInt64.self).map { Float(Double(bitPattern: $0)) })

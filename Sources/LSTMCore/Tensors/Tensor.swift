@@ -57,29 +57,41 @@ public struct Tensor: Equatable, Sendable {
     return strides
   }
 
-  /// The positions that a walk over `dims` visits, given the first position and the step along each
-  /// axis.
-  static func positions(dims: [Int], start: Int, steps: [Int]) -> [Int] {
-    var positions = [start]
-    for axis in dims.indices {
-      var next: [Int] = []
-      next.reserveCapacity(positions.count * dims[axis])
-      for position in positions {
-        for index in 0..<dims[axis] { next.append(position + index * steps[axis]) }
-      }
-      positions = next
-    }
-    return positions
-  }
-
-  /// The elements at these positions, in a new shape.
-  func picking(_ positions: [Int], dims: [Int]) -> Tensor {
+  /// The elements that a walk over `dims` visits, given the first position and the step along each axis.
+  func walked(dims: [Int], start: Int, steps: [Int]) -> Tensor {
     switch elements {
     case .floats(let values):
-      Tensor(dims: dims, elements: .floats(positions.map { values[$0] }))
+      Tensor(
+        dims: dims, elements: .floats(Self.walk(values, dims: dims, start: start, steps: steps)))
     case .integers(let values):
-      Tensor(dims: dims, elements: .integers(positions.map { values[$0] }))
+      Tensor(
+        dims: dims, elements: .integers(Self.walk(values, dims: dims, start: start, steps: steps)))
     }
+  }
+
+  private static func walk<Element>(
+    _ values: [Element], dims: [Int], start: Int, steps: [Int]
+  ) -> [Element] {
+    let count = dims.reduce(1, *)
+    guard count > 0, let size = dims.last, let step = steps.last else {
+      return count > 0 ? [values[start]] : []
+    }
+    var result: [Element] = []
+    result.reserveCapacity(count)
+    func visit(_ axis: Int, _ position: Int) {
+      if axis == dims.count - 1 {
+        // Short rows are cheaper one by one.
+        if step == 1, size >= 8 {
+          result += values[position..<position + size]
+        } else {
+          for index in 0..<size { result.append(values[position + index * step]) }
+        }
+      } else {
+        for index in 0..<dims[axis] { visit(axis + 1, position + index * steps[axis]) }
+      }
+    }
+    visit(0, start)
+    return result
   }
 
   /// The same elements in a shape that has as many.

@@ -70,6 +70,7 @@ struct AnalyzeCommand: ParsableCommand {
   var csv = false
 
   @OptionGroup var threads: ThreadOptions
+  @OptionGroup var memory: MemoryOptions
 
   func validate() throws {
     if json && csv { throw ValidationError("Give either --json or --csv, not both.") }
@@ -86,6 +87,7 @@ struct AnalyzeCommand: ParsableCommand {
   }
 
   func run() throws {
+    memory.apply()
     for path in [html, plan].compactMap({ $0 }) {
       try AtomicFile.checkTarget(path, overwrite: force)
     }

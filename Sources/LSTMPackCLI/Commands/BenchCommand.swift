@@ -20,6 +20,8 @@ struct BenchCommand: ParsableCommand {
 
   @OptionGroup var kernels: KernelCommandOptions
 
+  @OptionGroup var memory: MemoryOptions
+
   @Option(help: "Threads of a step.")
   var threads = 1
 
@@ -45,6 +47,7 @@ struct BenchCommand: ParsableCommand {
   }
 
   func run() throws {
+    memory.apply()
     let clock = ContinuousClock()
     let start = clock.now
     let (file, source) = try model.load()
@@ -106,7 +109,7 @@ struct BenchCommand: ParsableCommand {
     try round()
     let firstSeconds = Self.seconds(ready, clock.now)
     return Report(
-      options: options, threads: threads, weightBytes: prepared.weightByteCount,
+      options: options, threads: threads, weightBytes: prepared.heldByteCount,
       prepareSeconds: preparedSeconds, firstSeconds: firstSeconds, step: nil,
       sequence: try StreamTimer.Figures.measure(steps: count, seconds: seconds, round),
       sequenceSteps: count, reason: reason)

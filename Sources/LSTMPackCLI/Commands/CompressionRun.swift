@@ -55,7 +55,7 @@ struct CompressionRun {
       result = try ModelCompressor(plan: CompressionPlan(rules: rules), threads: threads)
         .compress(&file.model, progress: progress.update)
     } catch { throw error.inFile(source.name) }
-    guard result.compressedCount > 0 else {
+    guard result.compressedCount > 0 || keepsAll(file.model, rules) else {
       throw nothingCompressed(result).inFile(source.name)
     }
     let strictError = report.strict ? strictError(result)?.inFile(source.name) : nil
@@ -115,6 +115,16 @@ struct CompressionRun {
       try Console.printResult(shown)
     }
     if let strictError { throw strictError }
+  }
+
+  /// Whether the plan says of every LSTM matrix that it stays as it is: then the file is the model as it is.
+  private func keepsAll(_ model: Model, _ rules: [CompressionPlan.Rule]) -> Bool {
+    let plan = CompressionPlan(rules: rules)
+    return model.matrices.allSatisfy { matrix in
+      guard matrix.path.isLSTM else { return true }
+      if case .keep(_, let isChoice) = plan.treatment(of: matrix.path) { return isChoice }
+      return false
+    }
   }
 
   private func nothingCompressed(_ report: CompressionReport) -> DiagnosticError {

@@ -76,6 +76,11 @@ struct EvalCommand: ParsableCommand {
 
   @OptionGroup var kernels: KernelCommandOptions
 
+  @OptionGroup var memory: MemoryOptions
+
+  /// How long streamed steps of a model are timed at least.
+  private static let timedSeconds = 0.1
+
   /// `--max-drop` as a share.
   private var allowedDrop: Double? { maxDrop.flatMap { Share($0)?.value } }
 
@@ -96,6 +101,7 @@ struct EvalCommand: ParsableCommand {
   }
 
   func run() throws {
+    memory.apply()
     let (file, source) = try model.load()
     if let saveBase { try AtomicFile.checkTarget(saveBase, overwrite: force) }
     let hook = try hooks.hook(
@@ -129,6 +135,7 @@ struct EvalCommand: ParsableCommand {
         (evaluated, description) = (made.data, made.description)
       }
     } catch { throw error.inFile(source.name) }
+    let kernels = try kernels.options(standard: .float32)
     let recorder = saveBase.map { _ in SavedOutputs.Recorder() }
     let progress = ProgressBar("eval")
     var report: EvaluationReport
@@ -137,7 +144,7 @@ struct EvalCommand: ParsableCommand {
         candidate: file.model, reference: reference,
         task: task.known, output: task.output,
         cache: cache.settings, threads: threads.count,
-        kernels: try kernels.options(standard: .float32)
+        kernels: kernels
       ).evaluate(evaluated, saving: recorder, progress: progress.update)
     } catch {
       throw DataOptions.located(
@@ -152,12 +159,16 @@ struct EvalCommand: ParsableCommand {
         }
       } catch { throw error.inFile(source.name) }
     }
+    report.candidate.measureStreaming(file.model, seconds: Self.timedSeconds)
+    if let original {
+      report.reference?.measureStreaming(original, seconds: Self.timedSeconds)
+    }
     if let saveBase, let recorder {
       try AtomicFile.write(try recorder.bytes(), to: saveBase, overwrite: force)
     }
     let text = EvaluationText(
       report: report, name: source.name, referenceName: referenceName, dataName: found?.name,
-      syntheticInputs: description, seed: seeds.seed)
+      syntheticInputs: description, seed: seeds.seed, activations: kernels.activations)
     try Console.printResult(json ? text.json.serialized(pretty: true) : text.text)
     try checkDrop(report, source.name)
   }

@@ -8,8 +8,9 @@ struct QuantizeCommand: ParsableCommand {
     discussion: """
       LSTM matrices are packed with a scale or codebook for each row; --others packs embedding and \
       dense matrices too. Biases and peepholes stay float32. Works on checkpoints and on the \
-      low-rank factors that `lowrank` writes. --round has one step for all weights instead, as in \
-      arXiv:1806.02988, and takes as many bits as the multiples need, at most 8.
+      low-rank factors that `lowrank` writes. --bits 32 packs nothing: the .bvq is the model as it \
+      is. --round has one step for all weights instead, as in arXiv:1806.02988, and takes as many \
+      bits as the multiples need, at most 8.
 
       Examples:
 
@@ -24,7 +25,8 @@ struct QuantizeCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Bits for LSTM matrices: " + Quantizers.helpText + ".", valueName: "bits"))
+      "Bits for LSTM matrices: " + Quantizers.helpText + ", or 32 (as they are).",
+      valueName: "bits"))
   var bits: String?
 
   @Option(
@@ -63,15 +65,15 @@ struct QuantizeCommand: ParsableCommand {
     guard (bits == nil) != (round == nil) else {
       throw ValidationError("Give either --bits or --round, for example --bits 4.")
     }
-    if let bits, Quantizers.quantizer(named: bits) == nil {
-      throw ValidationError("--bits takes \(Quantizers.helpText), not '\(bits)'.")
+    if let bits, bits != Self.unpacked, Quantizers.quantizer(named: bits) == nil {
+      throw ValidationError("--bits takes \(Quantizers.helpText) or 32, not '\(bits)'.")
     }
     if bits != nil, clip != nil { throw ValidationError("--clip needs --round.") }
     if round != nil, group != nil { throw ValidationError("--group is about --bits.") }
     do throws(DiagnosticError) { _ = try treatment } catch {
       throw ValidationError("--round and --clip: \(error.problem).")
     }
-    if let others, others != "32", Quantizers.quantizer(named: others) == nil {
+    if let others, others != Self.unpacked, Quantizers.quantizer(named: others) == nil {
       throw ValidationError("--others takes \(Quantizers.helpText) or 32, not '\(others)'.")
     }
     if let group, !(2...65536).contains(group) {
@@ -79,10 +81,14 @@ struct QuantizeCommand: ParsableCommand {
     }
   }
 
+  /// The bits of float32, as weights are in most checkpoints.
+  private static let unpacked = "32"
+
   /// What is done to LSTM matrices.
   private var treatment: Treatment {
     get throws(DiagnosticError) {
       if let round { return .round(try Rounding(step: round, clip: clip)) }
+      if bits == Self.unpacked { return .keep(reason: "kept float32 by --bits 32", isChoice: true) }
       return .quantize(bits ?? "", groupSize: group)
     }
   }
@@ -96,9 +102,11 @@ struct QuantizeCommand: ParsableCommand {
   func run() throws {
     let othersTreatment: Treatment =
       switch others {
+      case nil where bits == Self.unpacked:
+        .keep(reason: "kept float32 by --bits 32", isChoice: true)
       case nil:
         .keep(reason: "embedding and dense matrices need --others", isChoice: false)
-      case "32": .keep(reason: "kept float32 by --others 32", isChoice: true)
+      case Self.unpacked: .keep(reason: "kept float32 by --others 32", isChoice: true)
       case .some(let name): .quantize(name, groupSize: group)
       }
     var options = JSONObject()

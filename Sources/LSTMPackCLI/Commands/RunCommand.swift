@@ -6,8 +6,9 @@ struct RunCommand: ParsableCommand {
     commandName: "run",
     abstract: "Run a model, or one of its LSTM layers, on data.",
     discussion: """
-      Packed and factored matrices are executed as they are stored. Outputs go to --out (.npy, .npz \
-      or .csv) or, as lines of numbers, to standard output.
+      Packed matrices are unpacked once and multiplied in float32; with --activations i8 they are \
+      executed as they are stored. Outputs go to --out (.npy, .npz or .csv) or, as lines of numbers, \
+      to standard output.
 
       Examples:
 
@@ -68,6 +69,8 @@ struct RunCommand: ParsableCommand {
 
   @OptionGroup var kernels: KernelCommandOptions
 
+  @OptionGroup var memory: MemoryOptions
+
   func validate() throws {
     if stream, data.data != nil || out != nil || states {
       throw ValidationError("--stream reads standard input and writes standard output.")
@@ -82,6 +85,7 @@ struct RunCommand: ParsableCommand {
   }
 
   func run() throws {
+    memory.apply()
     if let out { try AtomicFile.checkTarget(out, overwrite: force) }
     var options = model
     if stream, options.model == nil {

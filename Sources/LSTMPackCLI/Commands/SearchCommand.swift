@@ -74,6 +74,7 @@ struct SearchCommand: ParsableCommand {
   var json = false
 
   @OptionGroup var threads: ThreadOptions
+  @OptionGroup var memory: MemoryOptions
 
   func validate() throws {
     let given = [budget != nil, bitsPerWeight != nil, maxDrop != nil].count { $0 }
@@ -97,6 +98,7 @@ struct SearchCommand: ParsableCommand {
   }
 
   func run() throws {
+    memory.apply()
     let (file, source) = try model.load()
     guard file.model.matrices.contains(where: { $0.path.isLSTM }) else {
       throw NothingToCompress.error(for: file.model).inFile(source.name)

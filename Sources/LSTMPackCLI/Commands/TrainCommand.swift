@@ -27,6 +27,7 @@ struct TrainCommand: ParsableCommand {
   @OptionGroup var gates: TrainingGateOptions
   @OptionGroup var regularization: RegularizationFlags
   @OptionGroup var optimization: OptimizationFlags
+  @OptionGroup var memory: MemoryOptions
 
   @Option(
     name: [.short, .long],
@@ -98,6 +99,7 @@ struct TrainCommand: ParsableCommand {
   }
 
   func run() throws {
+    memory.apply()
     if let resume {
       try checkIsAlone(resume)
       try TrainingRun.resumed(

@@ -27,7 +27,10 @@ struct VerifyCommand: ParsableCommand {
   @Flag(help: "Print the report as JSON.")
   var json = false
 
+  @OptionGroup var memory: MemoryOptions
+
   func run() throws {
+    memory.apply()
     let source = try ModelLocation.find(argument: file)
     let result = BVQReader.verify(source)
     let problems = result.problems.map { problem in

@@ -32,7 +32,7 @@ struct CompressionReportText {
         outcome.storageAfter,
       ])
     }
-    var parts = [table.text, totals]
+    var parts = report.compressedCount == 0 ? [totals] : [table.text, totals]
     if !left.isEmpty { parts.append("Left as it was:\n" + left.joined(separator: "\n")) }
     if let scores { parts.append(scores.text) }
     parts.append(ending)
@@ -52,10 +52,16 @@ struct CompressionReportText {
     let after = compressed.reduce(0) { $0 + $1.byteCountAfter }
     // What a source holds in fewer bits was written out when it was read.
     let unit = before == weights * MemoryLayout<Float>.size ? " as float32" : ""
-    return """
+    let weightsText =
+      compressed.isEmpty
+      ? "Compressed: nothing; every weight is as it was."
+      : """
       Compressed: \(compressed.count) matrices, \(weights) weights, \(NumberText.bytes(before))\(unit) \
       to \(NumberText.bytes(after)) (\(NumberText.change(before, after))), \
       \(NumberText.fixed(Double(after * 8) / Double(max(weights, 1)), 2)) bits per weight.
+      """
+    return """
+      \(weightsText)
       File: \(NumberText.bytes(sourceByteCount)) to \(NumberText.bytes(outputByteCount)) \
       (\(NumberText.change(sourceByteCount, outputByteCount))\(sizeNote)).
       """

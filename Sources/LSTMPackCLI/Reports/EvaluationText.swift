@@ -9,6 +9,7 @@ struct EvaluationText {
   /// What inputs without data are.
   let syntheticInputs: String?
   let seed: UInt64
+  let activations: Activations
 
   private var dataText: String {
     syntheticInputs.map { "\($0); give --data to measure quality" } ?? dataName ?? "?"
@@ -64,7 +65,14 @@ struct EvaluationText {
       table.add([title] + subjects.map(value) + filler)
     }
     add("weights") { $0.weightByteCount == 0 ? "-" : NumberText.bytes($0.weightByteCount) }
-    add("steps/s") { $0.seconds == 0 ? "-" : NumberText.fixed($0.stepsPerSecond, 0) }
+    add("steps/s, \(activations.rawValue)") {
+      $0.seconds == 0 ? "-" : NumberText.fixed($0.stepsPerSecond, 0)
+    }
+    if subjects.contains(where: { $0.streamed != nil }) {
+      add("streamed step, \(Activations.int8.rawValue)") {
+        $0.streamed.map { NumberText.significant($0.secondsPerStep * 1e6) + " µs" } ?? "-"
+      }
+    }
     return table.text
   }
 
@@ -107,6 +115,7 @@ struct EvaluationText {
         "lambda": Self.number($0.lambda),
       ]
     }
+    object["activations"] = .string(activations.rawValue)
     object["model"] = Self.json(report.candidate)
     object["referenceModel"] = report.reference.map(Self.json)
     object["similarity"] = .array(report.similarity.map(Self.json))
@@ -129,11 +138,21 @@ struct EvaluationText {
   }
 
   private static func json(_ subject: EvaluationReport.Subject) -> JSONValue {
-    [
+    var object: JSONObject = [
       "metrics": .array(subject.metrics.map(json)),
       "weightBytes": .integer(subject.weightByteCount), "steps": .integer(subject.steps),
       "seconds": number(subject.seconds), "stepsPerSecond": number(subject.stepsPerSecond),
+      "streamedStep": subject.streamed.map {
+        [
+          "activations": .string(Activations.int8.rawValue), "threads": 1,
+          "medianSecondsPerStep": number($0.secondsPerStep),
+        ]
+      } ?? .null,
     ]
+    if let obstacle = subject.streamingObstacle {
+      object["streamedStepReason"] = .string(obstacle.description)
+    }
+    return .object(object)
   }
 
   private static func json(_ metric: EvaluationReport.Metric) -> JSONValue {

@@ -15,4 +15,14 @@ struct GraphValue: Sendable {
   init(_ dims: [Int], _ floats: [Float], mask: [Bool]? = nil) {
     self.init(Tensor(dims, floats), mask: mask)
   }
+
+  /// The bytes of its elements and its mask.
+  var byteCount: Int {
+    let elements =
+      switch tensor.elements {
+      case .floats(let values): values.count * MemoryLayout<Float>.stride
+      case .integers(let values): values.count * MemoryLayout<Int64>.stride
+      }
+    return elements + (mask?.count ?? 0)
+  }
 }

@@ -1,14 +1,16 @@
 internal import Diagnostics
 internal import LSTMCore
 
-/// One execution of a node: its inputs, and the session for those that remember something.
+/// One execution of a node: its inputs, what it may use, and the session for those that remember something.
 struct OperationCall {
-  /// The most elements of a value.
-  private static let elementLimit = 1 << 28
-
   let inputs: [GraphValue?]
   let threads: Int
+  /// What the run may still hold and compute.
+  let meter: RunMeter
   var session: RunSession
+
+  /// The elements of all inputs together.
+  var elementCount: Int { inputs.reduce(0) { $0 + ($1?.tensor.count ?? 0) } }
 
   /// An input that must be there.
   func value(_ index: Int) throws -> GraphValue {
@@ -55,10 +57,8 @@ struct OperationCall {
     optional(index) == nil ? nil : try integers(index)
   }
 
-  /// Throws when a result would be too large.
-  static func allow(_ dims: [Int]) throws {
-    _ = try checkedProduct(dims, limit: elementLimit, of: "a value of the graph")
-  }
+  /// Throws when a value of this shape is more than the run may hold.
+  func allow(_ dims: [Int]) throws { try meter.allow(dims) }
 
   static func error(_ problem: String) -> DiagnosticError { DiagnosticError(.badData, problem) }
 }

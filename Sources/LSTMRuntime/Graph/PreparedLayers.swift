@@ -15,6 +15,13 @@ final class PreparedLayers {
 
   init(_ options: KernelOptions) { self.options = options }
 
+  /// The bytes of what was prepared.
+  var byteCount: Int {
+    lstms.values.reduce(0) { $0 + $1.byteCount } + maps.values.reduce(0) { $0 + $1.byteCount }
+      + tables.values.reduce(0) { $0 + $1.byteCount }
+      + tensors.values.reduce(0) { $0 + GraphValue($1).byteCount }
+  }
+
   /// The LSTM of a layer.
   func lstm(_ index: Int, _ make: () throws -> PreparedLSTM) rethrows -> PreparedLSTM {
     if let known = lstms[index] { return known }

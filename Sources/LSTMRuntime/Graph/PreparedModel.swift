@@ -37,11 +37,13 @@ public struct PreparedModel: Sendable {
   public let decoderInputIsTransposed: Bool
   /// Whether an LSTM layer on the way reads its input from the end, so that no state can be carried.
   public let readsBackwards: Bool
-  /// The bytes of the weights of LSTM, dense and embedding layers as they are held.
+  /// The bytes of the weights of the layers on the way as they are stored.
   public let weightByteCount: Int
+  /// The bytes of the prepared weights in memory: codes that are multiplied in float32 are unpacked.
+  public let heldByteCount: Int
 
-  /// The most elements that all values of a run may have at one time.
-  private static let liveElementLimit = 1 << 29
+  /// The bytes of the weights and constants that a run reads, from which its budget follows.
+  private let modelByteCount: Int
 
   private let steps: [Step]
   private let slotCount: Int
@@ -173,6 +175,8 @@ public struct PreparedModel: Sendable {
     }
     weightByteCount = Set(needed.compactMap { graph.nodes[$0].layer })
       .reduce(0) { $0 + model.weightByteCount(ofLayer: $1) }
+    heldByteCount = preparedLayers.byteCount
+    modelByteCount = needed.reduce(weightByteCount) { $0 + graph.nodes[$1].attributeByteCount }
   }
 
   /// Runs the model.
@@ -183,7 +187,8 @@ public struct PreparedModel: Sendable {
   ///   - threads: How many threads may work; results do not depend on it.
   /// - Returns: A tensor for each of ``outputNames``.
   /// - Throws: ``DiagnosticError`` with code `badData` when an input is missing or does not fit, and
-  ///   with the node named when values do not fit on the way.
+  ///   with the node named when values do not fit on the way, or with `limitExceeded` when it wants more than
+  ///   the ``RunBudget``.
   public func run(
     _ inputs: [String: Tensor], session: inout RunSession, threads: Int = 1
   ) throws(DiagnosticError) -> [Tensor] {
@@ -203,19 +208,21 @@ public struct PreparedModel: Sendable {
     let shared = prefixSlots.isEmpty ? nil : session.prefix
     let known = shared?.values(ofBatch: batch)
     var prefix: [Int: GraphValue] = [:]
-    var live = 0
-    for (slot, value) in known ?? [:] {
-      values[slot] = value
-      live += value.tensor.count
-    }
+    let meter = RunMeter(
+      RunBudget(
+        modelBytes: modelByteCount,
+        inputElements: inputSlots.reduce(0) { $0 + (values[$1]?.tensor.count ?? 0) }))
+    var held = [Int](repeating: 0, count: slotCount)
+    for (slot, value) in known ?? [:] { values[slot] = value }
     for (index, step) in steps.enumerated() where !(step.isPrefix && known != nil) {
       if step.isOfState, step.inputs.contains(where: { $0.map { values[$0] == nil } ?? false }) {
         continue
       }
       do {
         var call = OperationCall(
-          inputs: step.inputs.map { $0.flatMap { values[$0] } }, threads: threads,
+          inputs: step.inputs.map { $0.flatMap { values[$0] } }, threads: threads, meter: meter,
           session: session)
+        try meter.spend(call.elementCount, RunBudget.operationsPerElement)
         let results =
           step.foldsTime
           ? try Self.runFolded(step.operation, masksEachStep: step.masksEachStep, &call)
@@ -224,18 +231,16 @@ public struct PreparedModel: Sendable {
         for (slot, result) in zip(step.outputs, results) {
           guard let slot else { continue }
           values[slot] = result
-          live += result.tensor.count
+          // Constants are held by the model in any case.
+          if !step.inputs.isEmpty {
+            held[slot] = try meter.hold(result)
+            try meter.spend(result.tensor.count, RunBudget.operationsPerElement)
+          }
           if shared != nil, known == nil, prefixSlots.contains(slot) { prefix[slot] = result }
-        }
-        guard live <= Self.liveElementLimit else {
-          throw DiagnosticError(
-            .limitExceeded,
-            "the values of the graph have more than \(Self.liveElementLimit) elements together",
-            hint: "give fewer or shorter sequences at once")
         }
       } catch { throw DiagnosticError.of(error).atObject(step.name) }
       for slot in lastReads[index] {
-        live -= values[slot]?.tensor.count ?? 0
+        meter.release(held[slot])
         values[slot] = nil
       }
     }
@@ -267,7 +272,7 @@ public struct PreparedModel: Sendable {
     let isOfInnerSteps = mask.map { $0.count == rows * x.dims[2] } ?? false
     var inner = OperationCall(
       inputs: [GraphValue(folded, mask: isOfInnerSteps ? mask : nil)] + call.inputs.dropFirst(),
-      threads: call.threads, session: call.session)
+      threads: call.threads, meter: call.meter, session: call.session)
     return try operation(&inner).map { value in
       var result = mask
       if masksEachStep {
@@ -288,6 +293,16 @@ extension DiagnosticError {
   /// Operators throw this one error and those of `Tensor`, which are of the same type.
   static func of(_ error: any Error) -> DiagnosticError {
     error as? DiagnosticError ?? DiagnosticError(.badData, "\(error)")
+  }
+}
+
+extension GraphNode {
+  /// The bytes of the numbers among its settings, which for a constant are its elements.
+  fileprivate var attributeByteCount: Int {
+    attributes.values.reduce(0) {
+      guard case .numbers(let values) = $1 else { return $0 }
+      return $0 + values.count * MemoryLayout<Double>.stride
+    }
   }
 }
 

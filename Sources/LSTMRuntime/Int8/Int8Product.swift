@@ -9,8 +9,8 @@ package struct Int8Product: Sendable {
   /// - Precondition: All have one encoding, group size and number of columns, and the machine has the
   ///   instruction set.
   package init?(_ matrices: [PackedMatrix], _ instructions: InstructionSet) {
-    guard let weights = KernelWeights(matrices, instructions) else { return nil }
-    map = Int8Map(weights, instructions)
+    guard !matrices.isEmpty, matrices.allSatisfy(KernelWeights.takes) else { return nil }
+    map = Int8Map(KernelWeights(matrices, instructions), instructions)
   }
 
   /// The bytes that the weights take in memory.

@@ -63,14 +63,21 @@ internal import LSTMCore
     a.encoding.id == b.encoding.id && a.columns == b.columns && a.groupSize == b.groupSize
   }
 
-  /// Brings matrices into the kernels' order; `nil` when the kernels do not take them.
-  ///
-  /// - Precondition: All can be stacked, and the machine has the instruction set.
-  init?(_ matrices: [PackedMatrix], _ instructions: InstructionSet) {
+  /// Whether the kernels take a matrix.
+  static func takes(_ matrix: PackedMatrix) -> Bool {
     // Larger groups could leave the 32 bits of a sum.
-    guard let first = matrices.first, let kind = CodeKind(first.encoding), first.columns > 0,
-      min(first.groupSize, first.columns) <= Int(CPK_GROUP_LIMIT)
-    else { return nil }
+    CodeKind(matrix.encoding) != nil && matrix.columns > 0
+      && min(matrix.groupSize, matrix.columns) <= Int(CPK_GROUP_LIMIT)
+  }
+
+  /// Brings matrices into the kernels' order.
+  ///
+  /// - Precondition: There is one, the kernels take all of them, all can be stacked, and the machine has
+  ///   the instruction set.
+  init(_ matrices: [PackedMatrix], _ instructions: InstructionSet) {
+    precondition(matrices.allSatisfy(Self.takes), "the kernels take no such matrix")
+    let first = matrices[0]
+    guard let kind = CodeKind(first.encoding) else { preconditionFailure("no kernel") }
     self.kind = kind
     layout = unsafe Self.layout(kind, cpk_packed_kernels_for(instructions.cValue))
     rows = matrices.reduce(0) { $0 + $1.rows }

@@ -60,16 +60,16 @@ enum Convolution {
   ///   - bias: `[filters]`, or `nil`.
   ///   - window: Stride, dilation and padding.
   ///   - groups: The groups into which channels and filters are cut.
-  ///   - threads: How many threads may work.
+  ///   - call: How many threads may work, and what the run may use.
   /// - Returns: `[batch, windows, filters]`.
   /// - Throws: `DiagnosticError` when kernel and input do not fit, or the result is too large.
   static func convolve(
     _ x: (dims: [Int], values: [Float]), filters: FilterCache.Filters, bias: [Float]?,
-    window: Window1D, groups: Int, threads: Int
+    window: Window1D, groups: Int, _ call: OperationCall
   ) throws -> Tensor {
     let y = try convolve(
       ([x.dims[0], 1] + x.dims[1...], x.values), filters: filters, bias: bias,
-      windows: (Window1D(size: 1), window), groups: groups, threads: threads)
+      windows: (Window1D(size: 1), window), groups: groups, call)
     return try y.squeezed([1])
   }
 
@@ -81,12 +81,12 @@ enum Convolution {
   ///   - bias: `[filters]`, or `nil`.
   ///   - windows: Stride, dilation and padding of both axes.
   ///   - groups: The groups into which channels and filters are cut.
-  ///   - threads: How many threads may work.
+  ///   - call: How many threads may work, and what the run may use.
   /// - Returns: `[batch, windows down, windows across, filters]`.
   /// - Throws: `DiagnosticError` when kernel and input do not fit, or the result is too large.
   static func convolve(
     _ x: (dims: [Int], values: [Float]), filters prepared: FilterCache.Filters, bias: [Float]?,
-    windows: (Window1D, Window1D), groups: Int, threads: Int
+    windows: (Window1D, Window1D), groups: Int, _ call: OperationCall
   ) throws -> Tensor {
     let (batch, height, width, channels) = (x.dims[0], x.dims[1], x.dims[2], x.dims[3])
     var kernel = prepared.kernel.dims
@@ -99,12 +99,13 @@ enum Convolution {
     let (down, across) = (windows.0.count(length: height), windows.1.count(length: width))
     let (inputs, filters) = (channels / groups, kernel[3] / groups)
     let size = windows.0.size * windows.1.size * inputs
-    try OperationCall.allow([batch, down, across, kernel[3]])
+    try call.allow([batch, down, across, kernel[3]])
+    try call.meter.spend(batch, down, across, size, kernel[3])
     var y = [Float](repeating: 0, count: batch * down * across * filters * groups)
     let count = down * across
     // Blocks depend on the shapes alone.
     let block = min(max(1, count), max(64, patchLimit / max(1, size)))
-    try OperationCall.allow([block, size])
+    try call.allow([block, size])
     for row in 0..<batch {
       for first in stride(from: 0, to: count, by: block) {
         let places = first..<min(count, first + block)
@@ -115,7 +116,7 @@ enum Convolution {
           let part = prepared.maps[group].applied(
             to: patches, rows: places.count,
             bias: bias.map { Array($0[group * filters..<(group + 1) * filters]) },
-            activation: .linear, threads: threads)
+            activation: .linear, threads: call.threads)
           for (index, place) in places.enumerated() {
             let to = (row * count + place) * filters * groups + group * filters
             y.replaceSubrange(
@@ -188,11 +189,16 @@ enum Convolution {
   }
 
   /// Pools windows of `[batch, length, channels]`.
+  ///
+  /// - Throws: `DiagnosticError` when the result, or the work for it, is more than the run may use.
   static func pool(
-    _ x: (dims: [Int], values: [Float]), _ pool: Pool, window: Window1D
+    _ x: (dims: [Int], values: [Float]), _ pool: Pool, window: Window1D, _ call: OperationCall
   ) throws -> Tensor {
     let (batch, length, channels) = (x.dims[0], x.dims[1], x.dims[2])
     let windows = window.count(length: length)
+    try call.allow([batch, windows, channels])
+    try call.meter.spend(
+      batch, windows, window.size, max(1, channels), RunBudget.operationsPerElement)
     var y: [Float] = []
     y.reserveCapacity(batch * windows * channels)
     for row in 0..<batch {

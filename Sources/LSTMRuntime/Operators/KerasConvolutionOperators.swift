@@ -29,7 +29,7 @@ enum KerasConvolutionOperators {
         GraphValue(
           try Convolution.convolve(
             x, filters: filters, bias: call.optional(2)?.tensor.floats, window: window,
-            groups: groups, threads: call.threads))
+            groups: groups, call))
       ]
     }
   }
@@ -41,7 +41,7 @@ enum KerasConvolutionOperators {
     return { call in
       let x = try call.floats(0, rank: 3)
       let window = try Window1D(size: size, stride: stride).padded(padding, length: x.dims[1])
-      return [GraphValue(try Convolution.pool(x, pool, window: window))]
+      return [GraphValue(try Convolution.pool(x, pool, window: window, call))]
     }
   }
 

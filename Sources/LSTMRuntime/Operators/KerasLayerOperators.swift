@@ -23,7 +23,7 @@ enum KerasLayerOperators {
       let tokens = try call.tensor(0)
       // Keras takes tokens as floats, too, and cuts them.
       let indices = tokens.integers ?? tokens.floats?.map { Int($0.isFinite ? $0 : -1) } ?? []
-      try OperationCall.allow(tokens.dims + [table.size])
+      try call.allow(tokens.dims + [table.size])
       return [
         GraphValue(
           tokens.dims + [table.size], try table.rows(indices),
@@ -50,7 +50,8 @@ enum KerasLayerOperators {
           "needs an input of \(map.inputSize) features, found shape \(dims)")
       }
       let result = Array(dims.dropLast()) + [map.outputSize]
-      try OperationCall.allow(result)
+      try call.allow(result)
+      try call.meter.spend(dims.dropLast().reduce(1, *), map.inputSize, map.outputSize)
       return [
         GraphValue(
           result,

@@ -34,7 +34,7 @@ enum KerasShapeOperators {
         }
         return [
           GraphValue(
-            try Tensor.concatenated(tensors, axis: axis, allow: OperationCall.allow), mask: mask)
+            try Tensor.concatenated(tensors, axis: axis, allow: call.allow), mask: mask)
         ]
       }
     },
@@ -50,7 +50,7 @@ enum KerasShapeOperators {
     { call in
       let sum = try combined(call, .add)
       let share = Tensor([], [1 / Float(max(1, call.inputs.count))])
-      let mean = try sum.tensor.combined(with: share, .multiply, allow: OperationCall.allow)
+      let mean = try sum.tensor.combined(with: share, .multiply, allow: call.allow)
       return [GraphValue(mean, mask: sum.mask)]
     }
   }
@@ -64,7 +64,7 @@ enum KerasShapeOperators {
         throw OperationCall.error("needs an input of two sizes, found \(x.dims)")
       }
       let dims = [x.dims[0], count, x.dims[1]]
-      try OperationCall.allow(dims)
+      try call.allow(dims)
       return [GraphValue(try x.unsqueezed([1]).broadcast(to: dims))]
     }
   }
@@ -78,7 +78,7 @@ enum KerasShapeOperators {
     return { call in
       let (dims, x) = try call.floats(0, rank: 3)
       let result = [dims[0], dims[1] + padding[0] + padding[1], dims[2]]
-      try OperationCall.allow(result)
+      try call.allow(result)
       var y: [Float] = []
       for row in 0..<dims[0] {
         y += [Float](repeating: 0, count: padding[0] * dims[2])
@@ -95,7 +95,7 @@ enum KerasShapeOperators {
     var result = try call.tensor(0)
     for index in call.inputs.indices.dropFirst() {
       result = try result.combined(
-        with: try call.tensor(index), operation, allow: OperationCall.allow)
+        with: try call.tensor(index), operation, allow: call.allow)
     }
     return GraphValue(result, mask: commonMask(call.inputs))
   }

@@ -68,7 +68,10 @@ struct LSTMNode: Sendable {
             + "\(lstm.outputSize) and \(lstm.hiddenSize))")
       }
     }
-    try OperationCall.allow([sequence.batch, sequence.steps, directionCount, lstm.hiddenSize])
+    try call.allow([sequence.batch, sequence.steps, directionCount, lstm.hiddenSize])
+    try call.meter.spend(
+      sequence.batch, sequence.steps, directionCount, 4 * lstm.hiddenSize,
+      lstm.inputSize + lstm.outputSize)
     var recording = call.session.recording
     if wantsOutputs { recording.insert(.outputs) }
     let result = lstm.run(sequence, recording: recording, threads: call.threads)

@@ -41,10 +41,10 @@ enum ONNXConvolutionOperators {
         axes == 1
         ? try Convolution.convolve(
           (moved.dims, values), filters: filters, bias: bias, window: windows[0], groups: groups,
-          threads: call.threads)
+          call)
         : try Convolution.convolve(
           (moved.dims, values), filters: filters, bias: bias, windows: (windows[0], windows[1]),
-          groups: groups, threads: call.threads)
+          groups: groups, call)
       return [GraphValue(try y.transposed([0, axes + 1] + (1..<axes + 1)))]
     }
   }
@@ -62,7 +62,7 @@ enum ONNXConvolutionOperators {
       window.roundsUp = roundsUp
       let y = try Convolution.pool(
         x, !isAverage ? .maximum : countsPadding ? .averageWithPadding : .average,
-        window: window)
+        window: window, call)
       return [GraphValue(try y.transposed([0, 2, 1]))]
     }
   }
@@ -70,7 +70,7 @@ enum ONNXConvolutionOperators {
   private static func globalPool(_ call: OperationCall, isAverage: Bool) throws -> GraphValue {
     let x = try channelsLast(call)
     let window = Window1D(size: max(1, x.dims[1]))
-    let y = try Convolution.pool(x, isAverage ? .average : .maximum, window: window)
+    let y = try Convolution.pool(x, isAverage ? .average : .maximum, window: window, call)
     return GraphValue(try y.transposed([0, 2, 1]))
   }
 

@@ -50,11 +50,11 @@ enum ONNXElementwiseOperators {
       { call in
         let (x, slope) = (try call.tensor(0), try call.tensor(1))
         let negative = try x.combined(
-          with: Tensor([], [0]), .minimum, allow: OperationCall.allow)
+          with: Tensor([], [0]), .minimum, allow: call.allow)
         let positive = try x.combined(
-          with: Tensor([], [0]), .maximum, allow: OperationCall.allow)
-        let scaled = try negative.combined(with: slope, .multiply, allow: OperationCall.allow)
-        return [GraphValue(try positive.combined(with: scaled, .add, allow: OperationCall.allow))]
+          with: Tensor([], [0]), .maximum, allow: call.allow)
+        let scaled = try negative.combined(with: slope, .multiply, allow: call.allow)
+        return [GraphValue(try positive.combined(with: scaled, .add, allow: call.allow))]
       }
     },
     "onnx.Equal": comparison({ $0 == $1 }, { $0 == $1 }),
@@ -115,13 +115,13 @@ enum ONNXElementwiseOperators {
       ] {
         guard let given = call.optional(position)?.tensor else {
           if bound.isFinite {
-            x = try x.combined(with: Tensor([], [bound]), operation, allow: OperationCall.allow)
+            x = try x.combined(with: Tensor([], [bound]), operation, allow: call.allow)
           }
           continue
         }
         guard given.count == 1 else { throw OperationCall.error("has bounds of several numbers") }
         let scalar = try given.reshaped([], zeroKeeps: false)
-        x = try x.combined(with: scalar, operation, allow: OperationCall.allow)
+        x = try x.combined(with: scalar, operation, allow: call.allow)
       }
       return [GraphValue(x)]
     }
@@ -141,7 +141,7 @@ enum ONNXElementwiseOperators {
       { call in
         let (a, b) = (try call.tensor(0), try call.tensor(1))
         let dims = try Tensor.broadcast(a.dims, b.dims)
-        try OperationCall.allow(dims)
+        try call.allow(dims)
         let found: [Int64]
         switch (a.broadcast(to: dims).elements, b.broadcast(to: dims).elements, floats) {
         case (.floats(let x), .floats(let y), let floats?):
@@ -160,7 +160,7 @@ enum ONNXElementwiseOperators {
     { call in
       let (condition, a, b) = (try call.tensor(0), try call.tensor(1), try call.tensor(2))
       let dims = try Tensor.broadcast(try Tensor.broadcast(condition.dims, a.dims), b.dims)
-      try OperationCall.allow(dims)
+      try call.allow(dims)
       guard let isTrue = condition.broadcast(to: dims).integers else {
         throw OperationCall.error("needs truth values to choose by")
       }

@@ -25,7 +25,7 @@ enum ONNXMathOperators {
           power.dims, power.floats ?? power.integers?.map { Float($0) } ?? [])
         return [
           GraphValue(
-            try x.combined(with: exponent, .power, allow: OperationCall.allow))
+            try x.combined(with: exponent, .power, allow: call.allow))
         ]
       }
     },
@@ -76,7 +76,7 @@ enum ONNXMathOperators {
     var result = try call.tensor(0)
     for index in call.inputs.indices.dropFirst() {
       result = try result.combined(
-        with: try call.tensor(index), operation, allow: OperationCall.allow)
+        with: try call.tensor(index), operation, allow: call.allow)
     }
     return [GraphValue(result)]
   }
@@ -135,7 +135,8 @@ enum ONNXMathOperators {
     let (rows, inner, columns) = (
       a.dims[a.dims.count - 2], a.dims[a.dims.count - 1], b.dims[b.dims.count - 1]
     )
-    try OperationCall.allow(outer + [rows, columns])
+    for dims in [[rows, inner], [inner, columns], [rows, columns]] { try call.allow(outer + dims) }
+    try call.meter.spend(outer.reduce(1, *), rows, inner, columns)
     let left = a.broadcast(to: outer + [rows, inner])
     let right = b.broadcast(to: outer + [inner, columns])
     guard let x = left.floats, let w = right.floats else {
@@ -171,16 +172,17 @@ enum ONNXMathOperators {
       if transA { a = try a.transposed(nil) }
       if transB { b = try b.transposed(nil) }
       factors = OperationCall(
-        inputs: [GraphValue(a), GraphValue(b)], threads: call.threads, session: call.session)
+        inputs: [GraphValue(a), GraphValue(b)], threads: call.threads, meter: call.meter,
+        session: call.session)
       var result = try product(factors)
       if alpha != 1 {
         result = try result.combined(
-          with: Tensor([], [alpha]), .multiply, allow: OperationCall.allow)
+          with: Tensor([], [alpha]), .multiply, allow: call.allow)
       }
       if let c = call.optional(2)?.tensor {
         let scaled = try c.combined(
-          with: Tensor([], [beta]), .multiply, allow: OperationCall.allow)
-        result = try result.combined(with: scaled, .add, allow: OperationCall.allow)
+          with: Tensor([], [beta]), .multiply, allow: call.allow)
+        result = try result.combined(with: scaled, .add, allow: call.allow)
       }
       return [GraphValue(result)]
     }

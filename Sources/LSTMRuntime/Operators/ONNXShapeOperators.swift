@@ -51,7 +51,7 @@ enum ONNXShapeOperators {
       return { call in
         let tensors = try call.inputs.indices.map { try call.tensor($0) }
         return [
-          GraphValue(try Tensor.concatenated(tensors, axis: axis, allow: OperationCall.allow))
+          GraphValue(try Tensor.concatenated(tensors, axis: axis, allow: call.allow))
         ]
       }
     },
@@ -72,7 +72,7 @@ enum ONNXShapeOperators {
         [
           GraphValue(
             try call.tensor(0).gathered(
-              try call.tensor(1), axis: axis, allow: OperationCall.allow))
+              try call.tensor(1), axis: axis, allow: call.allow))
         ]
       }
     },
@@ -83,7 +83,7 @@ enum ONNXShapeOperators {
       let table = node.prepared.table(try node.layerIndex(), layer.weights)
       return { call in
         let tokens = try call.tensor(1)
-        try OperationCall.allow(tokens.dims + [table.size])
+        try call.allow(tokens.dims + [table.size])
         let rows = try call.integers(1).map { $0 < 0 ? $0 &+ table.count : $0 }
         return [GraphValue(tokens.dims + [table.size], try table.rows(rows))]
       }
@@ -98,7 +98,7 @@ enum ONNXShapeOperators {
       { call in
         let x = try call.tensor(0)
         let dims = try Tensor.broadcast(x.dims, try call.integers(1))
-        try OperationCall.allow(dims)
+        try call.allow(dims)
         return [GraphValue(x.broadcast(to: dims))]
       }
     },
@@ -127,7 +127,7 @@ enum ONNXShapeOperators {
               padding,
               value: filler?.floats?.first ?? filler?.integers?.first.map { Float($0) } ?? value,
               before: before,
-              after: after, allow: OperationCall.allow))
+              after: after, allow: call.allow))
         ]
       }
     },
@@ -136,7 +136,9 @@ enum ONNXShapeOperators {
       let integer = node.node.attributes["integer"]?.integer
       return { call in
         let dims = try call.integers(0)
-        try OperationCall.allow(dims)
+        try call.meter.allow(
+          dims,
+          elementBytes: integer == nil ? MemoryLayout<Float>.stride : MemoryLayout<Int64>.stride)
         let count = dims.reduce(1, *)
         return [
           GraphValue(
@@ -154,10 +156,10 @@ enum ONNXShapeOperators {
         guard repeats.count == x.dims.count, repeats.allSatisfy({ $0 > 0 }) else {
           throw OperationCall.error("cannot repeat the shape \(x.dims) \(repeats) times")
         }
-        try OperationCall.allow(zip(x.dims, repeats).flatMap { [$0, $1] })
+        try call.allow(zip(x.dims, repeats).map { saturatingProduct($0, $1) })
         for (axis, count) in repeats.enumerated() where count > 1 {
           x = try Tensor.concatenated(
-            [Tensor](repeating: x, count: count), axis: axis, allow: OperationCall.allow)
+            [Tensor](repeating: x, count: count), axis: axis, allow: call.allow)
         }
         return [GraphValue(x)]
       }
@@ -201,7 +203,7 @@ enum ONNXShapeOperators {
         guard step != 0, let whole = Int(exactly: max(0, count)) else {
           throw OperationCall.error("cannot go from \(start) to \(limit) in steps of \(step)")
         }
-        try OperationCall.allow([whole])
+        try call.meter.allow([whole], elementBytes: MemoryLayout<Int64>.stride)
         return whole
       }
       let integers = bounds.compactMap { $0.integers?.first }

@@ -9,7 +9,7 @@ package struct DenseProduct: Sendable {
   /// - Precondition: There is one, all have the same number of columns, and the machine has the
   ///   instruction set.
   package init(_ matrices: [Matrix], _ instructions: InstructionSet) {
-    map = DenseMap(stacking: matrices, instructions)
+    map = DenseMap(stacking: matrices.map { .dense($0) }, instructions)
   }
 
   /// Adds some of the outputs for each row of x.

@@ -63,9 +63,10 @@ func scratchBytes<Element>(_ count: Int, of: Element.Type) -> Int {
     * scratchAlignment
 }
 
-/// Makes maps of weights as they are stored.
+/// Makes maps of weights.
 enum LinearMaps {
-  /// A map of one matrix: dense by the float kernels, packed by the kernel of its encoding, factors in turn.
+  /// A map of one matrix: packed codes by the int8 kernels where int8 activations are asked for, else
+  /// float32 weights by the float kernels; factors in turn.
   static func map(_ matrix: WeightMatrix, _ options: KernelOptions) -> any LinearMap {
     stack([matrix], options)
   }
@@ -79,36 +80,34 @@ enum LinearMaps {
     var parts: [any LinearMap] = []
     var rest = matrices[...]
     while let first = rest.first {
-      switch first {
-      case .dense:
-        let dense = rest.prefix { $0.dense != nil }
-        parts.append(DenseMap(stacking: dense.compactMap(\.dense), options.instructions))
-        rest = rest.dropFirst(dense.count)
-      case .packed(let packed):
-        let alike = rest.map(\.packed).prefix {
-          $0.map { KernelWeights.canStack($0, packed) } ?? false
-        }
-        if options.activations == .int8,
-          let weights = KernelWeights(alike.compactMap { $0 }, options.instructions)
-        {
-          parts.append(Int8Map(weights, options.instructions))
-          rest = rest.dropFirst(alike.count)
-        } else {
-          parts.append(PackedMap(packed, options.instructions))
-          rest = rest.dropFirst()
-        }
-      case .product(let left, let right):
+      if case .product(let left, let right) = first {
         parts.append(FactoredMap(left: map(left, options), right: map(right, options)))
         rest = rest.dropFirst()
+      } else if let codes = int8Codes(first, options) {
+        let alike = rest.map { int8Codes($0, options) }.prefix {
+          $0.map { KernelWeights.canStack($0, codes) } ?? false
+        }
+        let weights = KernelWeights(alike.compactMap { $0 }, options.instructions)
+        parts.append(Int8Map(weights, options.instructions))
+        rest = rest.dropFirst(alike.count)
+      } else {
+        let alike = rest.prefix { !$0.isProduct && int8Codes($0, options) == nil }
+        parts.append(DenseMap(stacking: Array(alike), options.instructions))
+        rest = rest.dropFirst(alike.count)
       }
     }
     return parts.count == 1 ? parts[0] : StackedMap(parts: parts)
   }
+
+  /// What the int8 kernels multiply; `nil` for what is multiplied in float32.
+  private static func int8Codes(_ matrix: WeightMatrix, _ options: KernelOptions) -> PackedMatrix? {
+    guard options.activations == .int8, case .packed(let packed) = matrix,
+      KernelWeights.takes(packed)
+    else { return nil }
+    return packed
+  }
 }
 
 extension WeightMatrix {
-  fileprivate var dense: Matrix? { if case .dense(let matrix) = self { matrix } else { nil } }
-  fileprivate var packed: PackedMatrix? {
-    if case .packed(let matrix) = self { matrix } else { nil }
-  }
+  fileprivate var isProduct: Bool { if case .product = self { true } else { false } }
 }

@@ -26,6 +26,9 @@ struct ElementTrace {
   private var numbers: [String: Tensor] = [:]
   /// The first number of each input.
   private var firsts: [(name: String, first: Int64, count: Int)] = []
+  /// What the run on zeros, and that of the numbers beside it, may hold and compute.
+  private let meter = RunMeter(
+    RunBudget(modelBytes: 0, inputElements: 2 * Self.elementLimit))
 
   /// Runs the model.
   ///
@@ -81,7 +84,7 @@ struct ElementTrace {
     _ node: GraphNode, _ operation: Operation, readsForward: Bool, _ begun: inout Set<String>
   ) throws {
     let inputs = node.inputs.map { $0.isEmpty ? nil : values[$0] }
-    var call = OperationCall(inputs: inputs, threads: 1, session: RunSession())
+    var call = OperationCall(inputs: inputs, threads: 1, meter: meter, session: RunSession())
     let results = try operation(&call)
     for (name, result) in zip(node.outputs, results) where !name.isEmpty { values[name] = result }
     let made =
@@ -127,7 +130,7 @@ struct ElementTrace {
             dims: value.tensor.dims,
             elements: .integers([Int64](repeating: 0, count: value.tensor.count))))
     }
-    var call = OperationCall(inputs: given, threads: 1, session: RunSession())
+    var call = OperationCall(inputs: given, threads: 1, meter: meter, session: RunSession())
     // An operation that moves no integers leaves its elements unknown.
     return (try? operation(&call).map(\.tensor)) ?? []
   }

@@ -75,7 +75,8 @@ struct StartState {
       let operation = try prepare(
         NodeContext(
           model: model, node: node, index: index, prepared: PreparedLayers(KernelOptions())))
-      var call = OperationCall(inputs: [], threads: 1, session: RunSession())
+      let meter = RunMeter(RunBudget(modelBytes: 0, inputElements: 0))
+      var call = OperationCall(inputs: [], threads: 1, meter: meter, session: RunSession())
       return try operation(&call).first?.tensor
     } catch { throw DiagnosticError.of(error).atObject(node.name) }
   }

@@ -1,5 +1,6 @@
 public import Diagnostics
 internal import FileSupport
+internal import LSTMRuntime
 
 extension DiagnosticError.Code {
   /// Settings of a training that are out of range.
@@ -77,13 +78,14 @@ extension TrainingSettings {
 
   private func checkMemory(for data: TrainingData) throws(DiagnosticError) {
     let memory = TrainingMemory(self, data)
-    let limit = SystemMemory.byteLimit
+    let limit = RunBudget.givenMemory ?? SystemMemory.byteLimit
     guard memory.byteCount <= Double(limit) else {
       throw DiagnosticError(
         .limitExceeded,
         "a network of \(Int(memory.parameters)) parameters with \(memory.rows) steps at a time does not "
           + "fit into memory: it takes \(Int(memory.byteCount) >> 20) MiB of \(limit >> 20) MiB",
-        hint: "take fewer units, a smaller batch, or shorter sequences (--bptt for texts)")
+        hint: "take fewer units, a smaller batch, or shorter sequences (--bptt for texts), or "
+          + "allow more with --max-memory")
     }
   }
 }

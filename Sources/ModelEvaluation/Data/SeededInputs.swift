@@ -4,6 +4,9 @@ internal import LSTMRuntime
 
 /// Inputs that a seed makes, for models without data: normal numbers and evenly spread tokens.
 public enum SeededInputs {
+  /// The most elements of all inputs together, unless the user says how much memory there is.
+  private static let elementLimit = 1 << 23
+
   /// Makes inputs for a model.
   ///
   /// - Parameters:
@@ -100,10 +103,20 @@ public enum SeededInputs {
   ) throws(DiagnosticError) -> [String: Tensor] {
     var generator = SeededGenerator(seed: seed)
     var inputs: [String: Tensor] = [:]
+    // A fixed shape comes from a file.
+    var rest = RunBudget.givenMemory.map { $0 / MemoryLayout<Int64>.stride } ?? elementLimit
     for input in prepared.inputs where !prepared.stateInputs.contains(input.name) {
       let isTimeMajor = prepared.isTimeMajor(input)
       let dims = input.dims(sequences: sequences, steps: steps, isTimeMajor: isTimeMajor, model)
-      let count = try checkedProduct(dims, limit: 1 << 26, of: "a seeded input")
+      let count: Int
+      do throws(DiagnosticError) {
+        count = try checkedProduct(dims, limit: rest, of: "a made-up input")
+      } catch {
+        throw DiagnosticError(
+          error.code, object: input.name, error.problem,
+          hint: "give data, fewer --sequences or --steps, or allow more with --max-memory")
+      }
+      rest -= count
       if input.isInteger {
         let limit = model.vocabularySize(of: input.name) ?? 2
         inputs[input.name] = Tensor(

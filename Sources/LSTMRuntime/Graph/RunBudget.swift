@@ -1,0 +1,61 @@
+internal import FileSupport
+internal import Synchronization
+
+/// How much one run of a graph may hold and compute, so that no file can fill the memory or run for ever.
+///
+/// Held are the values that nodes hand on as long as a later node or an output needs them. What is given to a
+/// run, and the weights, do not count: they are there already. Without a limit of the user's the budget grows
+/// with the weights and the inputs, for what an honest node makes and computes is bounded by their product.
+public struct RunBudget: Sendable, Equatable {
+  /// The most bytes of values at one time.
+  public let memory: Int
+  /// The most operations: multiplications with an addition, and ``operationsPerElement`` for each element that
+  /// a node reads or makes.
+  public let operations: Int
+  /// Whether the user said how much memory there is.
+  public let isGiven: Bool
+
+  /// The bytes that every run may hold.
+  public static let smallMemory = 16 << 20
+  /// The operations for each byte.
+  public static let operationsPerByte = 128
+  /// What an element that is read or made counts.
+  public static let operationsPerElement = 8
+
+  /// The limit of the user for this process, such as `--max-memory`; `nil` when there is none.
+  public static var givenMemory: Int? {
+    get { given.withLock { $0 } }
+    set { given.withLock { $0 = newValue } }
+  }
+
+  private static let given = Mutex<Int?>(nil)
+
+  /// Half of the memory that this process may have: the most bytes where the user has not given a limit.
+  static let machineMemory = SystemMemory.byteLimit / 2
+
+  /// The budget of a run.
+  ///
+  /// - Parameters:
+  ///   - modelBytes: The bytes of the weights and constants.
+  ///   - inputElements: The elements of all inputs.
+  ///   - given: The user's limit in bytes; `nil` when there is none.
+  public init(modelBytes: Int, inputElements: Int, given: Int? = Self.givenMemory) {
+    let natural = saturatingSum(
+      Self.smallMemory, saturatingProduct(modelBytes, saturatingSum(4, inputElements)))
+    isGiven = given != nil
+    memory = given ?? min(natural, Self.machineMemory)
+    operations = saturatingProduct(Self.operationsPerByte, max(natural, given ?? 0))
+  }
+}
+
+/// The product of two sizes that are not negative, or the largest integer when it is larger.
+func saturatingProduct(_ a: Int, _ b: Int) -> Int {
+  let (product, overflows) = a.multipliedReportingOverflow(by: b)
+  return overflows ? .max : product
+}
+
+/// The sum of two sizes that are not negative, or the largest integer when it is larger.
+func saturatingSum(_ a: Int, _ b: Int) -> Int {
+  let (sum, overflows) = a.addingReportingOverflow(b)
+  return overflows ? .max : sum
+}

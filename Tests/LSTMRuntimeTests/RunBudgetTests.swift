@@ -1,0 +1,115 @@
+import Diagnostics
+import LSTMCore
+import LSTMRuntime
+import TestSupport
+import Testing
+
+/// What one run of a graph may hold and compute.
+@Suite struct RunBudgetTests {
+  /// A model without weights: its budget is the smallest.
+  private func model(_ nodes: [GraphNode], outputs: [String]) -> Model {
+    var model = Model.seeded(inputSize: 4, hiddenSize: 5)
+    model.graph = ModelGraph(
+      inputs: [GraphInput(name: "x", shape: [], isInteger: false)], nodes: nodes,
+      outputs: outputs.map { GraphOutput(name: $0, value: $0) })
+    return model
+  }
+
+  private func constant(_ name: String, _ integers: [Int]) -> GraphNode {
+    GraphNode(
+      name: name, operation: "constant",
+      attributes: [
+        "shape": GraphAttribute([integers.count]), "integers": GraphAttribute(integers),
+      ],
+      inputs: [], outputs: [name])
+  }
+
+  private func node(
+    _ operation: String, _ inputs: [String], _ output: String,
+    _ attributes: [String: GraphAttribute] = [:]
+  ) -> GraphNode {
+    GraphNode(
+      name: output, operation: operation, attributes: attributes, inputs: inputs, outputs: [output])
+  }
+
+  private func error(_ model: Model) -> String {
+    do {
+      var session = RunSession()
+      _ = try PreparedModel(model).run(["x": Tensor([1, 1], [1])], session: &session)
+      return "no error"
+    } catch { return "\(error)" }
+  }
+
+  /// A value of 4 MiB, then elementwise functions of it.
+  private func chain(_ count: Int) -> [GraphNode] {
+    [constant("s", [1 << 10, 1 << 10]), node("onnx.Expand", ["x", "s"], "v0")]
+      + (0..<count).map { node("onnx.Neg", ["v\($0)"], "v\($0 + 1)") }
+  }
+
+  @Test func valuesThatNobodyReadsAnyMoreAreFreed() {
+    #expect(error(model(chain(20), outputs: ["v20"])) == "no error")
+  }
+
+  @Test func valuesThatStayAliveAreCountedTogether() {
+    #expect(
+      error(model(chain(20), outputs: (0...20).map { "v\($0)" }))
+        == "v4: wants 5 MB for a value of shape [1024, 1024] beside 17 MB of other values, above the "
+        + "limit of 17 MB for a model and inputs of this size; give fewer or shorter sequences at "
+        + "once, or allow more with --max-memory 21MB")
+  }
+
+  @Test(arguments: [
+    ("onnx.Expand", [1 << 20, 64]), ("onnx.ConstantOfShape", [1 << 20, 64]),
+    ("onnx.Tile", [1 << 20, 64]),
+  ])
+  func valuesAreRefusedBeforeTheyAreMade(operation: String, sizes: [Int]) {
+    let inputs = operation == "onnx.ConstantOfShape" ? ["s"] : ["x", "s"]
+    #expect(
+      error(model([constant("s", sizes), node(operation, inputs, "y")], outputs: ["y"]))
+        == "y: wants 269 MB for a value of shape [1048576, 64] beside 0 MB of other values, above "
+        + "the limit of 17 MB for a model and inputs of this size; give fewer or shorter sequences "
+        + "at once, or allow more with --max-memory 269MB")
+  }
+
+  @Test func workIsCountedOverAllNodes() {
+    // Each product takes a little more than 2³⁰ operations, and 2³¹ are allowed.
+    let nodes =
+      [
+        constant("wide", [1 << 10, 1 << 10]), node("onnx.Expand", ["x", "wide"], "a"),
+      ] + (0..<8).map { node("onnx.MatMul", ["a", "a"], "y\($0)") }
+    let found = error(model(nodes, outputs: (0..<2).map { "y\($0)" }))
+    #expect(
+      found.hasPrefix("y1: takes 1073741824 operations, ")
+        && found.contains(" above the limit of 21474") && found.contains("--max-memory 1"),
+      "\(found)")
+  }
+
+  @Test func poolsOfManyWindowsAreRefused() {
+    let nodes = [
+      constant("s", [1, 1, 4]), node("onnx.Expand", ["x", "s"], "v"),
+      node(
+        "onnx.MaxPool", ["v"], "y",
+        [
+          "kernel_shape": GraphAttribute([1 << 20]), "pads": GraphAttribute([1 << 20, 1 << 20]),
+          "strides": GraphAttribute([1]),
+        ]),
+    ]
+    #expect(error(model(nodes, outputs: ["y"])).hasPrefix("y: takes 8796134604800 operations"))
+  }
+
+  @Test func theBudgetGrowsWithModelAndInputs() {
+    let small = RunBudget(modelBytes: 0, inputElements: 0, given: nil)
+    #expect(small.memory == 16 << 20 && small.operations == 1 << 31 && !small.isGiven)
+    let larger = RunBudget(modelBytes: 1000, inputElements: 100_000, given: nil)
+    #expect(larger.memory == 16 << 20 + 100_004_000)
+    // Half of any machine's memory.
+    let huge = RunBudget(modelBytes: 1 << 40, inputElements: 1 << 40, given: nil)
+    #expect(huge.memory > 1 << 24 && huge.memory < 1 << 50 && huge.operations == .max)
+    let given = RunBudget(modelBytes: 0, inputElements: 0, given: 1 << 30)
+    #expect(given.memory == 1 << 30 && given.operations == 1 << 37 && given.isGiven)
+    // A small limit of memory does not limit the work.
+    #expect(
+      RunBudget(modelBytes: 1000, inputElements: 100_000, given: 1 << 20).operations
+        == larger.operations)
+  }
+}
