@@ -158,7 +158,11 @@ struct EvalCommand: ParsableCommand {
     let text = EvaluationText(
       report: report, name: source.name, referenceName: referenceName, dataName: found?.name,
       syntheticInputs: description, seed: seeds.seed)
-    try Console.printResult(json ? text.json.serialized(pretty: true) : text.text)
+    if json {
+      try Console.printResult(text.json.serialized(pretty: true))
+    } else {
+      try Console.printReport(text.text)
+    }
     try checkDrop(report, source.name)
   }
 
