@@ -24,6 +24,11 @@ enum Console {
     try write(Array((visible(text) + "\n").utf8))
   }
 
+  /// Writes a report for people, no wider than the terminal.
+  static func printReport(_ text: String) throws(DiagnosticError) {
+    try printResult(TextWrap.report(text))
+  }
+
   /// Text with control characters written out: names come from files, and may hold what moves the
   /// cursor of a terminal or changes its title.
   static func visible(_ text: String) -> String {

@@ -1,5 +1,6 @@
 import Checkpoints
 import FileSupport
+import Foundation
 import LSTMCore
 import TestSupport
 import Testing

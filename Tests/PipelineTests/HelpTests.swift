@@ -13,7 +13,8 @@ import Testing
   ])
   func helpIsAsRecorded(command: String) throws {
     let arguments = command.isEmpty ? ["--help"] : ["help", command]
-    let run = try CommandRun(arguments, in: FileManager.default.temporaryDirectory)
+    let run = try CommandRun(
+      arguments, in: FileManager.default.temporaryDirectory, columns: nil)
     #expect(run.exitCode == 0)
     #expect(run.errors == "")
     let file = fixture("snapshots/help-\(command.isEmpty ? "lstmpack" : command).txt")

@@ -9,6 +9,9 @@ public struct CommandRun: Sendable {
   /// Its exit code; negative when a signal ended it.
   public let exitCode: Int32
 
+  /// The path of the program.
+  public static var program: String { Bundle.main.bundleURL.appending(path: "lstmpack").path }
+
   /// Runs the program to its end.
   ///
   /// - Parameters:
@@ -16,12 +19,15 @@ public struct CommandRun: Sendable {
   ///   - folder: The current folder.
   ///   - input: A file for standard input; nothing comes through it without one.
   ///   - limits: Shell limits such as `ulimit -f 8`, run before the program.
+  ///   - columns: The width of the terminal that reports are laid out for; wide, so that sentences stay
+  ///     whole, unless given. `nil` for none.
   /// - Throws: When the program cannot be started.
   public init(
-    _ arguments: [String], in folder: URL, input: URL? = nil, limitedTo limits: String? = nil
+    _ arguments: [String], in folder: URL, input: URL? = nil, limitedTo limits: String? = nil,
+    columns: Int? = 1000
   ) throws {
     let process = Process()
-    let program = Bundle.main.bundleURL.appending(path: "lstmpack").path
+    let program = Self.program
     if let limits {
       process.executableURL = URL(filePath: "/bin/sh")
       process.arguments = ["-c", limits + "; exec \"$0\" \"$@\"", program] + arguments
@@ -30,6 +36,9 @@ public struct CommandRun: Sendable {
       process.arguments = arguments
     }
     process.currentDirectoryURL = folder
+    var environment = ProcessInfo.processInfo.environment
+    environment["COLUMNS"] = columns.map(String.init)
+    process.environment = environment
     process.standardInput =
       try input.map { try FileHandle(forReadingFrom: $0) } ?? FileHandle.nullDevice
     // Files instead of pipes: a full pipe would make the program wait for its reader.

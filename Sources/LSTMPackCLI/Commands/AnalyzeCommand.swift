@@ -115,8 +115,11 @@ struct AnalyzeCommand: ParsableCommand {
         Array((text.suggestedPlan.json.serialized(pretty: true) + "\n").utf8), to: plan,
         overwrite: force)
     }
-    try Console.printResult(
-      json ? text.json.serialized(pretty: true) : csv ? text.csv : text.text(planFile: plan))
+    if json || csv {
+      try Console.printResult(json ? text.json.serialized(pretty: true) : text.csv)
+    } else {
+      try Console.printReport(text.text(planFile: plan))
+    }
   }
 
   /// What running the model tells.

@@ -63,8 +63,11 @@ struct BenchCommand: ParsableCommand {
       }
       var report = found
       report.readSeconds = Self.seconds(start, read)
-      try Console.printResult(
-        json ? JSONValue.object(report.json).serialized(pretty: true) : report.text)
+      if json {
+        try Console.printResult(JSONValue.object(report.json).serialized(pretty: true))
+      } else {
+        try Console.printReport(report.text)
+      }
     } catch { throw error.inFile(source.name) }
   }
 

@@ -107,7 +107,8 @@ struct CompressionRun {
       outputByteCount: byteCount, isDryRun: isDryRun, model: file.model,
       isCheckpoint: file.steps.isEmpty, scores: scores, export: written,
       format: format, weightForm: export.weightForm)
-    let shown = report.json ? text.json.serialized(pretty: true) : text.text
+    let shown =
+      report.json ? text.json.serialized(pretty: true) : TextWrap.report(text.text)
     // With the model on standard output, the report is talk.
     if path == nil && !isDryRun {
       Console.printError(shown)

@@ -169,7 +169,11 @@ struct EvalCommand: ParsableCommand {
     let text = EvaluationText(
       report: report, name: source.name, referenceName: referenceName, dataName: found?.name,
       syntheticInputs: description, seed: seeds.seed, activations: kernels.activations)
-    try Console.printResult(json ? text.json.serialized(pretty: true) : text.text)
+    if json {
+      try Console.printResult(text.json.serialized(pretty: true))
+    } else {
+      try Console.printReport(text.text)
+    }
     try checkDrop(report, source.name)
   }
 

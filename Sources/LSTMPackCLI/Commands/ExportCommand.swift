@@ -84,9 +84,13 @@ struct ExportCommand: ParsableCommand {
       ]
       try Console.printResult(report.serialized(pretty: true))
     } else {
-      try Console.printResult(
+      let note = ExportSizeNote(
+        model: file.model, format: format, form: export.weightForm, byteCounts: (before, byteCount)
+      ).text
+      try Console.printReport(
         "Wrote \(path): \(NumberText.bytes(byteCount)); the checkpoint had "
-          + "\(NumberText.bytes(before)).\n\(written.check.text)")
+          + "\(NumberText.bytes(before))." + (note.isEmpty ? "" : " " + note)
+          + "\n\(written.check.text)")
     }
   }
 }

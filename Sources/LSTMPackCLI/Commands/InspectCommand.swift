@@ -26,7 +26,11 @@ struct InspectCommand: ParsableCommand {
   func run() throws {
     let (file, source) = try model.load()
     let text = InspectionText(file: file, source: source)
-    try Console.printResult(json ? text.json.serialized(pretty: true) : text.text)
+    if json {
+      try Console.printResult(text.json.serialized(pretty: true))
+    } else {
+      try Console.printReport(text.text)
+    }
     let untouched = file.model.untouchedLayers
     if strict, !untouched.isEmpty {
       throw DiagnosticError(

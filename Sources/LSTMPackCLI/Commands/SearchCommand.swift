@@ -138,7 +138,11 @@ struct SearchCommand: ParsableCommand {
         Array((plan.json.serialized(pretty: true) + "\n").utf8), to: path, overwrite: force)
     }
     try? FileManager.default.removeItem(atPath: journalPath)
-    try Console.printResult(json ? text.json.serialized(pretty: true) : text.text)
+    if json {
+      try Console.printResult(text.json.serialized(pretty: true))
+    } else {
+      try Console.printReport(text.text)
+    }
     guard result.best != nil else { throw text.failure.inFile(source.name) }
   }
 

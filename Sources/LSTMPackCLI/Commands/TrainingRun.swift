@@ -254,8 +254,8 @@ struct TrainingRun {
   /// Trains to the end and writes the result.
   mutating func run() throws {
     let text = TrainingText(trainer: trainer, isText: data.isText)
-    Console.printError(text.beginning)
-    Console.printError(files.announcement(isText: data.isText))
+    Console.printError(TextWrap.report(text.beginning))
+    Console.printError(TextWrap.report(files.announcement(isText: data.isText)))
     let line = TrainingLine(text: text)
     do {
       try trainer.run { trainer, event in
@@ -265,7 +265,7 @@ struct TrainingRun {
           if let checkpointEvery, done % checkpointEvery == 0, done < total { try save() }
         case .epoch(let record):
           line.clear()
-          Console.printError(text.epoch(record))
+          Console.printError(TextWrap.report(text.epoch(record)))
           try save()
           if let log = files.log { try write(log) }
         }
@@ -282,7 +282,11 @@ struct TrainingRun {
     try save()
     let report = TrainingReport(
       trainer: trainer, data: data, files: files, test: test, byteCount: model.count)
-    try Console.printResult(json ? report.json.serialized(pretty: true) : report.text)
+    if json {
+      try Console.printResult(report.json.serialized(pretty: true))
+    } else {
+      try Console.printReport(report.text)
+    }
   }
 
   /// How to have the best epoch when one after it diverges.

@@ -83,19 +83,19 @@ struct VerifyCommand: ParsableCommand {
     _ source: ByteSource, _ result: BVQVerification, _ problems: [String],
     _ outcomes: [SelfTests.Outcome]
   ) throws(DiagnosticError) {
-    for problem in problems { try Console.printResult("\(source.name): \(problem)") }
+    for problem in problems { try Console.printReport("\(source.name): \(problem)") }
     guard problems.isEmpty else { return }
-    try Console.printResult(
+    try Console.printReport(
       "\(source.name): whole: \(result.parts.count) parts checked, every checksum agrees "
         + "(\(source.count) bytes)")
     guard runsSelfTests else { return }
-    if outcomes.isEmpty { try Console.printResult("\(source.name): it carries no self-tests") }
+    if outcomes.isEmpty { try Console.printReport("\(source.name): it carries no self-tests") }
     for outcome in outcomes {
       let name = outcome.layer ?? "whole model"
       if let problem = outcome.problem {
-        try Console.printResult("\(source.name): self-test of \(name): cannot be run: \(problem)")
+        try Console.printReport("\(source.name): self-test of \(name): cannot be run: \(problem)")
       } else {
-        try Console.printResult(
+        try Console.printReport(
           "\(source.name): self-test of \(name): \(outcome.passes ? "passes" : "FAILS"): largest "
             + "difference \(NumberText.error(Double(outcome.difference))), allowed "
             + NumberText.error(Double(outcome.tolerance)))

@@ -135,11 +135,7 @@ struct HookComparison {
       "Hook: \(after.metric) \(NumberText.significant(before.value)) before, "
       + "\(NumberText.significant(after.value)) after"
     if let drop = after.drop(from: before) {
-      text +=
-        drop == 0
-        ? ", the same"
-        : ", \(NumberText.percent(abs(drop))) "
-          + (drop > 0 ? "worse" : "better")
+      text += drop == 0 ? ", the same" : ", \(NumberText.worse(drop))"
     }
     return text + "."
   }

@@ -22,7 +22,7 @@ struct CompressionReportText {
   var text: String {
     var table = TextTable([
       ("matrix", .left), ("shape", .right), ("before", .right), ("after", .right),
-      ("bits/weight", .right), ("error", .right), ("stored as", .left),
+      ("bits/weight", .right), ("error", .right), ("stored as", .note),
     ])
     for outcome in report.matrices where outcome.result == .compressed {
       table.add([
@@ -70,12 +70,6 @@ struct CompressionReportText {
   /// Why the file has the size that it has.
   private var sizeNote: String {
     if outputByteCount < sourceByteCount / 2 { return "" }
-    if let format, weightForm == .float {
-      let isONNX = format.weightForms.contains(.int2)
-      return "; its matrices are written out as floating-point numbers: "
-        + (isONNX
-          ? "--weights int2 keeps the codes" : "a .bvq, or an .onnx with --weights int2, keeps the codes")
-    }
     return outputByteCount < sourceByteCount ? "; the source may hold more than weights" : ""
   }
 
@@ -105,10 +99,18 @@ struct CompressionReportText {
   private var ending: String {
     if isDryRun { return "Dry run: nothing was written." }
     guard let output else { return "Wrote the model to standard output." }
-    if let export { return "Wrote \(output). \(export.check.text)" }
+    if let export, let format {
+      let note = ExportSizeNote(
+        model: model, format: format, form: weightForm,
+        byteCounts: (sourceByteCount, outputByteCount)
+      ).text
+      return (["Wrote \(output).", note, export.check.text].filter { !$0.isEmpty })
+        .joined(separator: "\n")
+    }
+    // A command stands in a line of its own, which is never broken.
     return command == "lowrank"
-      ? "Wrote \(output). Next: lstmpack quantize \(shellWord(output)) --bits 4"
-      : "Wrote \(output). Check it with: lstmpack verify \(shellWord(output))"
+      ? "Wrote \(output).\nNext: lstmpack quantize \(shellWord(output)) --bits 4"
+      : "Wrote \(output).\nCheck it with: lstmpack verify \(shellWord(output))"
   }
 
   /// The account for programs.

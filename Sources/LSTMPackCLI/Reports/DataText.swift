@@ -153,7 +153,7 @@ struct DataText {
   private func changeText(_ change: Double?) -> String {
     guard let change, change.isFinite else { return "no score" }
     guard let direct = analysis.direct, direct.original.value == 0 else {
-      return NumberText.fixed(change * 100, 2) + " %"
+      return NumberText.signed(change)
     }
     return NumberText.error(change)
   }

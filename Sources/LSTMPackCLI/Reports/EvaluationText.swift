@@ -56,7 +56,7 @@ struct EvaluationText {
           subject.metrics.indices.contains(index) ? Self.value(subject.metrics[index].value) : "-")
       }
       if report.reference != nil {
-        cells.append(report.drop(inMetric: metric.name).map(NumberText.percent) ?? "-")
+        cells.append(report.drop(inMetric: metric.name).map(NumberText.signed) ?? "-")
       }
       table.add(cells)
     }

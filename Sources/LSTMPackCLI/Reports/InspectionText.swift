@@ -18,7 +18,7 @@ struct InspectionText {
     }
     var table = TextTable([
       ("layer", .left), ("class", .left), ("shape", .left), ("weights", .right),
-      ("bytes", .right), ("bits/weight", .right), ("compressible", .left),
+      ("bytes", .right), ("bits/weight", .right), ("compressible", .note),
     ])
     for row in rows {
       table.add([

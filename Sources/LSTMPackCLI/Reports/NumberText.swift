@@ -24,8 +24,31 @@ enum NumberText {
   /// A number with six significant digits.
   static func significant(_ value: Double) -> String { String(format: "%.6g", value) }
 
-  /// A share as per cent: `93.1 %`.
-  static func percent(_ share: Double) -> String { fixed(share * 100, 1) + " %" }
+  /// A share as per cent, such as `93.1 %`.
+  ///
+  /// What is gained or lost is ``signed(_:)`` or ``worse(_:)``.
+  static func percent(_ share: Double, digits: Int = 1) -> String {
+    unsignedZero(fixed(share * 100, digits)) + " %"
+  }
+
+  /// How much worse something became as per cent of what it was, in a column that says so: `+1.25 %`
+  /// for worse, `-0.40 %` for better, `0.00 %`.
+  static func signed(_ share: Double) -> String {
+    let text = percent(share, digits: 2)
+    return share > 0 && text.contains { "123456789".contains($0) } ? "+" + text : text
+  }
+
+  /// The same in a sentence: `1.25 % worse`, `0.40 % better`, `0.00 % worse`.
+  static func worse(_ share: Double) -> String {
+    let text = signed(share)
+    return text.hasPrefix("-") ? "\(text.dropFirst()) better" : "\(text.drop { $0 == "+" }) worse"
+  }
+
+  /// No zero with a sign: a number too small for its digits has none.
+  private static func unsignedZero(_ text: String) -> String {
+    text.hasPrefix("-") && !text.contains { "123456789".contains($0) }
+      ? String(text.dropFirst()) : text
+  }
 
   /// A relative error: three significant digits.
   static func error(_ value: Double) -> String { String(format: "%.3g", value) }

@@ -18,14 +18,25 @@ struct SearchText {
   private var metric: String { result.original.metric }
 
   private func change(_ change: Double) -> String {
+    result.original.value == 0 ? NumberText.error(change) : NumberText.signed(change)
+  }
+
+  /// A change in a sentence.
+  private func worse(_ change: Double) -> String {
     result.original.value == 0
-      ? NumberText.error(change) : NumberText.fixed(change * 100, 2) + " %"
+      ? "\(NumberText.error(change)) worse" : NumberText.worse(change)
+  }
+
+  /// A change that is allowed.
+  private func allowed(_ change: Double) -> String {
+    result.original.value == 0
+      ? NumberText.error(change) : NumberText.percent(change, digits: 2)
   }
 
   private var goalText: String {
     switch goal {
     case .byteCount(let count): "at most \(NumberText.bytes(count))"
-    case .drop(let share): "\(metric) worse by at most \(change(share))"
+    case .drop(let share): "\(metric) worse by at most \(allowed(share))"
     }
   }
 
@@ -63,7 +74,7 @@ struct SearchText {
 
   private var frontierTable: String {
     var table = TextTable([
-      ("size", .right), ("ratio", .right), (metric, .right), ("worse by", .right), ("plan", .left),
+      ("size", .right), ("ratio", .right), (metric, .right), ("worse by", .right), ("plan", .note),
     ])
     for point in result.frontier {
       table.add([
@@ -80,9 +91,9 @@ struct SearchText {
     result.picks.map { pick in
       let name = pick.name.prefix(1).uppercased() + pick.name.dropFirst()
       guard let point = pick.point else {
-        return "\(name): no plan stays within \(change(pick.allowedChange))."
+        return "\(name): no plan stays within \(allowed(pick.allowedChange))."
       }
-      return "\(name) (at most \(change(pick.allowedChange)) worse): "
+      return "\(name) (at most \(allowed(pick.allowedChange)) worse): "
         + "\(NumberText.bytes(point.byteCount)), "
         + "\(NumberText.ratio(table.byteCount, point.byteCount)), "
         + "\(metric) \(NumberText.significant(point.score.value)), "
@@ -95,11 +106,11 @@ struct SearchText {
       "Found for \(goalText): \(NumberText.bytes(best.byteCount)) "
       + "(\(NumberText.ratio(table.byteCount, best.byteCount))), "
       + "\(metric) \(NumberText.significant(best.score.value)), "
-      + "\(change(best.change)) worse"
+      + worse(best.change)
     if let uniform = result.uniform, best.uniform == nil {
       text +=
         "; \(uniform.uniform?.phrase ?? "one treatment") everywhere: "
-        + "\(NumberText.bytes(uniform.byteCount)), \(change(uniform.change)) worse"
+        + "\(NumberText.bytes(uniform.byteCount)), \(worse(uniform.change))"
     }
     text += ".\n\n\(planTable(best))\n\nWritten: \(planPath)\n"
     return text

@@ -34,12 +34,14 @@ struct TrainingText {
     let total = trainer.settings.schedule.epochs
     var parts = [
       "epoch \(record.epoch)/\(total)", "rate \(NumberText.significant(record.learningRate))",
-      "training \(loss(record.trainingLoss))", "validation \(loss(record.validationLoss))",
+      isText
+        ? "perplexity \(loss(record.trainingLoss)), validation \(loss(record.validationLoss))"
+        : "loss \(loss(record.trainingLoss)), validation \(loss(record.validationLoss))",
     ]
     if !isText, let accuracy = record.validationAccuracy {
       parts.append("accuracy \(NumberText.percent(accuracy))")
     }
-    parts.append("\(rate(record.rowsPerSecond)), \(Self.time(record.seconds))")
+    parts += [rate(record.rowsPerSecond), Self.time(record.seconds)]
     if record.isBest { parts.append("best") }
     if record.isAveraged { parts.append("averaged") }
     if !trainer.progress.isFinished {
@@ -53,14 +55,13 @@ struct TrainingText {
     let seconds = max(1e-3, trainer.secondsOfEpoch)
     let left = seconds * Double(total - done) / Double(max(1, done))
     return "epoch \(trainer.progress.epochs.count + 1)  \(done * 100 / max(1, total)) %  "
-      + "training \(loss(trainer.runningLoss))  \(rate(trainer.rowsPerSecond))  "
+      + "\(isText ? "perplexity" : "loss") \(loss(trainer.runningLoss))  \(rate(trainer.rowsPerSecond))  "
       + "left \(Self.time(left))"
   }
 
+  /// A loss as people read it: for a text its perplexity.
   private func loss(_ loss: Double) -> String {
-    isText
-      ? "\(NumberText.fixed(loss, 4)) (perplexity \(NumberText.fixed(exp(loss), 2)))"
-      : NumberText.significant(loss)
+    isText ? NumberText.fixed(exp(loss), 2) : NumberText.significant(loss)
   }
 
   private func rate(_ rows: Double) -> String {
