@@ -71,7 +71,7 @@ struct KerasGraphFromONNX {
     batchFirst: Bool
   ) throws(DiagnosticError) -> (model: Model, notes: [String]) {
     var notes: [String] = []
-    let states = old.stateValues()
+    let states = try old.stateValues()
     for input in old.inputs {
       let outer: [Axis] = batchFirst ? [.batch, .steps] : [.steps, .batch]
       let axes = input.shape.count == 3 ? outer + [.features] : outer
@@ -153,7 +153,7 @@ struct KerasGraphFromONNX {
       values[output] = .lstm(try picked(node, of: [pending]))
     case ("onnx.Reshape", .lstm(let pending)): try join(node, pending, output)
     case ("onnx.Gather", .lstm(var pending)), ("onnx.Slice", .lstm(var pending)):
-      guard takesLast(node, pending.axes), pending.directions == 1, !pending.isLast,
+      guard try takesLast(node, pending.axes), pending.directions == 1, !pending.isLast,
         !pending.goesBackwards(in: layers)
       else { throw refusal(node) }
       pending.isLast = true
@@ -170,9 +170,9 @@ struct KerasGraphFromONNX {
       let input = try tensor(x)
       var activation = node
       if node.operation == "onnx.Softmax" {
-        let axis = node.attributes["axis"]?.integer ?? -1
+        let axis = try node.integer("axis", default: -1, in: .axes)
         guard [-1, input.axes.count - 1].contains(axis), input.axes.last == .features,
-          node.attributes["flattens"]?.integer != 1
+          try !node.flag("flattens")
         else { throw refusal(node) }
         activation.attributes = Activation(.softmax).attributes
       }
@@ -191,7 +191,7 @@ struct KerasGraphFromONNX {
   }
 
   private mutating func addLSTM(_ node: GraphNode) throws(DiagnosticError) {
-    guard node.attributes["layout"]?.integer ?? 0 == 0, let index = node.layer,
+    guard try !node.flag("layout"), let index = node.layer,
       layers.indices.contains(index), case .lstm(let lstm) = layers[index].kind
     else { throw refusal(node) }
     let x = try tensor(node.inputs.first ?? "")
@@ -244,7 +244,7 @@ struct KerasGraphFromONNX {
     _ node: GraphNode, _ value: Value, _ output: String
   ) throws(DiagnosticError) {
     func moved(_ axes: [Axis]) throws(DiagnosticError) -> [Axis] {
-      let order = node.attributes["perm"]?.integers ?? axes.indices.reversed()
+      let order = try node.integers("perm", in: .axes) ?? axes.indices.reversed()
       guard order.sorted() == Array(axes.indices) else { throw refusal(node) }
       return order.map { axes[$0] }
     }
@@ -260,7 +260,8 @@ struct KerasGraphFromONNX {
   private mutating func squeeze(
     _ node: GraphNode, _ value: Value, _ output: String
   ) throws(DiagnosticError) {
-    guard case .lstm(var pending) = value, let axes = integers(node, input: 1, named: "axes") else {
+    guard case .lstm(var pending) = value, let axes = try integers(node, input: 1, named: "axes")
+    else {
       throw refusal(node)
     }
     let places = Set(axes.map { $0 < 0 ? $0 + pending.axes.count : $0 })
@@ -279,7 +280,7 @@ struct KerasGraphFromONNX {
     _ node: GraphNode, _ pending: Pending, _ output: String
   ) throws(DiagnosticError) {
     var pending = pending
-    guard let shape = integers(node, input: 1, named: "shape"),
+    guard let shape = try integers(node, input: 1, named: "shape"),
       shape.count == pending.axes.count - 1,
       Array(pending.axes.suffix(2)) == [.direction, .features],
       case .lstm(let lstm)? = pending.node.layer.map({ layers[$0].kind })
@@ -296,7 +297,7 @@ struct KerasGraphFromONNX {
     var all: [Pending] = []
     for name in node.inputs {
       guard case .lstm(let pending)? = values[name], pending.isLast, pending.directions == 1,
-        pending.axes == [.direction, .batch, .features], node.attributes["axis"]?.integer == 0
+        pending.axes == [.direction, .batch, .features], try node.integer("axis", in: .axes) == 0
       else { throw refusal(node) }
       all.append(pending)
     }
@@ -307,8 +308,8 @@ struct KerasGraphFromONNX {
   private func picked(
     _ node: GraphNode, of all: [Pending]
   ) throws(DiagnosticError) -> Pending {
-    guard let index = integers(node, input: 1, named: "indices"), index.count == 1,
-      node.attributes["axis"]?.integer ?? 0 == 0, all[0].axes.first == .direction,
+    guard let index = try integers(node, input: 1, named: "indices"), index.count == 1,
+      try node.integer("axis", default: 0, in: .axes) == 0, all[0].axes.first == .direction,
       all[0].directions == 1
     else { throw refusal(node) }
     let place = index[0] < 0 ? index[0] + all.count : index[0]
@@ -319,19 +320,19 @@ struct KerasGraphFromONNX {
   }
 
   /// Whether a node takes the last step.
-  private func takesLast(_ node: GraphNode, _ axes: [Axis]) -> Bool {
+  private func takesLast(_ node: GraphNode, _ axes: [Axis]) throws(DiagnosticError) -> Bool {
     guard let steps = axes.firstIndex(of: .steps) else { return false }
     if node.operation == "onnx.Gather" {
-      let axis = node.attributes["axis"]?.integer ?? 0
-      return [steps, steps - axes.count].contains(axis)
-        && integers(node, input: 1, named: "indices") == [-1]
+      let axis = try node.integer("axis", default: 0, in: .axes)
+      let indices = try integers(node, input: 1, named: "indices")
+      return [steps, steps - axes.count].contains(axis) && indices == [-1]
     }
-    guard let starts = integers(node, input: 1, named: "starts"), starts == [-1],
-      let ends = integers(node, input: 2, named: "ends"), ends.count == 1,
+    guard let starts = try integers(node, input: 1, named: "starts"), starts == [-1],
+      let ends = try integers(node, input: 2, named: "ends"), ends.count == 1,
       ends[0] >= Int(Int32.max),
-      let places = integers(node, input: 3, named: "axes"), places.count == 1
+      let places = try integers(node, input: 3, named: "axes"), places.count == 1
     else { return false }
-    let stride = integers(node, input: 4, named: "steps") ?? [1]
+    let stride = try integers(node, input: 4, named: "steps") ?? [1]
     return [steps, steps - axes.count].contains(places[0]) && stride == [1]
   }
 
@@ -376,15 +377,11 @@ struct KerasGraphFromONNX {
 
   private func constant(_ node: GraphNode) throws(DiagnosticError) -> Value {
     if node.operation == GraphNode.constantOperation {
-      let dims = node.attributes["shape"]?.integers ?? []
-      if let integers = node.attributes["integers"]?.integers {
-        return .constant(Tensor(dims: dims, elements: .integers(integers.map { Int64($0) })))
-      }
-      return Self.floats(Tensor(dims, node.attributes["floats"]?.floats ?? []))
+      return Self.floats(try node.constantTensor())
     }
     guard let index = node.layer, layers.indices.contains(index),
       case .opaque(let opaque) = layers[index].kind,
-      let tensor = node.attributes["tensor"]?.integer,
+      let tensor = try node.integer("tensor", in: .positions),
       opaque.tensors.indices.contains(tensor)
     else { throw refusal(node) }
     return Self.floats(Tensor(opaque.tensors[tensor]))
@@ -409,8 +406,8 @@ struct KerasGraphFromONNX {
   private func sized(_ node: GraphNode) throws(DiagnosticError) -> Value {
     switch node.operation {
     case "onnx.ConstantOfShape":
-      guard node.attributes["integer"] == nil else { return .sizes }
-      guard node.attributes["float"]?.float ?? 0 == 0 else { throw refusal(node) }
+      guard try node.integer("integer") == nil else { return .sizes }
+      guard try node.float("float", default: 0) == 0 else { throw refusal(node) }
       return .zeros
     case "onnx.Expand", "identity", "onnx.Cast", "onnx.Slice", "onnx.Unsqueeze", "onnx.Transpose":
       return values[node.inputs[0]] ?? .sizes
@@ -419,8 +416,10 @@ struct KerasGraphFromONNX {
   }
 
   /// Integers that a node has as an attribute or, in newer operator sets, as a constant input.
-  private func integers(_ node: GraphNode, input: Int, named name: String) -> [Int]? {
-    if let own = node.attributes[name]?.integers { return own }
+  private func integers(
+    _ node: GraphNode, input: Int, named name: String
+  ) throws(DiagnosticError) -> [Int]? {
+    if let own = try node.integers(name) { return own }
     guard node.inputs.indices.contains(input),
       case .constant(let tensor)? = values[node.inputs[input]]
     else { return nil }

@@ -82,7 +82,7 @@ struct ONNXModelBuilder {
     source.byteCount += externalByteCount
     return ImportResult(
       model: Model(
-        source: source, layers: layers, lstmWeights: lstmWeights, graph: graph.finish(owners)),
+        source: source, layers: layers, lstmWeights: lstmWeights, graph: try graph.finish(owners)),
       warnings: warnings)
   }
 
@@ -236,7 +236,7 @@ struct ONNXModelBuilder {
   }
 
   private mutating func embedding(_ place: ONNXPlacedNode) throws -> Layer.Kind? {
-    let axis = place.scope.attribute("axis", of: place.node)?.intValue ?? 0
+    let axis = try place.integer("axis", default: 0)
     guard axis == 0, let table = try matrix(place, input: 0, isTransposed: false) else {
       return nil
     }
@@ -244,11 +244,10 @@ struct ONNXModelBuilder {
   }
 
   private mutating func gemm(_ place: ONNXPlacedNode) throws -> Layer.Kind? {
-    let attribute = { place.scope.attribute($0, of: place.node) }
-    guard attribute("alpha")?.floatValue ?? 1 == 1, attribute("beta")?.floatValue ?? 1 == 1,
-      attribute("transA")?.intValue ?? 0 == 0
+    guard try place.float("alpha", default: 1) == 1, try place.float("beta", default: 1) == 1,
+      try !place.flag("transA")
     else { return nil }
-    let isTransposed = attribute("transB")?.intValue ?? 0 != 0
+    let isTransposed = try place.flag("transB")
     guard let matrix = try matrix(place, input: 1, isTransposed: !isTransposed) else { return nil }
     let weights = isTransposed ? matrix : matrix.transposed
     var bias: [Float]?

@@ -1,3 +1,4 @@
+import Diagnostics
 import LSTMCore
 import OrderedJSON
 
@@ -16,7 +17,9 @@ enum SafeTensorsChain {
   ]
 
   /// The text for a model; `nil` when it is no such chain.
-  static func text(of model: Model) -> String? {
+  ///
+  /// - Throws: `DiagnosticError` with code `badSetting` for a node.
+  static func text(of model: Model) throws(DiagnosticError) -> String? {
     guard let graph = model.graph, graph.inputs.count == 1, graph.outputs.count == 1 else {
       return nil
     }
@@ -36,10 +39,10 @@ enum SafeTensorsChain {
         }
       }
       for name in names {
-        switch node.attributes[name] {
-        case .text(let text): link[name] = .string(text)
-        case .number(let number): link[name] = .integer(Int(exactly: number) ?? 0)
-        default: break
+        if name == "function" {
+          link[name] = try node.text(name).map { .string($0) }
+        } else {
+          link[name] = try node.integer(name).map { .integer($0) }
         }
       }
       links.append(.object(link))
@@ -52,7 +55,10 @@ enum SafeTensorsChain {
   }
 
   /// Connects the layers of a model that was read; what is not as the text says leaves them as they are.
-  static func connect(_ model: Model, by text: String) -> Model {
+  ///
+  /// - Throws: `DiagnosticError` with code `malformedSafeTensors` for a setting that is not what it has
+  ///   to be.
+  static func connect(_ model: Model, by text: String) throws(DiagnosticError) -> Model {
     guard let json = try? JSONValue.parse(Array(text.utf8)),
       let links = json["links"]?.arrayValue, links.count <= 4 * model.layers.count
     else { return model }
@@ -85,8 +91,14 @@ enum SafeTensorsChain {
       for name in names {
         switch link[name] {
         case .string(let text): node.attributes[name] = .text(text)
-        case .integer(let integer): node.attributes[name] = .number(Double(integer))
-        default: break
+        case .integer(let integer) where ClosedRange.settings.contains(integer):
+          node.attributes[name] = GraphAttribute(integer)
+        case nil: break
+        case .some(let other):
+          throw DiagnosticError(
+            .malformedSafeTensors, object: "__metadata__/\(key)",
+            "link \(number): expected text or an integer for '\(name)', found "
+              + other.serialized().prefix(40))
         }
       }
       graph.nodes.append(node)

@@ -19,7 +19,8 @@ public struct SafeTensorsExport: ExportFormat {
   /// - Throws: `DiagnosticError` with code `notExportable` for two tensors of one name.
   public func export(_ request: ExportRequest) throws(DiagnosticError) -> ExportResult {
     var draft = SafeTensorsDraft(
-      keepsFactors: request.weights == .factors, chain: SafeTensorsChain.text(of: request.model))
+      keepsFactors: request.weights == .factors, chain: try SafeTensorsChain.text(of: request.model)
+    )
     var written: Set<Int> = []
     for layer in request.model.layers {
       switch layer.kind {

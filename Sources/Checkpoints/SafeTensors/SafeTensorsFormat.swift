@@ -36,7 +36,9 @@ public struct SafeTensorsFormat: CheckpointFormat {
       var result = try builder.build(
         source: ModelSource(
           format: name, writer: file.writer, byteCount: source.count, sha256: ""))
-      if let chain = file.chain { result.model = SafeTensorsChain.connect(result.model, by: chain) }
+      if let chain = file.chain {
+        result.model = try SafeTensorsChain.connect(result.model, by: chain)
+      }
       return result
     }
     result.model.source.sha256 = hash

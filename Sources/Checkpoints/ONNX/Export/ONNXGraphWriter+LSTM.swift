@@ -35,7 +35,7 @@ extension ONNXGraphWriter {
       ONNXNewNode(
         "LSTM", name: node.name, inputs: onnxInputs.droppingEmptyEnd,
         outputs: [sequence, lastH, lastC], attributes: try attributes(lstm, weights.hiddenSize)))
-    let returnsSequences = node.attributes["returnSequences"]?.integer == 1
+    let returnsSequences = try node.flag("returnSequences")
     var sides: [String]
     if returnsSequences {
       // [steps, directions, batch, H]
