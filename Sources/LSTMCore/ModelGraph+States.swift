@@ -1,3 +1,5 @@
+package import Diagnostics
+
 extension ModelGraph {
   /// What begins the states of LSTMs.
   package struct StateValues {
@@ -24,7 +26,10 @@ extension ModelGraph {
   ///   - needed: The nodes that are run, in order; all when `nil`.
   ///   - outputs: The values that are wanted; the graph's own when `nil`.
   /// - Returns: Inputs and nodes.
-  package func stateValues(nodes needed: [Int]? = nil, outputs: [String]? = nil) -> StateValues {
+  /// - Throws: `DiagnosticError` with code `badSetting` for an LSTM node.
+  package func stateValues(
+    nodes needed: [Int]? = nil, outputs: [String]? = nil
+  ) throws(DiagnosticError) -> StateValues {
     var states: Set<String> = []
     /// States with the sequences before the directions.
     var batchFirst: Set<String> = []
@@ -41,7 +46,7 @@ extension ModelGraph {
         let isLSTM = node.operation.hasSuffix(".LSTM")
         if isLSTM ? position > 0 : makesStates && position == 0 { states.insert(name) }
         if isLSTM
-          ? node.attributes["layout"]?.integer == 1
+          ? try node.flag("layout")
           : node.operation != "onnx.Transpose" && made.contains(where: batchFirst.contains)
         {
           batchFirst.insert(name)

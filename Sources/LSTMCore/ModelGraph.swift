@@ -72,7 +72,7 @@ public struct GraphNode: Equatable, Sendable {
   public var operation: String
   /// The layer whose weights it uses, an index of `Model.layers`.
   public var layer: Int?
-  /// Settings by name.
+  /// Settings by name; `NodeSettings` reads them.
   public var attributes: [String: GraphAttribute]
   /// The values it reads; a missing one is empty.
   public var inputs: [String]
@@ -121,38 +121,6 @@ public enum GraphAttribute: Equatable, Sendable {
   /// Floats, by their shortest decimals.
   public init(_ floats: [Float]) {
     self = .numbers(floats.map { Double("\($0)") ?? Double($0) })
-  }
-
-  /// The number as an integer; `nil` when it is not one.
-  public var integer: Int? {
-    if case .number(let value) = self { Int(exactly: value) } else { nil }
-  }
-  /// The number as float32; `nil` when it is none.
-  public var float: Float? { if case .number(let value) = self { Float(value) } else { nil } }
-  /// The numbers as integers; `nil` when one is not.
-  public var integers: [Int]? {
-    guard case .numbers(let values) = self else { return nil }
-    let integers = values.compactMap { Int(exactly: $0) }
-    return integers.count == values.count ? integers : nil
-  }
-  /// The numbers as float32; `nil` when they are none.
-  public var floats: [Float]? {
-    if case .numbers(let values) = self { values.map { Float($0) } } else { nil }
-  }
-  /// The text; `nil` when it is none.
-  public var text: String? { if case .text(let value) = self { value } else { nil } }
-}
-
-extension GraphNode {
-  /// The activation that the settings say, linear when they say none; `nil` for a function that does
-  /// not exist.
-  public var activation: Activation? {
-    guard let name = attributes["function"]?.text else { return .linear }
-    return Activation.Function(rawValue: name).map {
-      Activation(
-        $0, alpha: attributes["alpha"]?.float, beta: attributes["beta"]?.float,
-        sourceName: attributes["sourceName"]?.text)
-    }
   }
 }
 

@@ -104,22 +104,4 @@ public enum ONNXAttribute: Sendable {
   case reference(String)
   /// A kind that lstmpack does not read; the number is ONNX' `AttributeType`.
   case other(Int)
-
-  /// The integer, when it is one.
-  public var intValue: Int64? { if case .int(let value) = self { value } else { nil } }
-  /// The number, when it is one.
-  public var floatValue: Float? { if case .float(let value) = self { value } else { nil } }
-  /// The integers, when it is a list of them.
-  public var intsValue: [Int64]? { if case .ints(let value) = self { value } else { nil } }
-  /// The numbers, when it is a list of them.
-  public var floatsValue: [Float]? { if case .floats(let value) = self { value } else { nil } }
-  /// The text, when it is one in UTF-8.
-  public var stringValue: String? {
-    if case .string(let bytes) = self { String(validating: bytes, as: UTF8.self) } else { nil }
-  }
-  /// The texts, when it is a list of them.
-  public var stringsValue: [String]? {
-    guard case .strings(let values) = self else { return nil }
-    return values.map { String(decoding: $0, as: UTF8.self) }
-  }
 }

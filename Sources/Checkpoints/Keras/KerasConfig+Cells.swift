@@ -20,7 +20,7 @@ extension KerasConfig {
     var cells = [cell]
     if cell.className == "StackedRNNCells" {
       cells = []
-      for value in cell.settings["cells"]?.arrayValue ?? [] {
+      for value in try cell.list("cells") ?? [] {
         cells.append(try KerasConfig(cell: value))
       }
     }

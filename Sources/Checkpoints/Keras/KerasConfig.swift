@@ -59,7 +59,13 @@ struct KerasConfig {
       ["Sequential", "Functional", "Model"].contains(className)
       || (config.arrayValue != nil || (config["layers"] != nil && config["output_layers"] != nil))
     settings = config.objectValue ?? JSONObject()
-    name = settings["name"]?.stringValue ?? value["name"]?.stringValue ?? className.lowercased()
+    let given = [settings["name"], value["name"]].compactMap { $0 }.first { $0 != .null }
+    guard let name = given.map(\.stringValue) ?? className.lowercased() else {
+      throw DiagnosticError(
+        .malformedCheckpoint,
+        "the config names a layer \(given?.serialized().prefix(60) ?? ""), expected text")
+    }
+    self.name = name
     guard isModel, let list else {
       layers = nil
       return

@@ -1,3 +1,4 @@
+import LSTMCore
 import OrderedJSON
 
 /// Reads who is connected to whom, as Keras 1 and 2 (lists) and Keras 3 (objects) write it.
@@ -40,7 +41,8 @@ enum KerasConnections {
   /// `["lstm", 0, 0]` or `["lstm", 0, 0, {}]`.
   private static func endpoint(_ value: JSONValue) -> Endpoint? {
     guard let parts = value.arrayValue, parts.count >= 3, let name = parts[0].stringValue,
-      let call = parts[1].intValue, let output = parts[2].intValue, output >= 0
+      let call = parts[1].intValue, let output = parts[2].intValue,
+      ClosedRange.positions.contains(call), ClosedRange.positions.contains(output)
     else { return nil }
     return Endpoint(layer: name, call: call, output: output)
   }
@@ -51,22 +53,18 @@ enum KerasConnections {
     for node in layer.inboundNodes {
       var call = Call()
       if let arguments = node["args"] {
-        collect(arguments, into: &call)
-        for member in node["kwargs"]?.objectValue?.members ?? [] {
-          keyword(member.key, member.value, &call)
-        }
+        try collect(arguments, into: &call)
+        guard let keywords = (node["kwargs"] ?? [:]).objectValue else { throw unknownForm(layer) }
+        for member in keywords.members { try keyword(member.key, member.value, &call) }
       } else {
         // Some versions write a single input without the list around it.
         let inputs = endpoint(node).map { _ in [node] } ?? node.arrayValue ?? []
         for input in inputs {
-          guard let endpoint = endpoint(input) else {
-            throw KerasGraphBuilder.Unconnected(
-              reason: "'\(layer.name)' is connected in a form that lstmpack does not know")
-          }
+          guard let endpoint = endpoint(input) else { throw unknownForm(layer) }
           call.inputs.append(endpoint)
           let parts = input.arrayValue ?? []
           for member in (parts.count > 3 ? parts[3].objectValue?.members : nil) ?? [] {
-            keyword(member.key, member.value, &call)
+            try keyword(member.key, member.value, &call)
           }
         }
       }
@@ -75,24 +73,36 @@ enum KerasConnections {
     return calls
   }
 
+  private static func unknownForm(_ layer: KerasConfig) -> KerasGraphBuilder.Unconnected {
+    KerasGraphBuilder.Unconnected(
+      reason: "'\(layer.name)' is connected in a form that lstmpack does not know")
+  }
+
   /// Keras tensors, however deep they stand in lists.
-  private static func collect(_ value: JSONValue, into call: inout Call) {
-    if let history = value["config"]?["keras_history"], let endpoint = endpoint(history) {
+  private static func collect(
+    _ value: JSONValue, into call: inout Call
+  ) throws(KerasGraphBuilder.Unconnected) {
+    if let history = value["config"]?["keras_history"] {
+      guard let endpoint = endpoint(history) else {
+        throw KerasGraphBuilder.Unconnected(
+          reason: "expected a tensor's layer, call and output, found "
+            + "\(history.serialized().prefix(60))")
+      }
       call.inputs.append(endpoint)
       return
     }
-    for element in value.arrayValue ?? [] { collect(element, into: &call) }
+    for element in value.arrayValue ?? [] { try collect(element, into: &call) }
   }
 
-  private static func keyword(_ name: String, _ value: JSONValue, _ call: inout Call) {
+  private static func keyword(
+    _ name: String, _ value: JSONValue, _ call: inout Call
+  ) throws(KerasGraphBuilder.Unconnected) {
     switch (name, value) {
     case (_, .null), ("training", _): return
     case ("initial_state", _):
       let before = call.inputs.count
-      collect(value, into: &call)
-      if call.inputs.count == before {
-        call.inputs += (value.arrayValue ?? []).compactMap(endpoint)
-      }
+      try collect(value, into: &call)
+      if call.inputs.count == before { call.inputs += try endpoints(value) }
     default: call.problem = "it is called with the argument '\(name)'"
     }
   }

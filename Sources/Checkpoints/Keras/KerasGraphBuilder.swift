@@ -27,8 +27,8 @@ struct KerasGraphBuilder {
 
   /// Makes the graph of a model.
   ///
-  /// - Throws: ``Unconnected``.
-  mutating func build(_ model: KerasConfig) throws(Unconnected) -> ModelGraph {
+  /// - Throws: ``Unconnected``; `DiagnosticError` for a setting that is not what it has to be.
+  mutating func build(_ model: KerasConfig) throws -> ModelGraph {
     let outputs = try apply(model, prefix: "", inputs: nil)
     var names: Set<String> = []
     for output in outputs where names.insert(output).inserted {
@@ -46,24 +46,26 @@ struct KerasGraphBuilder {
   ///   - prefix: The names of the models around it, each with a slash.
   ///   - inputs: What it is called with; `nil` for the outermost one.
   /// - Returns: The values it returns.
-  /// - Throws: ``Unconnected``.
+  /// - Throws: ``Unconnected``; `DiagnosticError` for a setting that is not what it has to be.
   private mutating func apply(
     _ model: KerasConfig, prefix: String, inputs: [String]?
-  ) throws(Unconnected) -> [String] {
+  ) throws -> [String] {
     guard let layers = model.layers else {
       throw Unconnected(reason: "'\(model.name)' is no model")
     }
-    if model.settings["input_layers"] != nil || model.settings["output_layers"] != nil {
+    if model.value("input_layers") != nil || model.value("output_layers") != nil {
       return try applyFunctional(model, layers, prefix: prefix, inputs: inputs)
     }
     var values = inputs ?? []
     for (position, layer) in layers.enumerated() {
       if layer.className == "InputLayer" {
-        if inputs == nil { values = [addInput(layer, name: layer.name, next: layers[position...])] }
+        if inputs == nil {
+          values = [try addInput(layer, name: layer.name, next: layers[position...])]
+        }
         continue
       }
       if values.isEmpty {
-        values = [addInput(layer, name: "input", next: layers[position...])]
+        values = [try addInput(layer, name: "input", next: layers[position...])]
       }
       values = try call(layer, path: prefix + layer.name, inputs: values)
     }
@@ -72,16 +74,15 @@ struct KerasGraphBuilder {
 
   private mutating func addInput(
     _ layer: KerasConfig, name: String, next: ArraySlice<KerasConfig>
-  ) -> String {
-    let settings = layer.settings
-    var shape =
-      (settings["batch_shape"] ?? settings["batch_input_shape"])?.arrayValue?
-      .map { $0.intValue } ?? []
+  ) throws(DiagnosticError) -> String {
+    var shape = try layer.shape("batch_shape", "batch_input_shape") ?? []
     let first = next.first { $0.className != "InputLayer" }
-    if shape.isEmpty, let size = settings["input_dim"]?.intValue, first?.className != "Embedding" {
-      shape = [nil, settings["input_length"]?.intValue, size]
+    if shape.isEmpty, first?.className != "Embedding",
+      let size = try layer.integer("input_dim", in: .sizes)
+    {
+      shape = [nil, try layer.integer("input_length", in: .sizes), size]
     }
-    let type = settings["dtype"]?.stringValue ?? settings["input_dtype"]?.stringValue ?? ""
+    let type = try layer.typeName("dtype", "input_dtype") ?? ""
     // Embeddings take floats, too, and their inputs say so.
     let isInteger = type.contains("int") || first?.className == "Embedding"
     graph.inputs.append(
@@ -93,9 +94,9 @@ struct KerasGraphBuilder {
 
   private mutating func applyFunctional(
     _ model: KerasConfig, _ layers: [KerasConfig], prefix: String, inputs: [String]?
-  ) throws(Unconnected) -> [String] {
+  ) throws -> [String] {
     var values: [String: [String]] = [:]
-    let inputNames = try KerasConnections.endpoints(model.settings["input_layers"])
+    let inputNames = try KerasConnections.endpoints(model.value("input_layers"))
     for (position, endpoint) in inputNames.enumerated() {
       if let inputs {
         guard inputs.indices.contains(position) else {
@@ -108,7 +109,7 @@ struct KerasGraphBuilder {
             $0.inputs.contains { $0.layer == layer.name }
           } ?? false
         }
-        values[endpoint.key] = [addInput(layer, name: layer.name, next: readers[...])]
+        values[endpoint.key] = [try addInput(layer, name: layer.name, next: readers[...])]
       }
     }
     var open: [(layer: KerasConfig, call: Int, connections: KerasConnections.Call)] = []
@@ -121,7 +122,7 @@ struct KerasGraphBuilder {
     var firstCalls: [String: Int] = [:]
     let read =
       open.flatMap(\.connections.inputs)
-      + (try KerasConnections.endpoints(model.settings["output_layers"]))
+      + (try KerasConnections.endpoints(model.value("output_layers")))
     for endpoint in read {
       firstCalls[endpoint.layer] = min(firstCalls[endpoint.layer] ?? .max, endpoint.call)
     }
@@ -151,7 +152,7 @@ struct KerasGraphBuilder {
       open = waiting
     }
     var outputs: [String] = []
-    for endpoint in try KerasConnections.endpoints(model.settings["output_layers"]) {
+    for endpoint in try KerasConnections.endpoints(model.value("output_layers")) {
       guard let made = values[endpoint.key], made.indices.contains(endpoint.output) else {
         throw Unconnected(reason: "the output '\(endpoint.layer)' comes from nowhere")
       }
@@ -165,7 +166,7 @@ struct KerasGraphBuilder {
   /// Adds one call of a layer.
   private mutating func call(
     _ layer: KerasConfig, path: String, inputs: [String], problem: String? = nil
-  ) throws(Unconnected) -> [String] {
+  ) throws -> [String] {
     let count = callCounts[path, default: 0]
     callCounts[path] = count + 1
     if layer.layers != nil {
@@ -173,7 +174,7 @@ struct KerasGraphBuilder {
       return try apply(layer, prefix: path + "/", inputs: inputs)
     }
     if let stack = stack(layer, path: path) {
-      guard inputs.count == 1, problem == nil, layer.settings["return_state"] != true else {
+      guard inputs.count == 1, problem == nil, try !layer.flag("return_state") else {
         throw Unconnected(
           reason: "'\(path)' is a stack of cells that is given states, or returns them")
       }
@@ -185,7 +186,7 @@ struct KerasGraphBuilder {
     let index = indices[path]
     let lowering = KerasLayerLowering(version: version, layer: index.map { layers[$0] })
     let lowered =
-      problem.map { KerasLayerLowering.Result.opaque(reason: $0) } ?? lowering.lower(layer)
+      try problem.map { KerasLayerLowering.Result.opaque(reason: $0) } ?? lowering.lower(layer)
     var arguments = inputs
     for tensor in lowered.weights { arguments.append(weight(tensor, of: index, path: path)) }
     if let order = lowered.weightPositions {

@@ -89,7 +89,7 @@ struct KerasGraphFromONNX {
   private mutating func run(batchFirst: Bool) throws(DiagnosticError) -> Result {
     var notes: [String] = []
     var layout = ExportLayout()
-    let states = old.stateValues()
+    let states = try old.stateValues()
     for input in old.inputs {
       let outer: [Axis] = batchFirst ? [.batch, .steps] : [.steps, .batch]
       let axes = input.shape.count == 3 ? outer + [.features] : outer
@@ -161,7 +161,7 @@ struct KerasGraphFromONNX {
       throw refusal(node)
     }
     if isOfSizes(node) {
-      for name in node.outputs where !name.isEmpty { values[name] = sized(node) }
+      for name in node.outputs where !name.isEmpty { values[name] = try sized(node) }
       return
     }
     switch (node.operation, value) {
@@ -174,7 +174,7 @@ struct KerasGraphFromONNX {
       values[output] = .lstm(try picked(node, of: [pending]))
     case ("onnx.Reshape", .lstm(let pending)): try join(node, pending, output)
     case ("onnx.Gather", .lstm(var pending)), ("onnx.Slice", .lstm(var pending)):
-      guard takesLast(node, pending.axes), pending.directions == 1, !pending.isLast,
+      guard try takesLast(node, pending.axes), pending.directions == 1, !pending.isLast,
         !pending.goesBackwards(in: layers)
       else { throw refusal(node) }
       pending.isLast = true
@@ -191,9 +191,9 @@ struct KerasGraphFromONNX {
       let input = try tensor(x)
       var activation = node
       if node.operation == "onnx.Softmax" {
-        let axis = node.attributes["axis"]?.integer ?? -1
+        let axis = try node.integer("axis", default: -1, in: .axes)
         guard [-1, input.axes.count - 1].contains(axis), input.axes.last == .features,
-          node.attributes["flattens"]?.integer != 1
+          try !node.flag("flattens")
         else { throw refusal(node) }
         activation.attributes = Activation(.softmax).attributes
       }
@@ -212,7 +212,7 @@ struct KerasGraphFromONNX {
   }
 
   private mutating func addLSTM(_ node: GraphNode) throws(DiagnosticError) {
-    guard node.attributes["layout"]?.integer ?? 0 == 0, let index = node.layer,
+    guard try !node.flag("layout"), let index = node.layer,
       layers.indices.contains(index), case .lstm(let lstm) = layers[index].kind
     else { throw refusal(node) }
     let x = try tensor(node.inputs.first ?? "")
@@ -271,7 +271,7 @@ struct KerasGraphFromONNX {
     _ node: GraphNode, _ value: Value, _ output: String
   ) throws(DiagnosticError) {
     func moved(_ axes: [Axis]) throws(DiagnosticError) -> [Axis] {
-      let order = node.attributes["perm"]?.integers ?? axes.indices.reversed()
+      let order = try node.integers("perm", in: .axes) ?? axes.indices.reversed()
       guard order.sorted() == Array(axes.indices) else { throw refusal(node) }
       return order.map { axes[$0] }
     }
@@ -287,7 +287,8 @@ struct KerasGraphFromONNX {
   private mutating func squeeze(
     _ node: GraphNode, _ value: Value, _ output: String
   ) throws(DiagnosticError) {
-    guard case .lstm(var pending) = value, let axes = integers(node, input: 1, named: "axes") else {
+    guard case .lstm(var pending) = value, let axes = try integers(node, input: 1, named: "axes")
+    else {
       throw refusal(node)
     }
     let places = Set(axes.map { $0 < 0 ? $0 + pending.axes.count : $0 })
@@ -306,7 +307,7 @@ struct KerasGraphFromONNX {
     _ node: GraphNode, _ pending: Pending, _ output: String
   ) throws(DiagnosticError) {
     var pending = pending
-    guard let shape = integers(node, input: 1, named: "shape"),
+    guard let shape = try integers(node, input: 1, named: "shape"),
       shape.count == pending.axes.count - 1,
       Array(pending.axes.suffix(2)) == [.direction, .features],
       case .lstm(let lstm)? = pending.node.layer.map({ layers[$0].kind })
@@ -323,7 +324,7 @@ struct KerasGraphFromONNX {
     var all: [Pending] = []
     for name in node.inputs {
       guard case .lstm(let pending)? = values[name], pending.isLast, pending.directions == 1,
-        pending.axes == [.direction, .batch, .features], node.attributes["axis"]?.integer == 0
+        pending.axes == [.direction, .batch, .features], try node.integer("axis", in: .axes) == 0
       else { throw refusal(node) }
       all.append(pending)
     }
@@ -334,8 +335,8 @@ struct KerasGraphFromONNX {
   private func picked(
     _ node: GraphNode, of all: [Pending]
   ) throws(DiagnosticError) -> Pending {
-    guard let index = integers(node, input: 1, named: "indices"), index.count == 1,
-      node.attributes["axis"]?.integer ?? 0 == 0, all[0].axes.first == .direction,
+    guard let index = try integers(node, input: 1, named: "indices"), index.count == 1,
+      try node.integer("axis", default: 0, in: .axes) == 0, all[0].axes.first == .direction,
       all[0].directions == 1
     else { throw refusal(node) }
     let place = index[0] < 0 ? index[0] + all.count : index[0]
@@ -346,19 +347,19 @@ struct KerasGraphFromONNX {
   }
 
   /// Whether a node takes the last step.
-  private func takesLast(_ node: GraphNode, _ axes: [Axis]) -> Bool {
+  private func takesLast(_ node: GraphNode, _ axes: [Axis]) throws(DiagnosticError) -> Bool {
     guard let steps = axes.firstIndex(of: .steps) else { return false }
     if node.operation == "onnx.Gather" {
-      let axis = node.attributes["axis"]?.integer ?? 0
-      return [steps, steps - axes.count].contains(axis)
-        && integers(node, input: 1, named: "indices") == [-1]
+      let axis = try node.integer("axis", default: 0, in: .axes)
+      let indices = try integers(node, input: 1, named: "indices")
+      return [steps, steps - axes.count].contains(axis) && indices == [-1]
     }
-    guard let starts = integers(node, input: 1, named: "starts"), starts == [-1],
-      let ends = integers(node, input: 2, named: "ends"), ends.count == 1,
+    guard let starts = try integers(node, input: 1, named: "starts"), starts == [-1],
+      let ends = try integers(node, input: 2, named: "ends"), ends.count == 1,
       ends[0] >= Int(Int32.max),
-      let places = integers(node, input: 3, named: "axes"), places.count == 1
+      let places = try integers(node, input: 3, named: "axes"), places.count == 1
     else { return false }
-    let stride = integers(node, input: 4, named: "steps") ?? [1]
+    let stride = try integers(node, input: 4, named: "steps") ?? [1]
     return [steps, steps - axes.count].contains(places[0]) && stride == [1]
   }
 
@@ -403,15 +404,11 @@ struct KerasGraphFromONNX {
 
   private func constant(_ node: GraphNode) throws(DiagnosticError) -> Value {
     if node.operation == GraphNode.constantOperation {
-      let dims = node.attributes["shape"]?.integers ?? []
-      if let integers = node.attributes["integers"]?.integers {
-        return .constant(Tensor(dims: dims, elements: .integers(integers.map { Int64($0) })))
-      }
-      return Self.floats(Tensor(dims, node.attributes["floats"]?.floats ?? []))
+      return Self.floats(try node.constantTensor())
     }
     guard let index = node.layer, layers.indices.contains(index),
       case .opaque(let opaque) = layers[index].kind,
-      let tensor = node.attributes["tensor"]?.integer,
+      let tensor = try node.integer("tensor", in: .positions),
       opaque.tensors.indices.contains(tensor)
     else { throw refusal(node) }
     return Self.floats(Tensor(opaque.tensors[tensor]))
@@ -433,19 +430,19 @@ struct KerasGraphFromONNX {
   }
 
   /// What a node makes of sizes and constants: integers, zeros, or numbers that may not be zero.
-  private func sized(_ node: GraphNode) -> Value {
+  private func sized(_ node: GraphNode) throws(DiagnosticError) -> Value {
     switch node.operation {
     case "onnx.Shape": return .sizes
     case "onnx.ConstantOfShape":
-      if node.attributes["integer"] != nil { return .sizes }
-      return node.attributes["float"]?.float ?? 0 == 0 ? .zeros : .numbers
+      if try node.integer("integer") != nil { return .sizes }
+      return try node.float("float", default: 0) == 0 ? .zeros : .numbers
     case "identity", "onnx.Unsqueeze":
       // The elements are the same, so that a constant may still be an index.
       return values[node.inputs[0]] ?? .numbers
-    case "onnx.Cast" where node.attributes["toFloat"]?.integer == 1:
+    case "onnx.Cast":
+      guard try node.flag("toFloat") else { return .sizes }
       if case .zeros? = values[node.inputs[0]] { return .zeros }
       return .numbers
-    case "onnx.Cast": return .sizes
     // All elements come from one input.
     case "onnx.Expand", "onnx.Slice", "onnx.Transpose", "onnx.Squeeze", "onnx.Reshape", "onnx.Tile",
       "onnx.Split", "onnx.Gather", "onnx.Flatten":
@@ -474,8 +471,10 @@ struct KerasGraphFromONNX {
   }
 
   /// Integers that a node has as an attribute or, in newer operator sets, as a constant input.
-  private func integers(_ node: GraphNode, input: Int, named name: String) -> [Int]? {
-    if let own = node.attributes[name]?.integers { return own }
+  private func integers(
+    _ node: GraphNode, input: Int, named name: String
+  ) throws(DiagnosticError) -> [Int]? {
+    if let own = try node.integers(name) { return own }
     guard node.inputs.indices.contains(input),
       case .constant(let tensor)? = values[node.inputs[input]]
     else { return nil }

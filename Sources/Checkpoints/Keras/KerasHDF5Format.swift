@@ -94,20 +94,22 @@ struct KerasHDF5Import {
       sources,
       source: ModelSource(
         format: format, writer: "Keras \(version.text)", byteCount: byteCount, sha256: sha256))
-    if let config { connect(&result, as: config, version: version) }
+    if let config { try connect(&result, as: config, version: version) }
     return (result, builder.places)
   }
 
   /// Adds the graph; a config that cannot be followed leaves a model that cannot be run whole.
   private func connect(
     _ result: inout ImportResult, as config: KerasConfig, version: KerasVersion
-  ) {
+  ) throws(DiagnosticError) {
     var builder = KerasGraphBuilder(layers: result.model.layers, version: version)
-    do throws(KerasGraphBuilder.Unconnected) {
-      result.model.graph = try builder.build(config)
-    } catch {
+    do { result.model.graph = try builder.build(config) } catch let error
+      as KerasGraphBuilder.Unconnected
+    {
       result.warnings.append(
         "the layers cannot be connected, so only single LSTM layers can be run: \(error.reason)")
+    } catch {
+      throw error as? DiagnosticError ?? DiagnosticError(.malformedCheckpoint, "\(error)")
     }
   }
 

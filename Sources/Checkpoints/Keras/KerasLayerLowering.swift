@@ -1,3 +1,4 @@
+import Diagnostics
 import LSTMCore
 import OrderedJSON
 
@@ -40,12 +41,15 @@ struct KerasLayerLowering {
   ]
 
   /// The operation of a layer.
-  func lower(_ config: KerasConfig) -> Result {
-    let settings = config.settings
-    if config.className == "TimeDistributed" { return timeDistributed(config) }
-    if let result = lowerLSTM(config) ?? lowerWindow(config) { return result }
+  ///
+  /// - Throws: `DiagnosticError` with code `malformedCheckpoint` for a setting that is not what it has
+  ///   to be.
+  func lower(_ config: KerasConfig) throws(DiagnosticError) -> Result {
+    if config.className == "TimeDistributed" { return try timeDistributed(config) }
+    if let result = try lowerLSTM(config) { return result }
+    if let result = try lowerWindow(config) { return result }
     if Self.identities.contains(config.className) { return Result(operation: "identity") }
-    if settings["data_format"] == "channels_first" {
+    if try config.isChannelsFirst {
       return .opaque(reason: "lstmpack runs channels last only")
     }
     if Self.plain.contains(config.className) {
@@ -56,44 +60,44 @@ struct KerasLayerLowering {
       guard case .embedding? = layer?.kind else { break }
       return Result(
         operation: "keras.Embedding",
-        attributes: ["maskZero": GraphAttribute(settings["mask_zero"] == true)], usesLayer: true)
+        attributes: ["maskZero": GraphAttribute(try config.flag("mask_zero"))], usesLayer: true)
     case "Dense":
       guard case .dense? = layer?.kind else { break }
       return Result(operation: "keras.Dense", usesLayer: true)
     case "Masking":
       return Result(
         operation: "keras.Masking",
-        attributes: ["maskValue": GraphAttribute(float(settings["mask_value"]) ?? 0)])
-    case "BatchNormalization": return batchNormalization(settings)
-    case "LayerNormalization": return layerNormalization(settings)
+        attributes: ["maskValue": GraphAttribute(try config.float("mask_value") ?? 0)])
+    case "BatchNormalization": return try batchNormalization(config)
+    case "LayerNormalization": return try layerNormalization(config)
     case "Reshape":
-      guard let shape = integers(settings["target_shape"]) else { break }
+      guard let shape = try config.integers("target_shape", in: .shapes) else { break }
       return Result(operation: "keras.Reshape", attributes: ["shape": GraphAttribute(shape)])
     case "Permute":
-      guard let order = integers(settings["dims"]) else { break }
+      guard let order = try config.integers("dims", in: .axes) else { break }
       return Result(operation: "keras.Permute", attributes: ["order": GraphAttribute(order)])
     case "RepeatVector":
-      guard let count = settings["n"]?.intValue else { break }
+      guard let count = try config.integer("n", in: .sizes) else { break }
       return Result(operation: "keras.RepeatVector", attributes: ["count": GraphAttribute(count)])
     case "ZeroPadding1D":
-      guard let padding = integers(settings["padding"]) else { break }
+      guard let padding = try config.integers("padding", in: .positions) else { break }
       return Result(
         operation: "keras.ZeroPadding1D",
         attributes: ["padding": GraphAttribute(padding.count == 1 ? padding + padding : padding)])
     case "Concatenate":
       return Result(
         operation: "keras.Concatenate",
-        attributes: ["axis": GraphAttribute(settings["axis"]?.intValue ?? -1)])
-    default: if let activation = activationLayer(config) { return activation }
+        attributes: ["axis": GraphAttribute(try config.integer("axis", in: .axes) ?? -1)])
+    default: if let activation = try activationLayer(config) { return activation }
     }
     return .opaque(reason: "lstmpack cannot run \(config.className) layers")
   }
 
-  private func timeDistributed(_ config: KerasConfig) -> Result {
+  private func timeDistributed(_ config: KerasConfig) throws(DiagnosticError) -> Result {
     guard let inner = try? config.wrapped() else {
       return .opaque(reason: "it wraps no layer")
     }
-    var result = lower(inner)
+    var result = try lower(inner)
     // Dense works on the last axis anyway.
     let isPointwise = ["keras.Dense", "identity", "activation"].contains(result.operation)
     if !isPointwise, result.operation != GraphNode.opaqueOperation {
@@ -106,24 +110,24 @@ struct KerasLayerLowering {
     return result
   }
 
-  private func lowerLSTM(_ config: KerasConfig) -> Result? {
+  private func lowerLSTM(_ config: KerasConfig) throws(DiagnosticError) -> Result? {
     guard case .lstm(let lstm)? = layer?.kind else { return nil }
     var inner = (try? config.wrapped()) ?? config
     if let lstm = try? inner.asLSTM() { inner = lstm }
-    let returnsState = inner.settings["return_state"] == true
+    let returnsState = try inner.flag("return_state")
+    let returnsSequences = try inner.flag("return_sequences")
     var attributes = [
-      "returnSequences": GraphAttribute(inner.settings["return_sequences"] == true)
+      "returnSequences": GraphAttribute(returnsSequences)
     ]
-    if inner.settings["stateful"] == true || config.settings["stateful"] == true {
-      attributes["stateful"] = GraphAttribute(true)
-    }
-    let zeroes = inner.settings["zero_output_for_mask"]
+    let (isStateful, isWrapped) = (try inner.flag("stateful"), try config.flag("stateful"))
+    if isStateful || isWrapped { attributes["stateful"] = GraphAttribute(true) }
+    let zeroes = try inner.flag("zero_output_for_mask")
     // A Bidirectional that returns sequences zeroes masked outputs, whatever the layer says, where
     // its layers have the setting at all.
     let isForced =
-      config.className == "Bidirectional" && inner.settings["return_sequences"] == true
-      && (zeroes != nil || version.forcesZeroOutputForMask)
-    if zeroes == true || isForced { attributes["zeroOutputForMask"] = GraphAttribute(true) }
+      config.className == "Bidirectional" && returnsSequences
+      && (inner.value("zero_output_for_mask") != nil || version.forcesZeroOutputForMask)
+    if zeroes || isForced { attributes["zeroOutputForMask"] = GraphAttribute(true) }
     return Result(
       operation: "keras.LSTM", attributes: attributes, usesLayer: true,
       outputCount: (lstm.merge == .separate ? 2 : 1)
@@ -131,42 +135,41 @@ struct KerasLayerLowering {
   }
 
   /// Convolutions and pools.
-  private func lowerWindow(_ config: KerasConfig) -> Result? {
-    let settings = config.settings
-    let padding = (settings["padding"] ?? settings["border_mode"])?.stringValue ?? "valid"
+  private func lowerWindow(_ config: KerasConfig) throws(DiagnosticError) -> Result? {
     var result: Result
     switch config.className {
     case "Conv1D", "Convolution1D":
-      guard settings["data_format"] != "channels_first", let tensors,
+      guard try !config.isChannelsFirst, let tensors,
         (1...2).contains(tensors.count), tensors[0].shape.count == 3
       else { return nil }
       result = Result(operation: "keras.Conv1D", weights: Array(tensors.indices))
-      result.attributes["stride"] = attribute(settings["strides"])
-      result.attributes["dilation"] = attribute(settings["dilation_rate"])
-      result.attributes["groups"] = attribute(settings["groups"])
-      result.activation = activation(settings["activation"])
+      result.attributes["stride"] = try config.size("strides").map { GraphAttribute($0) }
+      result.attributes["dilation"] = try config.size("dilation_rate").map { GraphAttribute($0) }
+      result.attributes["groups"] = try config.size("groups").map { GraphAttribute($0) }
+      result.activation = activation(config.value("activation"))
     case "MaxPooling1D", "AveragePooling1D":
-      guard settings["data_format"] != "channels_first",
-        let size = attribute(settings["pool_size"] ?? settings["pool_length"])
+      guard try !config.isChannelsFirst, let size = try config.size("pool_size", "pool_length")
       else { return nil }
-      result = Result(operation: "keras.\(config.className)", attributes: ["size": size])
-      result.attributes["stride"] = attribute(settings["strides"] ?? settings["stride"])
+      result = Result(
+        operation: "keras.\(config.className)", attributes: ["size": GraphAttribute(size)])
+      result.attributes["stride"] = try config.size("strides", "stride").map { GraphAttribute($0) }
     case "GlobalMaxPooling1D", "GlobalAveragePooling1D":
-      guard settings["data_format"] != "channels_first" else { return nil }
+      guard try !config.isChannelsFirst else { return nil }
       return Result(
         operation: "keras.\(config.className)",
-        attributes: ["keepsTime": GraphAttribute(settings["keepdims"] == true)])
+        attributes: ["keepsTime": GraphAttribute(try config.flag("keepdims"))])
     default: return nil
     }
-    result.attributes["padding"] = .text(padding)
+    result.attributes["padding"] = .text(try config.text("padding", "border_mode") ?? "valid")
     return result
   }
 
-  private func batchNormalization(_ settings: JSONObject) -> Result {
-    guard let tensors, let axis = integers(settings["axis"] ?? .integer(-1)), axis.count == 1 else {
+  private func batchNormalization(_ config: KerasConfig) throws(DiagnosticError) -> Result {
+    let axis = try config.integers("axis", in: .axes) ?? [-1]
+    guard let tensors, axis.count == 1 else {
       return .opaque(reason: "lstmpack normalizes one axis")
     }
-    let places = scaleAndCenter(settings)
+    let places = try scaleAndCenter(config)
     guard tensors.count == places.used + 2 else {
       return .opaque(reason: "it has \(tensors.count) weights")
     }
@@ -174,59 +177,59 @@ struct KerasLayerLowering {
       operation: "keras.BatchNormalization",
       attributes: [
         "axis": GraphAttribute(axis[0]),
-        "epsilon": GraphAttribute(float(settings["epsilon"]) ?? 1e-3),
+        "epsilon": GraphAttribute(try config.float("epsilon") ?? 1e-3),
       ], weightPositions: places.positions + [places.used, places.used + 1])
   }
 
-  private func layerNormalization(_ settings: JSONObject) -> Result {
-    let places = scaleAndCenter(settings)
-    guard let axis = integers(settings["axis"] ?? .integer(-1)), axis.count == 1,
-      settings["rms_scaling"] != true, tensors?.count ?? 0 == places.used
+  private func layerNormalization(_ config: KerasConfig) throws(DiagnosticError) -> Result {
+    let places = try scaleAndCenter(config)
+    let axis = try config.integers("axis", in: .axes) ?? [-1]
+    guard axis.count == 1, try !config.flag("rms_scaling"), tensors?.count ?? 0 == places.used
     else { return .opaque(reason: "lstmpack normalizes the last axis") }
     return Result(
       operation: "keras.LayerNormalization",
       attributes: [
         "axis": GraphAttribute(axis[0]),
-        "epsilon": GraphAttribute(float(settings["epsilon"]) ?? 1e-3),
+        "epsilon": GraphAttribute(try config.float("epsilon") ?? 1e-3),
       ],
       weightPositions: places.positions)
   }
 
   /// Where gamma and beta are among the weights, and how many of them there are.
-  private func scaleAndCenter(_ settings: JSONObject) -> (positions: [Int?], used: Int) {
-    let hasScale = settings["scale"] != false
-    let hasCenter = settings["center"] != false
+  private func scaleAndCenter(
+    _ config: KerasConfig
+  ) throws(DiagnosticError) -> (positions: [Int?], used: Int) {
+    let hasScale = try config.flag("scale", default: true)
+    let hasCenter = try config.flag("center", default: true)
     return (
       [hasScale ? 0 : nil, hasCenter ? (hasScale ? 1 : 0) : nil],
       (hasScale ? 1 : 0) + (hasCenter ? 1 : 0)
     )
   }
 
-  private func activationLayer(_ config: KerasConfig) -> Result? {
-    let settings = config.settings
+  private func activationLayer(_ config: KerasConfig) throws(DiagnosticError) -> Result? {
     let activation: Activation
     switch config.className {
     case "Activation":
-      guard let known = self.activation(settings["activation"]) ?? .some(.linear) else {
+      guard let known = self.activation(config.value("activation")) ?? .some(.linear) else {
         return nil
       }
       activation = known
     case "LeakyReLU":
-      let slope = float(settings["negative_slope"] ?? settings["alpha"])
+      let slope = try config.float("negative_slope", "alpha")
       activation = Activation(.leakyRelu, alpha: slope ?? 0.3)
-    case "ELU": activation = Activation(.elu, alpha: float(settings["alpha"]) ?? 1)
+    case "ELU": activation = Activation(.elu, alpha: try config.float("alpha") ?? 1)
     case "ThresholdedReLU":
-      activation = Activation(.thresholdedRelu, alpha: float(settings["theta"]) ?? 1)
+      activation = Activation(.thresholdedRelu, alpha: try config.float("theta") ?? 1)
     case "Softmax":
-      guard let axis = integers(settings["axis"] ?? .integer(-1)), axis.count == 1 else {
-        return nil
-      }
+      let axis = try config.integers("axis", in: .axes) ?? [-1]
+      guard axis.count == 1 else { return nil }
       return Result(operation: "onnx.Softmax", attributes: ["axis": GraphAttribute(axis[0])])
     case "ReLU":
       var result = Result(operation: "keras.ReLU")
-      result.attributes["maximum"] = float(settings["max_value"]).map { GraphAttribute($0) }
-      result.attributes["threshold"] = float(settings["threshold"]).map { GraphAttribute($0) }
-      result.attributes["negativeSlope"] = float(settings["negative_slope"])
+      result.attributes["maximum"] = try config.float("max_value").map { GraphAttribute($0) }
+      result.attributes["threshold"] = try config.float("threshold").map { GraphAttribute($0) }
+      result.attributes["negativeSlope"] = try config.float("negative_slope")
         .map { GraphAttribute($0) }
       return result
     default: return nil
@@ -249,24 +252,5 @@ struct KerasLayerLowering {
     let activation =
       version.activation(named: name) ?? Activation(.unknown, sourceName: name)
     return activation == .linear ? nil : activation
-  }
-
-  private func float(_ value: JSONValue?) -> Float? {
-    // Keras 3 writes arrays as objects.
-    (value?.doubleValue ?? value?["config"]?["value"]?.doubleValue).map { Float($0) }
-  }
-
-  /// An integer or a list of them.
-  private func integers(_ value: JSONValue?) -> [Int]? {
-    if let one = value?.intValue { return [one] }
-    guard let list = value?.arrayValue else { return nil }
-    let integers = list.compactMap(\.intValue)
-    return integers.count == list.count ? integers : nil
-  }
-
-  /// A size given alone or as a list of one.
-  private func attribute(_ value: JSONValue?) -> GraphAttribute? {
-    guard let sizes = integers(value), sizes.count == 1 else { return nil }
-    return GraphAttribute(sizes[0])
   }
 }

@@ -158,7 +158,7 @@ struct KerasModelBuilder {
   private func merge(
     _ config: KerasConfig, _ source: KerasLayerSource
   ) throws(DiagnosticError) -> MergeMode {
-    switch config.settings["merge_mode"] {
+    switch config.given("merge_mode") {
     case nil, .string("concat"): return .concatenate
     case .string("sum"): return .sum
     case .string("mul"): return .multiply
@@ -176,7 +176,7 @@ struct KerasModelBuilder {
     merge: MergeMode?
   ) throws(DiagnosticError) {
     let configs = [forward, backward].compactMap { $0 }
-    if configs.contains(where: { $0.settings["time_major"] == true }) {
+    for config in configs where try config.flag("time_major") {
       return try addOpaque(
         source, sourceClass: title,
         reason: "time_major inputs are not supported; save the model without time_major")
@@ -213,7 +213,7 @@ struct KerasModelBuilder {
       found.append(
         KerasLSTMWriter.Places(layout: places[index].layout, isCuDNN: result.isCuDNN))
       settings.append(
-        directionSettings(
+        try directionSettings(
           config, isCuDNN: result.isCuDNN, isSecond: index == 1, isAlone: configs.count == 1))
     }
     self.places[layers.count] = .lstm(found)
@@ -238,8 +238,8 @@ struct KerasModelBuilder {
   private func checkUnits(
     _ config: KerasConfig, _ result: KerasLSTMReader.Result, _ source: KerasLayerSource
   ) throws(DiagnosticError) {
-    let units = config.settings["units"] ?? config.settings["output_dim"]
-    guard let units, units.intValue != result.hiddenSize else { return }
+    let units = config.value("units", "output_dim")
+    guard let units, units != .integer(result.hiddenSize) else { return }
     throw DiagnosticError(
       .malformedCheckpoint, object: source.name,
       "the config says \(units.serialized()) units, the weights have \(result.hiddenSize)")
@@ -248,7 +248,7 @@ struct KerasModelBuilder {
   private func checkBias(
     _ config: KerasConfig?, hasBias: Bool, _ source: KerasLayerSource
   ) throws(DiagnosticError) {
-    guard config?.settings["use_bias"] == true, !hasBias else { return }
+    guard try config?.flag("use_bias") == true, !hasBias else { return }
     throw DiagnosticError(
       .malformedCheckpoint, object: source.name,
       "the config asks for a bias (use_bias), the file has none",
@@ -257,20 +257,19 @@ struct KerasModelBuilder {
 
   private mutating func directionSettings(
     _ config: KerasConfig?, isCuDNN: Bool, isSecond: Bool, isAlone: Bool
-  ) -> DirectionSettings {
-    let settings = config?.settings ?? JSONObject()
-    let goesBackwards = settings["go_backwards"] == true
+  ) throws(DiagnosticError) -> DirectionSettings {
+    let goesBackwards = try config?.flag("go_backwards") ?? false
     let gate: Activation
     if isCuDNN {
       gate = .sigmoid
-    } else if let value = settings["recurrent_activation"] ?? settings["inner_activation"] {
+    } else if let value = config?.value("recurrent_activation", "inner_activation") {
       gate = activation(value)
     } else {
       assumesActivation = assumesActivation || config == nil
       let name = config == nil ? options.recurrentActivation : nil
       gate = activation(.string(name ?? version.defaultRecurrentActivation))
     }
-    let output = settings["activation"].map { activation($0) } ?? .tanh
+    let output = config?.value("activation").map { activation($0) } ?? .tanh
     return DirectionSettings(
       // A Bidirectional turns its second layer round; a layer alone goes as it says.
       direction: isAlone ? (goesBackwards ? .backward : .forward) : isSecond ? .backward : .forward,
@@ -343,7 +342,7 @@ extension KerasModelBuilder {
         directions.append(result.weights)
         found.append(KerasLSTMWriter.Places(layout: place.layout, isCuDNN: result.isCuDNN))
         settings.append(
-          directionSettings(
+          try directionSettings(
             nil, isCuDNN: result.isCuDNN, isSecond: index == 1, isAlone: group.count == 1))
       }
       self.places[layers.count] = .lstm(found)
@@ -427,7 +426,7 @@ extension KerasModelBuilder {
       bias = values
     }
     let activation: Activation =
-      config?.settings["activation"].map { self.activation($0) } ?? .linear
+      config?.value("activation").map { self.activation($0) } ?? .linear
     places[layers.count] = .matrix(path: source.tensors[0].path, isTransposed: true)
     append(
       source, className,

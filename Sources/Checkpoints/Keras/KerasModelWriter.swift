@@ -98,7 +98,7 @@ struct KerasModelWriter {
         "Embedding", named: node.name,
         [
           "input_dim": .integer(matrix.rows), "output_dim": .integer(matrix.columns),
-          "mask_zero": .bool(node.attributes["maskZero"]?.integer == 1),
+          "mask_zero": .bool(try node.flag("maskZero")),
         ], inputs: [x], weights: [("embeddings", [matrix.rows, matrix.columns], matrix.elements)])
     case ("keras.Dense", .dense(let dense)?):
       let kernel = dense.weights.dequantized.transposed
@@ -111,7 +111,7 @@ struct KerasModelWriter {
           "activation": .string(try name(of: dense.activation)),
         ], inputs: [x], weights: weights)
     case ("activation", _):
-      guard let activation = node.activation else { throw Self.refusal("it has no activation") }
+      let activation = try node.activation()
       makers[node.outputs[0]] = add(
         "Activation", named: node.outputs[0],
         ["activation": .string(try name(of: activation))], inputs: [x], weights: [])
@@ -131,7 +131,7 @@ struct KerasModelWriter {
     else {
       throw Self.refusal("Keras' LSTM has no peepholes, clip or coupled gates")
     }
-    let returnsSequences = node.attributes["returnSequences"]?.integer == 1
+    let returnsSequences = try node.flag("returnSequences")
     let isBidirectional = lstm.directions.count == 2
     let first = lstm.directions[0]
     guard

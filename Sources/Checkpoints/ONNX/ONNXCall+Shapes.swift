@@ -10,13 +10,13 @@ extension ONNXCall {
     guard let dims = try integers(attribute: "shape", orInput: 1) else {
       throw malformed("has no shape")
     }
-    let zeroKeeps = attribute("allowzero")?.intValue ?? 0 == 0
+    let zeroKeeps = try !flag("allowzero")
     return try named { value.with(try value.tensor.reshaped(dims, zeroKeeps: zeroKeeps)) }
   }
 
   func flatten() throws -> ONNXConstant {
     let value = try input(0)
-    let axis = Int(clamping: attribute("axis")?.intValue ?? 1)
+    let axis = try integer("axis", default: 1)
     return try named { value.with(try value.tensor.flattened(axis: axis)) }
   }
 
@@ -36,7 +36,7 @@ extension ONNXCall {
 
   func transpose() throws -> ONNXConstant {
     let value = try input(0)
-    let order = attribute("perm")?.intsValue.map { $0.map { Int(clamping: $0) } }
+    let order = try integers("perm")
     try evaluator.spend(value.count)
     return try named { value.with(try value.tensor.transposed(order)) }
   }
@@ -60,7 +60,7 @@ extension ONNXCall {
     let values = try node.inputs.indices.map { try input($0) }
     guard let first = values.first else { throw malformed("has no inputs") }
     // Before operator set 4 the axis was optional.
-    let axis = Int(clamping: attribute("axis")?.intValue ?? 1)
+    let axis = try integer("axis", default: 1)
     return try named {
       first.with(
         try Tensor.concatenated(values.map(\.tensor), axis: axis) { _ = try spend($0) })
@@ -69,7 +69,7 @@ extension ONNXCall {
 
   func split() throws -> ONNXConstant {
     let value = try input(0)
-    let axis = Int(clamping: attribute("axis")?.intValue ?? 0)
+    let axis = try integer("axis", default: 0)
     let given = try integers(attribute: "split", orInput: 1)
     try evaluator.spend(value.count)
     return try named {
@@ -81,7 +81,7 @@ extension ONNXCall {
   func gather() throws -> ONNXConstant {
     let value = try input(0)
     let indices = try input(1)
-    let axis = Int(clamping: attribute("axis")?.intValue ?? 0)
+    let axis = try integer("axis", default: 0)
     return try named {
       value.with(
         try value.tensor.gathered(indices.tensor, axis: axis) { _ = try spend($0) })
@@ -93,7 +93,7 @@ extension ONNXCall {
     let (value, indices) = (try input(0), try input(1))
     let rank = value.dims.count
     let axis = try named {
-      try Tensor.axis(Int(clamping: attribute("axis")?.intValue ?? 0), rank: rank)
+      try Tensor.axis(integer("axis", default: 0), rank: rank)
     }
     guard let places = indices.integers, let values = value.floats, indices.dims.count == rank,
       (0..<rank).allSatisfy({ $0 == axis || indices.dims[$0] <= value.dims[$0] })
@@ -130,9 +130,9 @@ extension ONNXCall {
 
   func shape() throws -> ONNXConstant {
     let value = try input(0)
-    let bound = { (name: String) in attribute(name)?.intValue.map { Int(clamping: $0) } }
-    return ONNXConstant(
-      value.tensor.shape(from: bound("start") ?? 0, to: bound("end") ?? value.dims.count))
+    let start = try integer("start", default: 0)
+    let end = try integer("end", default: value.dims.count)
+    return ONNXConstant(value.tensor.shape(from: start, to: end))
   }
 
   /// Adds the operator to what a tensor's own operation says went wrong.

@@ -23,12 +23,9 @@ struct ONNXCall {
     node.input(index) == nil ? nil : try input(index)
   }
 
-  /// An attribute's value.
-  func attribute(_ name: String) -> ONNXAttribute? { scope.attribute(name, of: node) }
-
   /// Integers given as an attribute in old operator sets and as an input in newer ones.
   func integers(attribute name: String, orInput index: Int) throws -> [Int]? {
-    if let values = attribute(name)?.intsValue { return values.map { Int(clamping: $0) } }
+    if let values = try integers(name) { return values }
     guard let value = try optionalInput(index) else { return nil }
     guard let integers = value.integers else { throw malformed("needs integers for \(name)") }
     return integers
@@ -78,7 +75,7 @@ struct ONNXCall {
   func constantOfShape() throws -> ONNXConstant {
     guard let dims = try input(0).integers else { throw malformed("needs an integer shape") }
     let count = try spend(dims)
-    guard case .tensor(let tensor)? = attribute("value") else {
+    guard let tensor = try tensor("value") else {
       return ONNXConstant(dims: dims, elements: .floats([Float](repeating: 0, count: count)))
     }
     guard tensor.elementCount == 1, let type = tensor.elementType else {
@@ -96,8 +93,7 @@ struct ONNXCall {
 
   func cast() throws -> ONNXConstant {
     var value = try input(0)
-    guard let number = attribute("to")?.intValue,
-      let type = ONNXTensor.ElementType(rawValue: Int(clamping: number))
+    guard let number = try integer("to"), let type = ONNXTensor.ElementType(rawValue: number)
     else { throw malformed("casts to a type that lstmpack does not read") }
     switch value.elements {
     case .floats(let floats):
@@ -148,16 +144,17 @@ struct ONNXCall {
     guard let codes = x.integers, let scales = scale.floats, !scales.isEmpty else {
       throw malformed("needs integers and scales")
     }
-    if let size = attribute("block_size")?.intValue, size > 0 {
+    let size = try integer("block_size", default: 0, in: 0...Int.max)
+    if size > 0 {
       return try dequantizeBlocks(
-        x, codes, scale, scales, zeroPoint?.integers, size: Int(clamping: size))
+        x, codes, scale, scales, zeroPoint?.integers, size: size)
     }
     let zeros = zeroPoint?.integers ?? [Int](repeating: 0, count: scales.count)
     let axis =
       scales.count == 1
       ? 0
       : try named {
-        try Tensor.axis(Int(clamping: attribute("axis")?.intValue ?? 1), rank: x.dims.count)
+        try Tensor.axis(integer("axis", default: 1), rank: x.dims.count)
       }
     guard scales.count == 1 || (x.dims.indices.contains(axis) && x.dims[axis] == scales.count),
       zeros.count == scales.count
@@ -176,7 +173,7 @@ struct ONNXCall {
     size: Int
   ) throws -> ONNXConstant {
     let axis = try named {
-      try Tensor.axis(Int(clamping: attribute("axis")?.intValue ?? 1), rank: x.dims.count)
+      try Tensor.axis(integer("axis", default: 1), rank: x.dims.count)
     }
     var expected = x.dims
     expected[axis] = (x.dims[axis] + size - 1) / size

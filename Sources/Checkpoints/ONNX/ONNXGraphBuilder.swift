@@ -50,7 +50,8 @@ struct ONNXGraphBuilder {
   ///
   /// - Parameter owners: Where the initializers went.
   /// - Returns: The graph.
-  mutating func finish(_ owners: [String: ONNXOwner]) -> ModelGraph {
+  /// - Throws: `DiagnosticError` for an attribute that is not what it has to be.
+  mutating func finish(_ owners: [String: ONNXOwner]) throws(DiagnosticError) -> ModelGraph {
     for name in model.graph.inputs {
       guard let (meaning, _) = scope.lookUp(name), case .input = meaning else { continue }
       let type = model.graph.inputTypes[name]
@@ -63,7 +64,7 @@ struct ONNXGraphBuilder {
     }
     for item in items {
       switch item {
-      case .node(let place, let layer): add(place.node, place.path, layer, owners)
+      case .node(let place, let layer): try add(place.node, place.path, layer, owners)
       case .cell(let cell, let layer): addStep(cell, layer: layer, owners)
       }
     }
@@ -96,7 +97,7 @@ struct ONNXGraphBuilder {
   private mutating func add(
     _ node: ONNXNode, _ path: String, _ layer: (index: Int, layer: Layer)?,
     _ owners: [String: ONNXOwner]
-  ) {
+  ) throws(DiagnosticError) {
     // Small constants, and what is made of them alone, are written out where they are read.
     if node.outputs.allSatisfy({ $0.isEmpty || isFoldable($0) }) { return }
     // Cells stand for the nodes that they are made of.
@@ -110,7 +111,7 @@ struct ONNXGraphBuilder {
       weights(output, layer: layer.index, tensor: 0)
       return
     }
-    var result = lowering.lower(node, layer: layer?.layer)
+    var result = try lowering.lower(node, layer: layer?.layer)
     var inputs = node.inputs
     for position in result.ownInputs where inputs.indices.contains(position) {
       inputs[position] = ""

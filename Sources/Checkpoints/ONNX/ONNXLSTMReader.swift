@@ -30,7 +30,7 @@ struct ONNXLSTMReader {
       throw malformed("R: expected shape [\(directions.count), 4·H, H], found \(r.dims)")
     }
     let hidden = r.dims[2]
-    if let given = try integer("hidden_size"), given != hidden {
+    if let given = try place.integer("hidden_size"), given != hidden {
       throw malformed("hidden_size is \(given), but R has shape \(r.dims)")
     }
     guard r.dims == [directions.count, 4 * hidden, hidden] else {
@@ -59,9 +59,9 @@ struct ONNXLSTMReader {
           }, peepholes: p.map { peepholes($0, hidden: hidden, direction: index) }))
     }
     var activations = ONNXActivations(
-      names: attribute("activations")?.stringsValue,
-      alphas: attribute("activation_alpha")?.floatsValue ?? [],
-      betas: attribute("activation_beta")?.floatsValue ?? [])
+      names: try place.texts("activations"),
+      alphas: try place.floats("activation_alpha") ?? [],
+      betas: try place.floats("activation_beta") ?? [])
     var settings: [DirectionSettings] = []
     for direction in directions {
       settings.append(
@@ -70,18 +70,16 @@ struct ONNXLSTMReader {
           cellActivation: try activations.next(.tanh, node: place.path),
           outputActivation: try activations.next(.tanh, node: place.path)))
     }
-    let clip = attribute("clip")?.floatValue
+    let clip = try place.float("clip")
     if let clip, !(clip >= 0 && clip.isFinite) {
       throw malformed("expected a clip of 0 or more, found \(clip)")
     }
     // The weights are the same in both layouts; only inputs and states differ.
-    guard [0, 1].contains(try integer("layout") ?? 0) else {
-      throw malformed("expected a layout of 0 or 1, found \(try integer("layout") ?? 0)")
-    }
+    _ = try place.flag("layout")
     let layer = LSTMLayer(
       weights: 0, directions: settings, merge: directions.count == 2 ? .separate : nil,
       clip: clip,
-      couplesInputAndForget: try integer("input_forget") ?? 0 != 0,
+      couplesInputAndForget: try place.flag("input_forget"),
       sourceGateOrder: GateOrder.onnx.description)
     return Result(
       weights: LSTMWeights(inputSize: w.dims[2], hiddenSize: hidden, directions: sets),
@@ -94,24 +92,12 @@ struct ONNXLSTMReader {
           ] : []))
   }
 
-  private func attribute(_ name: String) -> ONNXAttribute? {
-    place.scope.attribute(name, of: node)
-  }
-
-  private func integer(_ name: String) throws -> Int? {
-    guard let value = attribute(name) else { return nil }
-    guard let integer = value.intValue else {
-      throw malformed("expected an integer for \(name), found another type")
-    }
-    return Int(clamping: integer)
-  }
-
   private func malformed(_ problem: String) -> DiagnosticError {
     DiagnosticError(.malformedONNX, object: place.path, problem)
   }
 
   private func directions() throws -> [Direction] {
-    switch attribute("direction")?.stringValue?.lowercased() {
+    switch try place.text("direction")?.lowercased() {
     case nil, "forward": return [.forward]
     case "reverse": return [.backward]
     case "bidirectional": return [.forward, .backward]

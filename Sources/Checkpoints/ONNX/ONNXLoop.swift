@@ -1,3 +1,4 @@
+import Diagnostics
 import ONNXProto
 
 /// What goes round in a `Loop` or `Scan`: the inputs of its body that come from the step before.
@@ -16,7 +17,9 @@ struct ONNXLoop {
   private let body: ONNXGraph
 
   /// Reads a node; `nil` when it is no loop.
-  init?(_ node: ONNXNode, body: ONNXGraph, scope: ONNXScope) {
+  ///
+  /// - Throws: `DiagnosticError` with code `malformedONNX` for an attribute.
+  init?(_ node: ONNXNode, body: ONNXGraph, scope: ONNXScope) throws(DiagnosticError) {
     guard node.isStandard else { return nil }
     self.body = body
     switch node.opType {
@@ -27,9 +30,9 @@ struct ONNXLoop {
         inputs: body.inputs.dropFirst(2), outputs: body.outputs.dropFirst(),
         initial: node.inputs.dropFirst(2))
     case "Scan":
-      let scanned = scope.attribute("num_scan_inputs", of: node)?.intValue ?? 0
-      guard (0...Int64(node.inputs.count)).contains(scanned) else { return nil }
-      let count = node.inputs.count - Int(scanned)
+      let settings = ONNXScopedNode(node: node, scope: scope)
+      let scanned = try settings.integer("num_scan_inputs", default: 0, in: 0...node.inputs.count)
+      let count = node.inputs.count - scanned
       carried = Self.pair(
         inputs: body.inputs.prefix(count), outputs: body.outputs[...],
         initial: node.inputs.prefix(count))

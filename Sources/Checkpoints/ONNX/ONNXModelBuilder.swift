@@ -51,7 +51,7 @@ struct ONNXModelBuilder {
       lstms[index] = try lstm(place)
     }
     let cells = try recognizeCells(walk)
-    let outside = weightsRead(
+    let outside = try weightsRead(
       outside: Array(cells.found.values), places,
       lstms: Set(lstms.compactMap { index, kind in if case .lstm = kind { index } else { nil } }))
     for key in cells.found.values.reduce(
@@ -84,7 +84,7 @@ struct ONNXModelBuilder {
     source.byteCount += externalByteCount
     return ImportResult(
       model: Model(
-        source: source, layers: layers, lstmWeights: lstmWeights, graph: graph.finish(owners)),
+        source: source, layers: layers, lstmWeights: lstmWeights, graph: try graph.finish(owners)),
       warnings: warnings)
   }
 
@@ -125,7 +125,7 @@ struct ONNXModelBuilder {
   /// - Returns: The identities.
   private func weightsRead(
     outside cells: [RecognizedCell], _ places: [ONNXPlacedNode], lstms: Set<Int>
-  ) -> Set<String> {
+  ) throws(DiagnosticError) -> Set<String> {
     let inside = cells.reduce(into: Set<ONNXValueID>()) { $0.formUnion($1.interior) }
     var needed = Set(model.graph.outputs.compactMap { scope.identity(of: $0) })
     var read = Set(model.graph.outputs.compactMap { weightKey($0, scope) })
@@ -149,7 +149,7 @@ struct ONNXModelBuilder {
       if !made.isEmpty, made.allSatisfy({ inside.contains($0) }) { continue }
       // What only moves weights needs them where its result is needed.
       if made.allSatisfy({ constants.contains($0) && !needed.contains($0) }) { continue }
-      let handedOn = inputsHandedOn(by: place)
+      let handedOn = try inputsHandedOn(by: place)
       for (position, name) in place.node.inputs.enumerated() where !name.isEmpty {
         // Input, lengths and start states of an LSTM; its other inputs are weights.
         if lstms.contains(index), position != 0, !(4...6).contains(position) { continue }
@@ -163,17 +163,21 @@ struct ONNXModelBuilder {
 
   /// The inputs that a node only hands to nodes inside it, which are listed themselves: those of a function, and
   /// what no step of a loop changes.
-  private func inputsHandedOn(by place: ONNXPlacedNode) -> Set<String> {
+  private func inputsHandedOn(
+    by place: ONNXPlacedNode
+  ) throws(DiagnosticError) -> Set<String> {
     let node = place.node
     if model.functions.contains(where: { $0.domain == node.domain && $0.name == node.opType }) {
       return Set(node.inputs)
     }
-    return node.attributes.values.reduce(into: []) { names, attribute in
+    var names: Set<String> = []
+    for attribute in node.attributes.values {
       guard case .graph(let body) = attribute,
-        let loop = ONNXLoop(node, body: body, scope: place.scope)
-      else { return }
+        let loop = try ONNXLoop(node, body: body, scope: place.scope)
+      else { continue }
       names.formUnion(loop.invariants.values)
     }
+    return names
   }
 
   /// The identity of an initializer with elements or of the value of a `Constant` node; `nil` for other names.
@@ -274,7 +278,7 @@ struct ONNXModelBuilder {
   }
 
   private mutating func embedding(_ place: ONNXPlacedNode) throws -> Layer.Kind? {
-    let axis = place.scope.attribute("axis", of: place.node)?.intValue ?? 0
+    let axis = try place.integer("axis", default: 0)
     guard axis == 0, let table = try matrix(place, input: 0, isTransposed: false) else {
       return nil
     }
@@ -282,11 +286,10 @@ struct ONNXModelBuilder {
   }
 
   private mutating func gemm(_ place: ONNXPlacedNode) throws -> Layer.Kind? {
-    let attribute = { place.scope.attribute($0, of: place.node) }
-    guard attribute("alpha")?.floatValue ?? 1 == 1, attribute("beta")?.floatValue ?? 1 == 1,
-      attribute("transA")?.intValue ?? 0 == 0
+    guard try place.float("alpha", default: 1) == 1, try place.float("beta", default: 1) == 1,
+      try !place.flag("transA")
     else { return nil }
-    let isTransposed = attribute("transB")?.intValue ?? 0 != 0
+    let isTransposed = try place.flag("transB")
     guard let matrix = try matrix(place, input: 1, isTransposed: !isTransposed) else { return nil }
     let weights = isTransposed ? matrix : matrix.transposed
     var bias: [Float]?

@@ -1,3 +1,4 @@
+import Diagnostics
 import LSTMCore
 import ONNXProto
 
@@ -44,23 +45,29 @@ struct ONNXNodeLowering {
   ]
 
   /// The elementwise function that a node applies; `nil` for other operators.
-  static func activation(of node: ONNXNode, in scope: ONNXScope) -> Activation? {
-    guard node.isStandard, let standard = activations[node.opType] else { return nil }
+  ///
+  /// - Throws: `DiagnosticError` with code `malformedONNX` for an attribute.
+  static func activation(of place: some ONNXSettings) throws(DiagnosticError) -> Activation? {
+    guard place.node.isStandard, let standard = activations[place.node.opType] else { return nil }
     return Activation(
       standard.function,
-      alpha: scope.attribute("alpha", of: node)?.floatValue ?? standard.alpha,
-      beta: scope.attribute("beta", of: node)?.floatValue ?? standard.beta)
+      alpha: try place.float("alpha") ?? standard.alpha,
+      beta: try place.float("beta") ?? standard.beta)
   }
 
   /// The operation of a node.
-  func lower(_ node: ONNXNode, layer: Layer?) -> Result {
+  ///
+  /// - Throws: `DiagnosticError` with code `malformedONNX` for an attribute that is not what it has to
+  ///   be.
+  func lower(_ node: ONNXNode, layer: Layer?) throws(DiagnosticError) -> Result {
+    let settings = ONNXScopedNode(node: node, scope: scope)
     guard node.isStandard || node.isDynamicQuantizeLSTM else {
       return .opaque(reason: "lstmpack cannot run \(node.domain).\(node.opType)")
     }
     switch (node.opType, layer?.kind) {
     case ("LSTM", .lstm), ("DynamicQuantizeLSTM", .lstm):
       return Result(
-        operation: "onnx.LSTM", attributes: taken(["layout"], node), usesLayer: true,
+        operation: "onnx.LSTM", attributes: try taken(["layout"], settings), usesLayer: true,
         ownInputs: [1, 2, 3, 7, 8, 9, 10, 11])
     case ("LSTM", .opaque(let opaque)), ("DynamicQuantizeLSTM", .opaque(let opaque)):
       return .opaque(reason: opaque.reason ?? "its weights are not constant")
@@ -72,13 +79,14 @@ struct ONNXNodeLowering {
       guard dense.bias != nil || node.input(2) == nil else { break }
       return Result(operation: "onnx.Dense", usesLayer: true, ownInputs: [1, 2])
     case ("Identity", _), ("Dropout", _): return Result(operation: "identity")
-    case ("Softmax", _), ("LogSoftmax", _): return softmax(node)
-    case ("Cast", _): return cast(node)
-    case ("ConstantOfShape", _): return constantOfShape(node)
+    case ("Softmax", _), ("LogSoftmax", _): return try softmax(settings)
+    case ("Cast", _): return try cast(settings)
+    case ("ConstantOfShape", _): return try constantOfShape(settings)
     case ("Conv", _), ("MaxPool", _), ("AveragePool", _):
       let limit = node.opType == "Conv" ? 2 : 1
-      let axes = ["kernel_shape", "strides", "dilations"].compactMap {
-        scope.attribute($0, of: node)?.intsValue?.count
+      var axes: [Int] = []
+      for name in ["kernel_shape", "strides", "dilations"] {
+        if let sizes = try settings.integers(name, in: .sizes) { axes.append(sizes.count) }
       }
       if let count = axes.first(where: { !(1...limit).contains($0) }) {
         return .opaque(
@@ -87,7 +95,7 @@ struct ONNXNodeLowering {
       }
     default: break
     }
-    if let activation = Self.activation(of: node, in: scope) {
+    if let activation = try Self.activation(of: settings) {
       return Result(operation: "activation", attributes: activation.attributes)
     }
     guard Self.plain.contains(node.opType) else {
@@ -96,25 +104,41 @@ struct ONNXNodeLowering {
           if case .opaque(let opaque) = layer.kind { opaque.reason } else { nil }
         } ?? "lstmpack cannot run \(node.opType) nodes")
     }
+    if let other = node.attributeNames.first(where: { settings.attribute($0)?.isOfNumbers == false }
+    ) {
+      return .opaque(
+        reason: "its attribute '\(other)' is \(settings.attribute(other)?.brief ?? "")")
+    }
     return Result(
-      operation: "onnx.\(node.opType)", attributes: taken(node.attributeNames, node))
+      operation: "onnx.\(node.opType)", attributes: try taken(node.attributeNames, settings))
   }
 
   /// Attributes as they are.
-  private func taken(_ names: [String], _ node: ONNXNode) -> [String: GraphAttribute] {
+  private func taken(
+    _ names: [String], _ node: ONNXScopedNode
+  ) throws(DiagnosticError) -> [String: GraphAttribute] {
     var result: [String: GraphAttribute] = [:]
     for name in names {
-      switch scope.attribute(name, of: node) {
-      case .int(let value): result[name] = GraphAttribute(Self.near(value))
+      let range = Self.positions.contains(name) ? Int.min...Int.max : .settings
+      switch node.attribute(name) {
+      case .int:
+        result[name] = try node.integer(name, in: range).map {
+          GraphAttribute(Self.near(Int64($0)))
+        }
       case .float(let value): result[name] = GraphAttribute(value)
-      case .ints(let values): result[name] = GraphAttribute(values.map(Self.near))
+      case .ints:
+        result[name] = try node.integers(name, in: range)
+          .map { GraphAttribute($0.map { Self.near(Int64($0)) }) }
       case .floats(let values): result[name] = GraphAttribute(values)
-      case .string: result[name] = scope.attribute(name, of: node)?.stringValue.map { .text($0) }
+      case .string: result[name] = try node.text(name).map { .text($0) }
       default: break
       }
     }
     return result
   }
+
+  /// Attributes that are positions on an axis, and mean its end beyond it.
+  private static let positions: Set<String> = ["starts", "ends", "start", "end"]
 
   /// Positions beyond any tensor, such as the largest integer, lose nothing by being nearer; and then
   /// they are exact in JSON.
@@ -123,20 +147,20 @@ struct ONNXNodeLowering {
     return Int(min(max(value, -limit), limit))
   }
 
-  private func softmax(_ node: ONNXNode) -> Result {
+  private func softmax(_ place: ONNXScopedNode) throws(DiagnosticError) -> Result {
     // Before operator set 13: over everything from the axis on, which is 1 unless given.
     let isOld = scope.opset < 13
-    let axis = scope.attribute("axis", of: node)?.intValue.map { Int(clamping: $0) }
+    let axis = try place.integer("axis", in: .axes)
     return Result(
-      operation: "onnx.\(node.opType)",
+      operation: "onnx.\(place.node.opType)",
       attributes: [
         "axis": GraphAttribute(axis ?? (isOld ? 1 : -1)), "flattens": GraphAttribute(isOld),
       ])
   }
 
-  private func cast(_ node: ONNXNode) -> Result {
-    guard let number = scope.attribute("to", of: node)?.intValue,
-      let type = ONNXTensor.ElementType(rawValue: Int(clamping: number))
+  private func cast(_ place: ONNXScopedNode) throws(DiagnosticError) -> Result {
+    guard let number = try place.integer("to"),
+      let type = ONNXTensor.ElementType(rawValue: number)
     else { return .opaque(reason: "lstmpack cannot run a Cast to this type") }
     return Result(
       operation: "onnx.Cast",
@@ -144,16 +168,29 @@ struct ONNXNodeLowering {
         ? ["toBool": GraphAttribute(true)] : ["toFloat": GraphAttribute(type.isFloat)])
   }
 
-  private func constantOfShape(_ node: ONNXNode) -> Result {
+  private func constantOfShape(_ place: ONNXScopedNode) throws(DiagnosticError) -> Result {
     var result = Result(operation: "onnx.ConstantOfShape")
-    guard case .tensor(let tensor)? = scope.attribute("value", of: node) else { return result }
+    guard let tensor = try place.tensor("value") else { return result }
     if tensor.elementType?.isFloat == true, let value = try? tensor.floats().first {
       result.attributes["float"] = GraphAttribute(value)
     } else if let value = try? tensor.integers().first {
+      guard ClosedRange.settings.contains(Int(value)) else {
+        return .opaque(reason: "its value is \(value), beyond 2 to the power of 53")
+      }
       result.attributes["integer"] = GraphAttribute(Int(value))
     } else {
       return .opaque(reason: "its value does not hold numbers")
     }
     return result
+  }
+}
+
+extension ONNXAttribute {
+  /// Whether it is numbers or text, which settings of a graph can hold.
+  fileprivate var isOfNumbers: Bool {
+    switch self {
+    case .int, .ints, .float, .floats, .string: true
+    default: false
+    }
   }
 }

@@ -64,7 +64,7 @@ final class ONNXScope {
     inputTypes = [:]
     isFunction = true
     opset = function.opsets[""] ?? caller.opset
-    callAttributes = call.attributes.mapValues { caller.resolved($0) }
+    callAttributes = call.attributes.compactMapValues { caller.resolved($0) }
     for (index, input) in function.inputs.enumerated() {
       meanings[input] = call.input(index).map { .alias($0, caller) } ?? .input
     }
@@ -116,15 +116,12 @@ final class ONNXScope {
 
   /// An attribute of a node, with references to the attributes of the function's call resolved.
   func attribute(_ name: String, of node: ONNXNode) -> ONNXAttribute? {
-    node.attributes[name].map(resolved)
+    node.attributes[name].flatMap(resolved)
   }
 
-  private func resolved(_ attribute: ONNXAttribute) -> ONNXAttribute {
-    if case .reference(let name) = attribute, let value = callAttributes[name] {
-      value
-    } else {
-      attribute
-    }
+  /// An attribute that the call of the function does not give is absent.
+  private func resolved(_ attribute: ONNXAttribute) -> ONNXAttribute? {
+    if case .reference(let name) = attribute { callAttributes[name] } else { attribute }
   }
 }
 

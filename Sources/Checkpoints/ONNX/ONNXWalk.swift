@@ -81,7 +81,7 @@ struct ONNXWalk {
       for key in node.attributeNames {
         switch node.attributes[key] {
         case .graph(let graph):
-          let loop = ONNXLoop(node, body: graph, scope: scope)
+          let loop = try ONNXLoop(node, body: graph, scope: scope)
           let inner = ONNXScope(
             graph, in: scope, opset: scope.opset, invariants: loop?.invariants ?? [:])
           if let loop { loops.append((inner, loop)) }

@@ -55,9 +55,9 @@ struct OutputComparison {
     let names = Set(written.graph?.inputs.map(\.name) ?? [])
     var first: DiagnosticError?
     for sizes in SyntheticInputs.sizes {
-      let inputs = SyntheticInputs(model: reference, prepared: prepared, sizes: sizes)
-        .make { names.contains($0) }
       do throws(DiagnosticError) {
+        let inputs = try SyntheticInputs(model: reference, prepared: prepared, sizes: sizes)
+          .make { names.contains($0) }
         var session = RunSession()
         let outputs = try prepared.run(
           Dictionary(

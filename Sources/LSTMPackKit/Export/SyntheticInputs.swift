@@ -35,7 +35,9 @@ struct SyntheticInputs {
   let sizes: Sizes
 
   /// Makes a value for each input; for those that begin states, where they are wanted.
-  func make(wantsState: (String) -> Bool) -> [Named] {
+  ///
+  /// - Throws: `DiagnosticError` with code `badSetting` for a node that reads an input.
+  func make(wantsState: (String) -> Bool) throws(DiagnosticError) -> [Named] {
     var generator = SeededGenerator(seed: 26)
     var values: [Named] = []
     for input in prepared.inputs {
@@ -46,12 +48,12 @@ struct SyntheticInputs {
         continue
       }
       if input.isInteger {
-        values.append((input.name, tokens(input, dims, count, &generator)))
+        values.append((input.name, try tokens(input, dims, count, &generator)))
       } else {
         // States are smaller than inputs, as those of a trained LSTM are.
         let scale: Float = isState ? 0.5 : 1
         var numbers = (0..<count).map { _ in scale * generator.normal() }
-        if let value = maskValue(of: input.name) { pad(&numbers, with: value, dims) }
+        if let value = try maskValue(of: input.name) { try pad(&numbers, with: value, dims) }
         values.append((input.name, Tensor(dims, numbers)))
       }
     }
@@ -71,7 +73,7 @@ struct SyntheticInputs {
 
   private func tokens(
     _ input: GraphInput, _ dims: [Int], _ count: Int, _ generator: inout SeededGenerator
-  ) -> Tensor {
+  ) throws(DiagnosticError) -> Tensor {
     if isLengths(input.name) {
       let limit = min(sizes.open.0, sizes.open.1)
       return Tensor(
@@ -84,27 +86,32 @@ struct SyntheticInputs {
       return layer.weights.rows
     }.min()
     var numbers = (0..<count).map { _ in Float(generator.integer(below: limit ?? 2)) }
-    let isMasked = readers(of: input.name).contains { $0.attributes["maskZero"]?.integer == 1 }
-    if isMasked { pad(&numbers, with: 0, dims) }
+    for reader in readers(of: input.name) where try reader.flag("maskZero") {
+      try pad(&numbers, with: 0, dims)
+      break
+    }
     return Tensor(dims: dims, elements: .integers(numbers.map { Int64($0) }))
   }
 
   /// Pads the end of the last sequence.
-  private func pad(_ numbers: inout [Float], with value: Float, _ dims: [Int]) {
+  private func pad(
+    _ numbers: inout [Float], with value: Float, _ dims: [Int]
+  ) throws(DiagnosticError) {
     guard dims.count >= 2, dims[0] > 0 else { return }
     let sequence = numbers.count / dims[0]
     let step = sequence / max(1, dims[1])
     let padded = dims[1] > 2 ? dims[1] / 3 * step : 0
     for index in numbers.count - padded..<numbers.count { numbers[index] = value }
     // Of sequences in sequences the inner ones, too.
-    if dims.count >= 3, dims[2] > 2, readsInnerSteps {
+    if dims.count >= 3, dims[2] > 2, try readsInnerSteps() {
       let inner = step / dims[2]
       for index in max(0, step - dims[2] / 3 * inner)..<step { numbers[index] = value }
     }
   }
 
-  private var readsInnerSteps: Bool {
-    model.graph?.nodes.contains { $0.attributes["timeDistributed"]?.integer == 1 } ?? false
+  private func readsInnerSteps() throws(DiagnosticError) -> Bool {
+    for node in model.graph?.nodes ?? [] where try node.flag("timeDistributed") { return true }
+    return false
   }
 
   // MARK: - Who reads an input
@@ -127,8 +134,10 @@ struct SyntheticInputs {
   }
 
   /// What a `Masking` layer that reads the input leaves out.
-  private func maskValue(of input: String) -> Float? {
-    let mask = readers(of: input).first { $0.operation == "keras.Masking" }
-    return mask.map { $0.attributes["maskValue"]?.float ?? 0 }
+  private func maskValue(of input: String) throws(DiagnosticError) -> Float? {
+    guard let mask = readers(of: input).first(where: { $0.operation == "keras.Masking" }) else {
+      return nil
+    }
+    return try mask.float("maskValue", default: 0)
   }
 }

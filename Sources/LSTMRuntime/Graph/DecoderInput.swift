@@ -1,3 +1,4 @@
+internal import Diagnostics
 internal import LSTMCore
 
 /// What the last dense operation before an output reads: the hidden states of a language model.
@@ -15,7 +16,8 @@ extension ModelGraph {
   /// scales, and changes of shape.
   ///
   /// - Returns: The input; `nil` when something else makes the output.
-  func decoderInput(of output: String) -> DecoderInput? {
+  /// - Throws: `DiagnosticError` with code `badSetting` for a node on the way.
+  func decoderInput(of output: String) throws(DiagnosticError) -> DecoderInput? {
     let search = GraphSearch(self)
     var found = DecoderInput(value: output)
     var last = nodes.count
@@ -29,19 +31,19 @@ extension ModelGraph {
       switch node.operation {
       case "keras.Dense", "onnx.Dense": return found
       case "onnx.MatMul", "onnx.Gemm":
-        let isDense = varying == [node.inputs[0]] && node.attributes["transA"]?.integer ?? 0 == 0
-        return isDense ? found : nil
+        let isTransposed = try node.flag("transA")
+        return varying == [node.inputs[0]] && !isTransposed ? found : nil
       case "identity", "onnx.Softmax", "onnx.LogSoftmax", "onnx.Cast": break
       case "onnx.Squeeze", "onnx.Unsqueeze", "onnx.Reshape", "onnx.Flatten":
         // Shapes may depend on the input of the model.
         guard input == node.inputs[0] else { return nil }
       case "onnx.Transpose":
-        guard node.attributes["perm"]?.integers == [1, 0, 2] else { return nil }
+        guard try node.integers("perm", in: .axes) == [1, 0, 2] else { return nil }
         found.isTransposed.toggle()
       case "onnx.Add", "onnx.Sub", "onnx.Mul", "onnx.Div":
         guard varying.count == 1 else { return nil }
       case "activation":
-        guard [.softmax, .linear].contains(node.activation?.function) else { return nil }
+        guard [.softmax, .linear].contains(try node.activation().function) else { return nil }
       default: return nil
       }
     }

@@ -85,7 +85,10 @@ extension ModelGraph {
   /// Makes the softmax that yields a value hand on what it is given.
   ///
   /// - Returns: Whether there is one.
-  mutating func keepLogits(of value: String, layers: [Layer]) -> Bool {
+  /// - Throws: `DiagnosticError` with code `badSetting` for its node.
+  mutating func keepLogits(
+    of value: String, layers: [Layer]
+  ) throws(DiagnosticError) -> Bool {
     guard var index = GraphSearch(self).maker(of: value) else { return false }
     // Shape operators between the softmax and the output do not matter; its values stay together.
     while ["identity", "onnx.Squeeze", "onnx.Unsqueeze", "onnx.Reshape", "onnx.Transpose"]
@@ -98,7 +101,8 @@ extension ModelGraph {
     }
     switch nodes[index].operation {
     case "onnx.Softmax", "onnx.LogSoftmax": break
-    case "activation" where nodes[index].attributes["function"] == .text("softmax"):
+    case "activation":
+      guard try nodes[index].activation().function == .softmax else { return false }
       nodes[index].operation = "identity"
       return true
     case "keras.Dense":

@@ -48,7 +48,7 @@ extension DiagnosticError {
     DiagnosticError(
       .notRunnable,
       node.operation == GraphNode.opaqueOperation
-        ? node.attributes["reason"]?.text ?? "lstmpack cannot run this layer"
+        ? (try? node.text("reason")) ?? "lstmpack cannot run this layer"
         : "lstmpack cannot run the operation '\(node.operation)'",
       hint: "choose an output before it with --output, or run an LSTM with --layer")
   }

@@ -84,9 +84,10 @@ public struct PreparedModel: Sendable {
       throw DiagnosticError(.notRunnable, "has no outputs")
     }
     leavesOutSoftmax =
-      leavingOutSoftmax && graph.keepLogits(of: firstWanted.value, layers: model.layers)
+      leavingOutSoftmax
+      ? try graph.keepLogits(of: firstWanted.value, layers: model.layers) : false
     if addingDecoderInput {
-      guard let found = graph.decoderInput(of: firstWanted.value) else {
+      guard let found = try graph.decoderInput(of: firstWanted.value) else {
         throw DiagnosticError(
           .notRunnable, object: firstWanted.name,
           "no dense layer makes this output, so it has no hidden states for a cache",
@@ -102,7 +103,7 @@ public struct PreparedModel: Sendable {
     var slots: [String: Int] = [:]
     for input in graph.inputs where slots[input.name] == nil { slots[input.name] = slots.count }
     var steps: [Step] = []
-    let states = graph.stateValues(nodes: needed, outputs: wanted.map(\.value))
+    let states = try graph.stateValues(nodes: needed, outputs: wanted.map(\.value))
     var read = Set(wanted.map(\.value))
     let preparedLayers = PreparedLayers(options)
     var prefix = Set(slots.filter { !feedingBack.contains($0.key) }.values)
@@ -145,7 +146,7 @@ public struct PreparedModel: Sendable {
     }
     inputs = graph.inputs.filter { read.contains($0.name) }
     stateInputs = states.optional
-    stateAxes = graph.stateValues().axes
+    stateAxes = try graph.stateValues().axes
     inputSlots = inputs.compactMap { slots[$0.name] }
     var outputSlots: [Int] = []
     for output in wanted {

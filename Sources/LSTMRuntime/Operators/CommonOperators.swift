@@ -12,7 +12,7 @@ enum CommonOperators {
 
   /// An elementwise function, or softmax over the last axis.
   private static let activation: Operators.Prepare = { node in
-    let activation = try node.activation()
+    let activation = try node.knownActivation()
     return { call in
       let value = try call.value(0)
       let (dims, x) = try call.floats(0)
@@ -33,28 +33,13 @@ enum CommonOperators {
   }
 
   private static let constant: Operators.Prepare = { node in
-    let dims = try node.integers("shape") ?? []
-    let elements: Tensor.Elements
-    if let integers = try node.integers("integers") {
-      elements = .integers(integers.map { Int64($0) })
-    } else {
-      elements = .floats(node.node.attributes["floats"]?.floats ?? [])
-    }
-    let count =
-      switch elements {
-      case .floats(let values): values.count
-      case .integers(let values): values.count
-      }
-    guard try checkedProduct(dims, limit: Tensor.elementLimit, of: "a constant") == count else {
-      throw node.error("has \(count) elements for the shape \(dims)")
-    }
-    let value = GraphValue(Tensor(dims: dims, elements: elements))
+    let value = GraphValue(try node.constantTensor())
     return { _ in [value] }
   }
 
   private static let weights: Operators.Prepare = { node in
     let layer = try node.layer()
-    let index = try node.integer("tensor", default: 0)
+    let index = try node.integer("tensor", default: 0, in: .positions)
     // Only opaque layers have several.
     var number = 0
     if case .opaque = layer.kind { number = index }

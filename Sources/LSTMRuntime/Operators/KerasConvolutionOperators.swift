@@ -15,7 +15,7 @@ enum KerasConvolutionOperators {
     let stride = try node.size("stride", default: 1)
     let dilation = try node.size("dilation", default: 1)
     let groups = try node.size("groups", default: 1)
-    let padding = node.text("padding")
+    let padding = try node.text("padding")
     let cache = FilterCache()
     return { call in
       let x = try call.floats(0, rank: 3)
@@ -37,7 +37,7 @@ enum KerasConvolutionOperators {
   private static func pool(_ node: NodeContext, _ pool: Convolution.Pool) throws -> Operation {
     let size = try node.size("size")
     let stride = try node.size("stride", default: size)
-    let padding = node.text("padding")
+    let padding = try node.text("padding")
     return { call in
       let x = try call.floats(0, rank: 3)
       let window = try Window1D(size: size, stride: stride).padded(padding, length: x.dims[1])

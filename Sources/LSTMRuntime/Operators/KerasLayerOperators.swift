@@ -84,7 +84,7 @@ enum KerasLayerOperators {
   /// gamma · (x − mean) / √(variance + epsilon) + beta along one axis, with the stored statistics.
   private static let batchNormalization: Operators.Prepare = { node in
     let epsilon = try node.float("epsilon", default: 1e-3)
-    let axis = try node.integer("axis", default: -1)
+    let axis = try node.integer("axis", default: -1, in: .axes)
     return { call in
       let (dims, x) = try call.floats(0)
       let own = try Tensor.axis(axis, rank: dims.count)
@@ -99,7 +99,7 @@ enum KerasLayerOperators {
   /// Normalizes over the last axis.
   private static let layerNormalization: Operators.Prepare = { node in
     let epsilon = try node.float("epsilon", default: 1e-3)
-    let axis = try node.integer("axis", default: -1)
+    let axis = try node.integer("axis", default: -1, in: .axes)
     return { call in
       let (dims, x) = try call.floats(0)
       guard try Tensor.axis(axis, rank: dims.count) == dims.count - 1 else {

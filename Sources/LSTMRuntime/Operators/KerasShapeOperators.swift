@@ -11,20 +11,20 @@ enum KerasShapeOperators {
       }
     },
     "keras.Reshape": { node in
-      let shape = try node.integers("shape") ?? []
+      let shape = try node.integers("shape", in: .shapes) ?? []
       return { call in
         let x = try call.tensor(0)
         return [GraphValue(try x.reshaped([x.dims.first ?? 1] + shape, zeroKeeps: false))]
       }
     },
     "keras.Permute": { node in
-      let order = try node.integers("order") ?? []
+      let order = try node.integers("order", in: .axes) ?? []
       return { [GraphValue(try $0.tensor(0).transposed([0] + order))] }
     },
     "keras.RepeatVector": repeatVector,
     "keras.ZeroPadding1D": zeroPadding,
     "keras.Concatenate": { node in
-      let axis = try node.integer("axis", default: -1)
+      let axis = try node.integer("axis", default: -1, in: .axes)
       return { call in
         let tensors = try call.inputs.indices.map { try call.tensor($0) }
         let mask = commonMask(call.inputs)
@@ -71,8 +71,8 @@ enum KerasShapeOperators {
 
   /// Zeros before and after each sequence.
   private static let zeroPadding: Operators.Prepare = { node in
-    let padding = try node.integers("padding") ?? [1, 1]
-    guard padding.count == 2, padding.allSatisfy({ (0...1 << 24).contains($0) }) else {
+    let padding = try node.integers("padding", in: .positions) ?? [1, 1]
+    guard padding.count == 2 else {
       throw node.error("needs a padding of two sizes")
     }
     return { call in

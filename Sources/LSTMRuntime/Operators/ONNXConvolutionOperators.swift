@@ -50,8 +50,7 @@ enum ONNXConvolutionOperators {
   }
 
   private static func pool(_ node: NodeContext, isAverage: Bool) throws -> Operation {
-    guard let sizes = try node.integers("kernel_shape"), sizes.count == 1,
-      (1...1 << 24).contains(sizes[0])
+    guard let sizes = try node.integers("kernel_shape", in: .sizes), sizes.count == 1
     else { throw node.error("needs a window over one axis") }
     let roundsUp = try node.flag("ceil_mode")
     let settings = try WindowSettings(node)
@@ -95,14 +94,10 @@ enum ONNXConvolutionOperators {
     var automatic: String
 
     init(_ node: NodeContext) throws {
-      strides = try node.integers("strides")
-      dilations = try node.integers("dilations")
-      pads = try node.integers("pads")
-      automatic = node.text("auto_pad") ?? "NOTSET"
-      let range = 0...1 << 24
-      guard ((strides ?? []) + (dilations ?? [])).allSatisfy({ $0 > 0 && range.contains($0) }),
-        (pads ?? []).allSatisfy(range.contains)
-      else { throw node.error("has strides, dilations or pads that lstmpack does not run") }
+      strides = try node.integers("strides", in: .sizes)
+      dilations = try node.integers("dilations", in: .sizes)
+      pads = try node.integers("pads", in: .positions)
+      automatic = try node.text("auto_pad") ?? "NOTSET"
     }
 
     /// The window along one of so many axes.

@@ -19,7 +19,7 @@ enum ONNXElementwiseOperators {
     "onnx.HardSwish": function { $0 * min(max($0 / 6 + 0.5, 0), 1) },
     "onnx.Mish": function { value(.mish, at: $0) },
     "onnx.Gelu": { node in
-      guard node.text("approximate") == "tanh" else {
+      guard try node.text("approximate") == "tanh" else {
         return apply { value(.gelu, at: $0) }
       }
       // √(2 / π).

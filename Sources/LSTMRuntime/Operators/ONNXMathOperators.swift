@@ -51,7 +51,7 @@ enum ONNXMathOperators {
     },
     "onnx.LayerNormalization": { node in
       let epsilon = try node.float("epsilon", default: 1e-5)
-      let axis = try node.integer("axis", default: -1)
+      let axis = try node.integer("axis", default: -1, in: .axes)
       return { call in
         let (dims, x) = try call.floats(0)
         let first = try Tensor.axis(axis, rank: dims.count)
@@ -83,7 +83,7 @@ enum ONNXMathOperators {
 
   /// Softmax over an axis; before operator set 13 over all axes from it on.
   private static func softmax(_ node: NodeContext, isLogarithm: Bool) throws -> Operation {
-    let axis = try node.integer("axis", default: -1)
+    let axis = try node.integer("axis", default: -1, in: .axes)
     let flattens = try node.flag("flattens")
     let keepsLogits = try node.flag("keepsLogits")
     return { call in

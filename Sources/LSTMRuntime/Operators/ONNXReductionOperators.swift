@@ -47,7 +47,7 @@ enum ONNXReductionOperators {
     _ finish: @escaping @Sendable (Double, Int) -> Double = { result, _ in result }
   ) -> Operators.Prepare {
     { node in
-      let axes = try node.integers("axes")
+      let axes = try node.integers("axes", in: .axes)
       let keepsAxes = try node.flag("keepdims", default: true)
       let keepsWithout = try node.flag("noop_with_empty_axes")
       return { call in
@@ -96,7 +96,7 @@ enum ONNXReductionOperators {
   private static func place(
     of node: NodeContext, _ goesBefore: @escaping @Sendable (Double, Double) -> Bool
   ) throws -> Operation {
-    let axis = try node.integer("axis", default: 0)
+    let axis = try node.integer("axis", default: 0, in: .axes)
     let keepsAxes = try node.flag("keepdims", default: true)
     let takesLast = try node.flag("select_last_index")
     return { call in

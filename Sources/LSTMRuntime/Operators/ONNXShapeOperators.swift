@@ -7,7 +7,7 @@ internal import LSTMCore
 enum ONNXShapeOperators {
   static let table: [String: Operators.Prepare] = [
     "onnx.Reshape": { node in
-      let shape = try node.integers("shape")
+      let shape = try node.integers("shape", in: .shapes)
       let zeroKeeps = try !node.flag("allowzero")
       return { call in
         let sizes = try shape ?? call.integers(1)
@@ -15,28 +15,28 @@ enum ONNXShapeOperators {
       }
     },
     "onnx.Flatten": { node in
-      let axis = try node.integer("axis", default: 1)
+      let axis = try node.integer("axis", default: 1, in: .axes)
       return { [GraphValue(try $0.tensor(0).flattened(axis: axis))] }
     },
     "onnx.Squeeze": { node in
-      let axes = try node.integers("axes")
+      let axes = try node.integers("axes", in: .axes)
       return { call in
         [GraphValue(try call.tensor(0).squeezed(try axes ?? call.optionalIntegers(1)))]
       }
     },
     "onnx.Unsqueeze": { node in
-      let axes = try node.integers("axes")
+      let axes = try node.integers("axes", in: .axes)
       return { call in
         [GraphValue(try call.tensor(0).unsqueezed(try axes ?? call.integers(1)))]
       }
     },
     "onnx.Transpose": { node in
-      let order = try node.integers("perm")
+      let order = try node.integers("perm", in: .axes)
       return { [GraphValue(try $0.tensor(0).transposed(order))] }
     },
     "onnx.Slice": { node in
       let (starts, ends) = (try node.integers("starts"), try node.integers("ends"))
-      let axes = try node.integers("axes")
+      let axes = try node.integers("axes", in: .axes)
       return { call in
         [
           GraphValue(
@@ -47,7 +47,7 @@ enum ONNXShapeOperators {
       }
     },
     "onnx.Concat": { node in
-      let axis = try node.integer("axis", default: 1)
+      let axis = try node.integer("axis", default: 1, in: .axes)
       return { call in
         let tensors = try call.inputs.indices.map { try call.tensor($0) }
         return [
@@ -56,8 +56,8 @@ enum ONNXShapeOperators {
       }
     },
     "onnx.Split": { node in
-      let axis = try node.integer("axis", default: 0)
-      let sizes = try node.integers("split")
+      let axis = try node.integer("axis", default: 0, in: .axes)
+      let sizes = try node.integers("split", in: 0...1 << 40)
       let parts = node.node.outputs.count
       return { call in
         let x = try call.tensor(0)
@@ -67,7 +67,7 @@ enum ONNXShapeOperators {
       }
     },
     "onnx.Gather": { node in
-      let axis = try node.integer("axis", default: 0)
+      let axis = try node.integer("axis", default: 0, in: .axes)
       return { call in
         [
           GraphValue(
@@ -103,10 +103,11 @@ enum ONNXShapeOperators {
       }
     },
     "onnx.Pad": { node in
-      guard let padding = Tensor.Padding(rawValue: node.text("mode") ?? "constant") else {
-        throw node.error("does not know the mode '\(node.text("mode") ?? "")'")
+      let mode = try node.text("mode") ?? "constant"
+      guard let padding = Tensor.Padding(rawValue: mode) else {
+        throw node.error("does not know the mode '\(mode)'")
       }
-      let pads = try node.integers("pads")
+      let pads = try node.integers("pads", in: .pads)
       let value = try node.float("value", default: 0)
       return { call in
         let x = try call.tensor(0)
@@ -133,7 +134,7 @@ enum ONNXShapeOperators {
     },
     "onnx.ConstantOfShape": { node in
       let float = try node.float("float", default: 0)
-      let integer = node.node.attributes["integer"]?.integer
+      let integer = try node.integer("integer")
       return { call in
         let dims = try call.integers(0)
         try call.meter.allow(

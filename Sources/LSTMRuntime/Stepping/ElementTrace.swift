@@ -88,7 +88,8 @@ struct ElementTrace {
     let results = try operation(&call)
     for (name, result) in zip(node.outputs, results) where !name.isEmpty { values[name] = result }
     let made =
-      moved(node, operation, inputs) ?? continued(node, results, readsForward: readsForward)
+      try moved(node, operation, inputs)
+      ?? continued(node, results, readsForward: readsForward)
     for (name, tensor) in zip(node.outputs, made) {
       if !name.isEmpty, let tensor { numbers[name] = tensor }
     }
@@ -140,7 +141,7 @@ struct ElementTrace {
   /// The numbers of what an LSTM node makes: of its last states those of the first ones, marked.
   private func continued(
     _ node: GraphNode, _ results: [GraphValue], readsForward: Bool
-  ) -> [Tensor?] {
+  ) throws(DiagnosticError) -> [Tensor?] {
     func marked(_ name: String, like result: GraphValue) -> Tensor? {
       guard let tensor = numbers[name], tensor.count == result.tensor.count,
         let integers = tensor.integers
@@ -155,7 +156,7 @@ struct ElementTrace {
     case "onnx.LSTM":
       guard states.count == 2, results.count == 3 else { return [] }
       let last = zip(states, results.dropFirst()).map { marked($0, like: $1) }
-      let isBatchMajor = node.attributes["layout"]?.integer == 1
+      let isBatchMajor = try node.integer("layout", default: 0, in: 0...1) == 1
       // Where lengths are given, the last step is not the last of the state.
       let steps =
         readsForward && node.inputs[4].isEmpty

@@ -54,7 +54,7 @@ public struct StatePairs: Equatable, Sendable {
     try Self.check(named, graph)
     // Nothing can continue where there is one input, or no output beside the first.
     guard graph.inputs.count > 1, !named.isEmpty || graph.outputs.count > 1 else {
-      unpaired = Self.stateInputs(of: graph)
+      unpaired = try Self.stateInputs(of: graph)
       return
     }
     // Sizes that the file leaves open are those of a batch, as a rule; a trial with two sequences also
@@ -73,7 +73,8 @@ public struct StatePairs: Equatable, Sendable {
       pairs = named
       namedCount = named.count
       holdsForBatches = false
-      unpaired = Self.stateInputs(of: graph).filter { name in !named.contains { $0.input == name } }
+      unpaired = try Self.stateInputs(of: graph)
+        .filter { name in !named.contains { $0.input == name } }
       return
     }
     for pair in named {
@@ -96,8 +97,8 @@ public struct StatePairs: Equatable, Sendable {
     }
   }
 
-  private static func stateInputs(of graph: ModelGraph) -> [String] {
-    let states = graph.stateValues().inputs
+  private static func stateInputs(of graph: ModelGraph) throws(DiagnosticError) -> [String] {
+    let states = try graph.stateValues().inputs
     return graph.inputs.map(\.name).filter(states.contains)
   }
 

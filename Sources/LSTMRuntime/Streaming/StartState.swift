@@ -48,7 +48,7 @@ struct StartState {
       switch node.operation {
       case "onnx.Shape": break
       case "onnx.ConstantOfShape":
-        if let value = node.attributes["float"]?.float, value != 0 {
+        if let value = try node.float("float"), value != 0 {
           throw Self.error("its start state is \(value)", lstm)
         }
       case _ where node.inputs.isEmpty:

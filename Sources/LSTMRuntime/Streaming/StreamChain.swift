@@ -36,7 +36,7 @@ package struct StreamChain {
     guard let output = graph.outputs.first else {
       throw DiagnosticError(.notRunnable, "has no outputs")
     }
-    if leavingOutSoftmax { _ = graph.keepLogits(of: output.value, layers: model.layers) }
+    if leavingOutSoftmax { _ = try graph.keepLogits(of: output.value, layers: model.layers) }
     let search = GraphSearch(graph)
     let start = StartState(model: model, graph: graph, search: search)
     var startInputs: Set<String> = []
@@ -62,7 +62,7 @@ package struct StreamChain {
         // Whether it takes the last step, the axes of the LSTM below tell.
         break
       case "onnx.Concat":
-        guard let part = Self.lastOutput(in: node, takenBy: above.dropLast().last, start) else {
+        guard let part = try Self.lastOutput(in: node, takenBy: above.dropLast().last, start) else {
           throw broken("it joins values")
         }
         // What takes a part of it is done with.
@@ -76,21 +76,23 @@ package struct StreamChain {
       case "onnx.Cast":
         // Tokens may become other integers.
         let isOfTokens = if case .embedding = links.last { true } else { false }
-        guard node.attributes["toFloat"]?.integer == 1 || isOfTokens else {
+        let makesFloats = try node.flag("toFloat")
+        guard makesFloats || isOfTokens else {
           throw broken("it makes numbers whole")
         }
       case "activation":
-        guard let activation = node.activation, activation.isKnown else {
+        let activation = try node.activation()
+        guard activation.isKnown else {
           throw broken("its activation is not known")
         }
         links.append(.activation(activation))
       case "onnx.Softmax":
-        let axis = node.attributes["axis"]?.integer ?? -1
-        if axis >= 0, node.attributes["flattens"]?.integer ?? 0 == 0 {
+        let axis = try node.integer("axis", default: -1, in: .axes)
+        if axis >= 0, try !node.flag("flattens") {
           guard axis > 0 else { throw broken("its softmax is not over the last axis") }
           if axis == 1 { needsLastStep = node }
         }
-        if node.attributes["keepsLogits"] == nil { links.append(.activation(Activation(.softmax))) }
+        if try !node.flag("keepsLogits") { links.append(.activation(Activation(.softmax))) }
       case "onnx.Add":
         // Exporters write the vector first or second.
         guard node.inputs.count == 2,
@@ -104,7 +106,8 @@ package struct StreamChain {
         guard let layer = node.layer, model.layers.indices.contains(layer),
           case .dense(let dense) = model.layers[layer].kind, dense.activation.isKnown
         else { throw broken("its layer is not dense") }
-        if dense.activation.function != .linear && node.attributes["keepsLogits"] == nil {
+        let keepsLogits = try node.flag("keepsLogits")
+        if dense.activation.function != .linear && !keepsLogits {
           links.append(.activation(dense.activation))
         }
         if let bias = dense.bias { links.append(.bias(bias)) }
@@ -124,11 +127,11 @@ package struct StreamChain {
         } catch { throw broken(error.problem) }
         let givesLastStep =
           node.operation == "keras.LSTM"
-          ? node.attributes["returnSequences"]?.integer != 1 : node.outputs.first != value
+          ? try !node.flag("returnSequences") : node.outputs.first != value
         var takesLastStep = false
         above.removeLast()
         if above.contains(where: { TakenStep.operations.contains($0.operation) }) {
-          var step = TakenStep(of: node, givesLastStep: givesLastStep, start)
+          var step = try TakenStep(of: node, givesLastStep: givesLastStep, start)
           do throws(DiagnosticError) { takesLastStep = try step.follow(above.reversed()) } catch {
             throw DiagnosticError(
               .notRunnable, object: error.object, "cannot be \(use): it \(error.problem)",
@@ -145,7 +148,7 @@ package struct StreamChain {
         guard let layer = node.layer, model.layers.indices.contains(layer),
           case .embedding = model.layers[layer].kind
         else { throw broken("its layer is no embedding") }
-        guard node.attributes["maskZero"]?.integer ?? 0 == 0 else {
+        guard try !node.flag("maskZero") else {
           throw broken("it masks tokens")
         }
         links.append(.embedding(layer: layer))
@@ -187,23 +190,24 @@ package struct StreamChain {
   /// (PyTorch's `h_n[-1]`).
   private static func lastOutput(
     in joined: GraphNode, takenBy taker: GraphNode?, _ start: StartState
-  ) -> String? {
-    guard joined.attributes["axis"]?.integer == 0, let taker, taker.operation == "onnx.Gather",
-      taker.attributes["axis"]?.integer ?? 0 == 0, taker.inputs.count == 2,
-      let index = try? start.constant(taker.inputs[1]), index.count == 1,
+  ) throws(DiagnosticError) -> String? {
+    guard try joined.integer("axis", in: .axes) == 0, let taker, taker.operation == "onnx.Gather",
+      try taker.integer("axis", default: 0, in: .axes) == 0, taker.inputs.count == 2,
+      let index = try start.constant(taker.inputs[1]), index.count == 1,
       let number = index.integers?.first
     else { return nil }
-    let areLastOutputs = joined.inputs.allSatisfy { value in
-      guard let maker = start.search.maker(of: value) else { return false }
+    for value in joined.inputs {
+      guard let maker = start.search.maker(of: value) else { return nil }
       let node = start.graph.nodes[maker]
       guard let layer = node.layer, start.model.layers.indices.contains(layer),
         case .lstm(let lstm) = start.model.layers[layer].kind, lstm.directions.count == 1
-      else { return false }
-      return node.operation == "onnx.LSTM" && node.outputs.dropFirst().first == value
-        && node.attributes["layout"]?.integer ?? 0 == 0
+      else { return nil }
+      let isBatchMajor = try node.flag("layout")
+      guard node.operation == "onnx.LSTM", node.outputs.dropFirst().first == value, !isBatchMajor
+      else { return nil }
     }
     let place = number < 0 ? number + joined.inputs.count : number
-    guard areLastOutputs, joined.inputs.indices.contains(place) else { return nil }
+    guard joined.inputs.indices.contains(place) else { return nil }
     return joined.inputs[place]
   }
 

@@ -25,12 +25,14 @@ struct TakenStep {
   ///   - lstm: The node.
   ///   - givesLastStep: Whether the output is that of the last step alone.
   ///   - start: The graph.
-  init(of lstm: GraphNode, givesLastStep: Bool, _ start: StartState) {
+  init(
+    of lstm: GraphNode, givesLastStep: Bool, _ start: StartState
+  ) throws(DiagnosticError) {
     self.start = start
     axes =
       if lstm.operation == "keras.LSTM" {
         givesLastStep ? [.batch, .features] : [.batch, .time, .features]
-      } else if lstm.attributes["layout"]?.integer == 1 {
+      } else if try lstm.flag("layout") {
         givesLastStep ? [.batch, .direction, .features] : [.batch, .time, .direction, .features]
       } else {
         givesLastStep ? [.direction, .batch, .features] : [.time, .direction, .batch, .features]
@@ -47,13 +49,13 @@ struct TakenStep {
       case "onnx.Squeeze": try squeeze(node)
       case "onnx.Unsqueeze": try unsqueeze(node)
       case "onnx.Transpose":
-        let order = node.attributes["perm"]?.integers ?? Array(axes.indices.reversed())
+        let order = try node.integers("perm", in: .axes) ?? Array(axes.indices.reversed())
         guard order.sorted() == Array(axes.indices) else { throw Self.lost(node) }
         axes = order.map { axes[$0] }
       case "onnx.Gather": try gather(node)
       case "onnx.Slice": try slice(node)
       case "onnx.Softmax":
-        let axis = try place(node.attributes["axis"]?.integer ?? -1, of: axes.count, node)
+        let axis = try place(node.integer("axis", default: -1, in: .axes), of: axes.count, node)
         guard axes[axis] == .features, axis == axes.count - 1 else {
           throw DiagnosticError(
             .notRunnable, object: node.name, "has a softmax that is not over the last axis")
@@ -98,7 +100,7 @@ struct TakenStep {
   }
 
   private mutating func gather(_ node: GraphNode) throws(DiagnosticError) {
-    let axis = try place(node.attributes["axis"]?.integer ?? 0, of: axes.count, node)
+    let axis = try place(node.integer("axis", default: 0, in: .axes), of: axes.count, node)
     guard node.inputs.count == 2, let index = try start.constant(node.inputs[1]),
       index.count == 1, index.dims.count <= 1, let number = index.integers?.first
     else { throw Self.other(node) }
@@ -142,7 +144,7 @@ struct TakenStep {
   private func integers(
     _ attribute: String, _ input: Int, of node: GraphNode
   ) throws(DiagnosticError) -> [Int]? {
-    if let values = node.attributes[attribute]?.integers { return values }
+    if let values = try node.integers(attribute) { return values }
     guard node.inputs.indices.contains(input), !node.inputs[input].isEmpty else { return nil }
     guard let values = try start.constant(node.inputs[input])?.integers else {
       throw Self.lost(node)

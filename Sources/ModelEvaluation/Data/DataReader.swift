@@ -82,7 +82,7 @@ public struct DataReader: Sendable {
   ) throws(DiagnosticError) -> [String: Tensor] {
     guard let graph = model.graph else { return given }
     let named = given.filter { item in graph.inputs.contains { $0.name == item.key } }
-    let states = graph.stateValues()
+    let states = try graph.stateValues()
     let isWhole = graph.inputs.allSatisfy {
       states.optional.contains($0.name) || named[$0.name] != nil
     }

@@ -139,7 +139,7 @@ final class AffineReader {
       return try form(of: input(0, of: place), depth: depth)
     case "Split":
       let whole = try form(of: input(0, of: place), depth: depth)
-      let axis = call.attribute("axis")?.intValue ?? 0
+      let axis = try call.integer("axis", default: 0)
       guard axis == -1 || axis > 0 else {
         throw NotAffine(reason: "a gate is split along its rows")
       }
@@ -211,7 +211,7 @@ final class AffineReader {
       width: found.outputs,
       terms: [
         AffineForm.Term(
-          sources: joined(source), matrix: found, outputs: 0..<found.outputs)
+          sources: try joined(source), matrix: found, outputs: 0..<found.outputs)
       ])
   }
 
@@ -228,21 +228,20 @@ final class AffineReader {
   }
 
   /// The values that a `Concat` along the last axis puts side by side.
-  private func joined(_ value: ONNXValueID) -> [ONNXValueID] {
+  private func joined(_ value: ONNXValueID) throws -> [ONNXValueID] {
     guard let place = places[value], place.node.isStandard, place.node.opType == "Concat",
-      let axis = place.scope.attribute("axis", of: place.node)?.intValue, axis == -1 || axis > 0
+      let axis = try place.integer("axis"), axis == -1 || axis > 0
     else { return [value] }
     let parts = place.node.inputs.compactMap { place.scope.identity(of: $0) }
     return parts.count == place.node.inputs.count && parts.count > 1 ? parts : [value]
   }
 
   private func gemm(_ place: ONNXPlacedNode, _ call: ONNXCall) throws -> AffineForm {
-    guard call.attribute("alpha")?.floatValue ?? 1 == 1,
-      call.attribute("beta")?.floatValue ?? 1 == 1,
-      call.attribute("transA")?.intValue ?? 0 == 0
+    guard try call.float("alpha", default: 1) == 1, try call.float("beta", default: 1) == 1,
+      try !call.flag("transA")
     else { throw NotAffine(reason: "a gate comes from a Gemm with factors of its own") }
     var form = try product(
-      place, isTransposed: call.attribute("transB")?.intValue ?? 0 != 0)
+      place, isTransposed: try call.flag("transB"))
     if place.node.input(2) != nil {
       guard let bias = try constant(2, of: place).flatMap({ vector($0, width: form.width) }) else {
         throw NotAffine(reason: "a gate has a bias that is not a constant vector")

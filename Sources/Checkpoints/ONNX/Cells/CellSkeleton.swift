@@ -48,7 +48,8 @@ struct CellSkeletons {
   }
 
   private static func activation(_ place: ONNXPlacedNode) -> Activation? {
-    ONNXNodeLowering.activation(of: place.node, in: place.scope)
+    // An attribute that is wrong makes no gate; the node is refused where the graph is built.
+    (try? ONNXNodeLowering.activation(of: place)) ?? nil
   }
 
   /// The skeleton whose c' a node makes; `nil` when there is none.
@@ -163,9 +164,11 @@ struct CellSkeletons {
   }
 
   /// A bound of a `Clip`: an attribute before operator set 11, an input since.
-  private func bound(_ clip: ONNXPlacedNode, _ attribute: String, _ input: Int) -> Double? {
-    if let value = clip.scope.attribute(attribute, of: clip.node)?.floatValue {
-      return Double(value)
+  private func bound(
+    _ clip: ONNXPlacedNode, _ attribute: String, _ input: Int
+  ) -> Double? {
+    if clip.attribute(attribute) != nil {
+      return ((try? clip.float(attribute)) ?? nil).map { Double($0) }
     }
     return clip.node.input(input).flatMap { clip.scope.identity(of: $0) }.flatMap(number)
   }

@@ -50,15 +50,15 @@ extension ONNXCall {
 
   private func gemm() throws -> ONNXConstant {
     let (x, w) = (try input(0), try input(1))
-    guard w.dims.count == 2, x.dims.count == 2, attribute("transA")?.intValue ?? 0 == 0 else {
+    guard w.dims.count == 2, x.dims.count == 2, try !flag("transA") else {
       throw malformed("of shapes \(x.dims) and \(w.dims) is not worked out")
     }
     var result = try product(
-      x, w, dims: w.dims, isTransposed: attribute("transB")?.intValue ?? 0 != 0)
-    let alpha = attribute("alpha")?.floatValue ?? 1
+      x, w, dims: w.dims, isTransposed: try flag("transB"))
+    let alpha = try float("alpha", default: 1)
     if alpha != 1 { result.elements = .floats((result.floats ?? []).map { $0 * alpha }) }
     guard let c = try optionalInput(2) else { return result }
-    let beta = attribute("beta")?.floatValue ?? 1
+    let beta = try float("beta", default: 1)
     let scaled = Tensor(dims: c.dims, elements: .floats((c.floats ?? []).map { $0 * beta }))
     return ONNXConstant(
       try named { try result.tensor.combined(with: scaled, .add) { _ = try spend($0) } })
@@ -100,8 +100,8 @@ extension ONNXCall {
 
   private func clip() throws -> ONNXConstant {
     let x = try input(0)
-    let low = try attribute("min")?.floatValue ?? optionalInput(1)?.floats?.first ?? -.infinity
-    let high = try attribute("max")?.floatValue ?? optionalInput(2)?.floats?.first ?? .infinity
+    let low = try float("min") ?? optionalInput(1)?.floats?.first ?? -.infinity
+    let high = try float("max") ?? optionalInput(2)?.floats?.first ?? .infinity
     guard let values = x.floats else { throw malformed("is not worked out") }
     return ONNXConstant(
       dims: x.dims, elements: .floats(values.map { min(max($0, low), high) }))
@@ -109,7 +109,7 @@ extension ONNXCall {
 
   private func activation() throws -> ONNXConstant {
     let x = try input(0)
-    guard let function = ONNXNodeLowering.activation(of: node, in: scope), let values = x.floats
+    guard let function = try ONNXNodeLowering.activation(of: self), let values = x.floats
     else { throw malformed("is not worked out") }
     return ONNXConstant(
       dims: x.dims, elements: .floats(values.map { Float(function.value(at: Double($0)) ?? .nan) }))

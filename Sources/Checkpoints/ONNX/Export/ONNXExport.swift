@@ -248,8 +248,8 @@ struct ONNXValueTypes {
     switch meaning {
     case .initializer(let tensor): return tensor.elementType ?? .float
     case .output(let node):
-      if node.opType == "Cast", let to = scope.attribute("to", of: node)?.intValue {
-        return ONNXTensor.ElementType(rawValue: Int(clamping: to)) ?? .float
+      if node.opType == "Cast", case .int(let to)? = scope.attribute("to", of: node) {
+        return Int(exactly: to).flatMap { ONNXTensor.ElementType(rawValue: $0) } ?? .float
       }
       if node.opType == "ConstantOfShape" {
         guard case .tensor(let tensor)? = scope.attribute("value", of: node) else { return .float }

@@ -16,7 +16,7 @@ extension ONNXGraphWriter {
     guard !isMasked(x) else {
       throw Self.refusal("steps of its input do not count (a mask), and ONNX' LSTM counts all")
     }
-    if node.attributes["stateful"]?.integer == 1 {
+    if try node.flag("stateful") {
       note(
         "\(node.name) is stateful in Keras; the ONNX file forgets its state: every call begins with "
           + "states of zero")
@@ -40,7 +40,7 @@ extension ONNXGraphWriter {
       ONNXNewNode(
         "LSTM", name: node.name, inputs: onnxInputs.droppingEmptyEnd,
         outputs: [sequence, lastH, lastC], attributes: try attributes(lstm, weights.hiddenSize)))
-    let returnsSequences = node.attributes["returnSequences"]?.integer == 1
+    let returnsSequences = try node.flag("returnSequences")
     var sides: [String]
     if returnsSequences {
       // [steps, directions, batch, H]

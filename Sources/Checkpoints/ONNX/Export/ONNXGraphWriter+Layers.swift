@@ -10,7 +10,7 @@ extension ONNXGraphWriter {
   /// - Throws: `DiagnosticError` with code `notExportable` for what ONNX or lstmpack cannot express.
   mutating func add(_ node: GraphNode) throws(DiagnosticError) {
     guard let output = node.outputs.first else { return }
-    if node.attributes["timeDistributed"]?.integer == 1 {
+    if try node.flag("timeDistributed") {
       throw Self.refusal("lstmpack does not write \(node.operation) for every step to ONNX")
     }
     if node.operation == "keras.LSTM" { return try addLSTM(node) }
@@ -21,64 +21,63 @@ extension ONNXGraphWriter {
     switch node.operation {
     case "identity": emit("Identity", [x], as: output)
     case "activation":
-      guard let activation = node.activation else {
-        throw Self.refusal("there is no activation '\(node.attributes["function"]?.text ?? "")'")
-      }
-      try add(activation, x, as: output)
-    case "onnx.Softmax": emit("Softmax", [x], [("axis", .int(axis(node)))], as: output)
+      try add(try node.activation(), x, as: output)
+    case "onnx.Softmax": emit("Softmax", [x], [("axis", .int(try axis(node)))], as: output)
     case "keras.Embedding":
       try addEmbedding(node, x, output)
       newRank += 1
-      isMasked = node.attributes["maskZero"]?.integer == 1
+      isMasked = try node.flag("maskZero")
     case "keras.Dense": try addDense(node, x, output)
     case "keras.Masking":
-      addMasking(x, node.attributes["maskValue"]?.float ?? 0, output)
+      addMasking(x, try node.float("maskValue", default: 0), output)
       isMasked = true
     case "keras.BatchNormalization": try addBatchNormalization(node, x, rank, output)
     case "keras.LayerNormalization": try addLayerNormalization(node, x, rank, output)
-    case "keras.ReLU": addReLU(node, x, output)
+    case "keras.ReLU": try addReLU(node, x, output)
     case "keras.Conv1D", "keras.MaxPooling1D", "keras.AveragePooling1D":
       try addWindow(node, x, output)
     case "keras.GlobalMaxPooling1D", "keras.GlobalAveragePooling1D":
       let isAverage = node.operation == "keras.GlobalAveragePooling1D"
       guard !isMasked || !isAverage else { throw Self.refusal("it averages the steps of a mask") }
-      let keeps = node.attributes["keepsTime"]?.integer ?? 0
+      let keeps = try node.flag("keepsTime") ? 1 : 0
       emit(
         isAverage ? "ReduceMean" : "ReduceMax", [x, constant([1])], [("keepdims", .int(keeps))],
         as: output)
       newRank = keeps == 1 ? 3 : 2
     case "keras.ZeroPadding1D":
-      let padding = node.attributes["padding"]?.integers ?? [1, 1]
+      let padding = try node.integers("padding", in: .positions) ?? [1, 1]
       guard padding.count == 2 else { throw Self.refusal("its padding has not two numbers") }
       emit("Pad", [x, constant([0, padding[0], 0, 0, padding[1], 0])], as: output)
     case "keras.Flatten":
       emit("Flatten", [x], [("axis", .int(1))], as: output)
       newRank = 2
     case "keras.Reshape":
-      let shape = node.attributes["shape"]?.integers ?? []
+      let shape = try node.integers("shape", in: .shapes) ?? []
       emit("Reshape", [x, constant([0] + shape)], as: output)
       newRank = shape.count + 1
     case "keras.Permute":
-      let order = node.attributes["order"]?.integers ?? []
+      let order = try node.integers("order", in: .axes) ?? []
       emit("Transpose", [x], [("perm", .ints([0] + order))], as: output)
     case "keras.RepeatVector":
-      let count = node.attributes["count"]?.integer ?? 1
+      let count = try node.size("count")
       emit(
         "Expand", [emit("Unsqueeze", [x, constant([1])]), constant([1, count, 1])], as: output)
       newRank = 3
     case "keras.Concatenate":
-      emit("Concat", node.inputs, [("axis", .int(axis(node)))], as: output)
+      emit("Concat", node.inputs, [("axis", .int(try axis(node)))], as: output)
     case "keras.Subtract": emit("Sub", node.inputs, as: output)
     case "keras.Add", "keras.Multiply", "keras.Average", "keras.Maximum", "keras.Minimum":
       addCombination(node, output)
     case GraphNode.opaqueOperation:
-      throw Self.refusal(node.attributes["reason"]?.text ?? "lstmpack cannot run it")
+      throw Self.refusal(try node.text("reason") ?? "lstmpack cannot run it")
     default: throw Self.refusal("lstmpack does not write \(node.operation) to ONNX")
     }
     note(output, rank: newRank, isMasked: isMasked)
   }
 
-  private func axis(_ node: GraphNode) -> Int { node.attributes["axis"]?.integer ?? -1 }
+  private func axis(_ node: GraphNode) throws(DiagnosticError) -> Int {
+    try node.integer("axis", default: -1, in: .axes)
+  }
 
   // MARK: - Weights
 
@@ -90,8 +89,7 @@ extension ONNXGraphWriter {
     switch node.operation {
     case GraphNode.weightsOperation: tensor = try self.tensor(of: node)
     case GraphNode.constantOperation:
-      tensor = Tensor(
-        node.attributes["shape"]?.integers ?? [], node.attributes["floats"]?.floats ?? [])
+      tensor = try node.constantTensor()
     default: throw Self.refusal("lstmpack does not write \(node.operation) to ONNX")
     }
     guard let values = tensor.floats, values.count == tensor.dims.reduce(1, *) else {
@@ -106,7 +104,7 @@ extension ONNXGraphWriter {
     case .embedding(let embedding): return Self.tensor(embedding.weights)
     case .dense(let dense): return Self.tensor(dense.weights)
     case .opaque(let opaque):
-      let index = node.attributes["tensor"]?.integer ?? 0
+      let index = try node.integer("tensor", default: 0, in: .positions)
       guard opaque.tensors.indices.contains(index) else {
         throw Self.refusal("it has no tensor \(index)")
       }
@@ -221,15 +219,17 @@ extension ONNXGraphWriter {
   }
 
   /// x from the threshold up to the maximum, a line with the slope below.
-  private mutating func addReLU(_ node: GraphNode, _ x: String, _ output: String) {
-    let threshold = node.attributes["threshold"]?.float ?? 0
+  private mutating func addReLU(
+    _ node: GraphNode, _ x: String, _ output: String
+  ) throws(DiagnosticError) {
+    let threshold = try node.float("threshold", default: 0)
     let limit = constant([threshold], dims: [])
     let isAbove = emit("GreaterOrEqual", [x, limit])
     var above = x
-    if let maximum = node.attributes["maximum"]?.float {
+    if let maximum = try node.float("maximum") {
       above = emit("Min", [x, constant([maximum], dims: [])])
     }
-    let slope = constant([node.attributes["negativeSlope"]?.float ?? 0], dims: [])
+    let slope = constant([try node.float("negativeSlope", default: 0)], dims: [])
     let below = emit("Mul", [emit("Sub", [x, limit]), slope])
     emit("Where", [isAbove, above, below], as: output)
   }
@@ -266,10 +266,10 @@ extension ONNXGraphWriter {
     guard Set([mean, variance, gamma, beta].map(\.count)).count == 1 else {
       throw Self.refusal("its weights do not fit together")
     }
-    let epsilon = node.attributes["epsilon"]?.float ?? 1e-3
+    let epsilon = try node.float("epsilon", default: 1e-3)
     let scale = mean.indices.map { gamma[$0] / (variance[$0] + epsilon).squareRoot() }
     let shift = mean.indices.map { beta[$0] - mean[$0] * scale[$0] }
-    let axis = axis(node)
+    let axis = try axis(node)
     let after = axis < 0 ? -1 - axis : rank - 1 - axis
     guard (0..<rank).contains(after) else { throw Self.refusal("it has no axis \(axis)") }
     let dims = [mean.count] + [Int](repeating: 1, count: after)
@@ -280,8 +280,9 @@ extension ONNXGraphWriter {
   private mutating func addLayerNormalization(
     _ node: GraphNode, _ x: String, _ rank: Int, _ output: String
   ) throws(DiagnosticError) {
-    guard [-1, rank - 1].contains(axis(node)) else {
-      throw Self.refusal("it normalizes axis \(axis(node)), not the last one")
+    let axis = try axis(node)
+    guard [-1, rank - 1].contains(axis) else {
+      throw Self.refusal("it normalizes axis \(axis), not the last one")
     }
     let gamma = try weights(node, 1)
     let beta = try weights(node, 2)
@@ -290,7 +291,7 @@ extension ONNXGraphWriter {
     }
     var inputs = [x, constant(gamma ?? [Float](repeating: 1, count: size), dims: [size])]
     if let beta { inputs.append(constant(beta, dims: [size])) }
-    let epsilon = node.attributes["epsilon"]?.float ?? 1e-3
+    let epsilon = try node.float("epsilon", default: 1e-3)
     emit(
       "LayerNormalization", inputs, [("axis", .int(-1)), ("epsilon", .float(epsilon))],
       as: output)
@@ -306,7 +307,7 @@ extension ONNXGraphWriter {
     var attributes: [(name: String, value: ONNXNewNode.Attribute)] = []
     let isConvolution = node.operation == "keras.Conv1D"
     let size: Int
-    let dilation = node.attributes["dilation"]?.integer ?? 1
+    let dilation = try node.size("dilation", default: 1)
     if isConvolution {
       guard node.inputs.count >= 2 else { throw Self.refusal("it has no kernel") }
       // [size, channels, filters] becomes [filters, channels, size].
@@ -315,19 +316,14 @@ extension ONNXGraphWriter {
       size = try kernelSize(node)
       attributes += [
         ("dilations", .ints([dilation])),
-        ("group", .int(node.attributes["groups"]?.integer ?? 1)),
+        ("group", .int(try node.size("groups", default: 1))),
       ]
     } else {
-      guard let own = node.attributes["size"]?.integer else { throw Self.refusal("it has no size") }
-      size = own
+      size = try node.size("size")
     }
-    let stride = node.attributes["stride"]?.integer ?? (isConvolution ? 1 : size)
-    let limit = 1...1 << 24
-    guard limit.contains(size), limit.contains(stride), limit.contains(dilation) else {
-      throw Self.refusal("its windows have the size \(size), stride \(stride), dilation \(dilation)")
-    }
+    let stride = try node.size("stride", default: isConvolution ? 1 : size)
     attributes += [("kernel_shape", .ints([size])), ("strides", .ints([stride]))]
-    switch node.attributes["padding"]?.text ?? "valid" {
+    switch try node.text("padding") ?? "valid" {
     case "valid": break
     case "same":
       // ONNX' own padding depends on the length, as it must with strides; it has none for dilations.

@@ -55,31 +55,43 @@ struct ONNXOpsetUpgrade {
       throw refused(node, "changed in operator set \(version)")
     }
     /// Moves an attribute of integers to an input.
-    func move(_ attribute: String, toInput input: Int, before version: Int) {
-      guard opset < version, version <= target, let values = node.attributes[attribute]?.intsValue
-      else { return }
-      let name = editor.addIntegers(values.map { Int(clamping: $0) }, for: node, in: start)
+    func move(
+      _ attribute: String, toInput input: Int, before version: Int
+    ) throws(DiagnosticError) {
+      guard opset < version, version <= target, let found = node.attributes[attribute] else {
+        return
+      }
+      guard case .ints(let values) = found else {
+        throw refused(node, "has \(found.brief) for '\(attribute)', expected a list of integers")
+      }
+      let name = editor.addIntegers(values.map { Int($0) }, for: node, in: start)
       editor.addInput(name, at: input, ofNode: position, in: start)
       editor.change(node: position, in: start) { $0.removedAttributes.insert(attribute) }
     }
-    func moveNumber(_ attribute: String, toInput input: Int, before version: Int) {
-      guard opset < version, version <= target, let value = node.attributes[attribute]?.floatValue
-      else { return }
+    func moveNumber(
+      _ attribute: String, toInput input: Int, before version: Int
+    ) throws(DiagnosticError) {
+      guard opset < version, version <= target, let found = node.attributes[attribute] else {
+        return
+      }
+      guard case .float(let value) = found else {
+        throw refused(node, "has \(found.brief) for '\(attribute)', expected a float")
+      }
       let name = editor.addNumber(value, for: node, in: start)
       editor.addInput(name, at: input, ofNode: position, in: start)
       editor.change(node: position, in: start) { $0.removedAttributes.insert(attribute) }
     }
     switch node.opType {
     case "Slice":
-      move("starts", toInput: 1, before: 10)
-      move("ends", toInput: 2, before: 10)
-      move("axes", toInput: 3, before: 10)
-    case "Squeeze", "Unsqueeze": move("axes", toInput: 1, before: 13)
-    case "ReduceSum": move("axes", toInput: 1, before: 13)
+      try move("starts", toInput: 1, before: 10)
+      try move("ends", toInput: 2, before: 10)
+      try move("axes", toInput: 3, before: 10)
+    case "Squeeze", "Unsqueeze": try move("axes", toInput: 1, before: 13)
+    case "ReduceSum": try move("axes", toInput: 1, before: 13)
     case let opType where Self.reductions.contains(opType):
-      move("axes", toInput: 1, before: 18)
+      try move("axes", toInput: 1, before: 18)
     case "Split":
-      move("split", toInput: 1, before: 13)
+      try move("split", toInput: 1, before: 13)
       // Equal parts have to say how many they are.
       let isEqual = node.attributes["split"] == nil && node.input(1) == nil
       if opset < 18, 18 <= target, isEqual {
@@ -88,11 +100,11 @@ struct ONNXOpsetUpgrade {
         }
       }
     case "Clip":
-      moveNumber("min", toInput: 1, before: 11)
-      moveNumber("max", toInput: 2, before: 11)
+      try moveNumber("min", toInput: 1, before: 11)
+      try moveNumber("max", toInput: 2, before: 11)
     case "Pad":
-      move("pads", toInput: 1, before: 11)
-      moveNumber("value", toInput: 2, before: 11)
+      try move("pads", toInput: 1, before: 11)
+      try moveNumber("value", toInput: 2, before: 11)
     case "Dropout":
       if opset < 12, 12 <= target {
         editor.change(node: position, in: start) { $0.removedAttributes.insert("ratio") }
@@ -105,7 +117,7 @@ struct ONNXOpsetUpgrade {
         throw refused(node, "has outputs for training")
       }
     case "Softmax", "LogSoftmax", "Hardmax":
-      if opset < 13, 13 <= target { flatten(node, position, start, &editor) }
+      if opset < 13, 13 <= target { try flatten(node, position, start, &editor) }
     default: return
     }
   }
@@ -113,8 +125,14 @@ struct ONNXOpsetUpgrade {
   /// Before operator set 13 these worked on everything from an axis on, as one axis.
   private func flatten(
     _ node: ONNXNode, _ position: Int, _ start: Int, _ editor: inout ONNXModelEditor
-  ) {
-    let axis = Int(clamping: node.attributes["axis"]?.intValue ?? 1)
+  ) throws(DiagnosticError) {
+    var axis = 1
+    if let found = node.attributes["axis"] {
+      guard case .int(let value) = found else {
+        throw refused(node, "has \(found.brief) for 'axis', expected an integer")
+      }
+      axis = Int(value)
+    }
     guard axis != -1, let input = node.inputs.first, let output = node.outputs.first else {
       return
     }
