@@ -64,7 +64,8 @@ struct QuantizeCommand: ParsableCommand {
       throw ValidationError("Give either --bits or --round, for example --bits 4.")
     }
     if let bits, Quantizers.quantizer(named: bits) == nil {
-      throw ValidationError("--bits takes \(Quantizers.helpText), not '\(bits)'.")
+      throw ValidationError.value(
+        of: "--bits", takes: Quantizers.all.map(\.name), not: bits)
     }
     if bits != nil, clip != nil { throw ValidationError("--clip needs --round.") }
     if round != nil, group != nil { throw ValidationError("--group is about --bits.") }
@@ -72,7 +73,8 @@ struct QuantizeCommand: ParsableCommand {
       throw ValidationError("--round and --clip: \(error.problem).")
     }
     if let others, others != "32", Quantizers.quantizer(named: others) == nil {
-      throw ValidationError("--others takes \(Quantizers.helpText) or 32, not '\(others)'.")
+      throw ValidationError.value(
+        of: "--others", takes: Quantizers.all.map(\.name) + ["32"], not: others)
     }
     if let group, !(2...65536).contains(group) {
       throw ValidationError("--group takes a number from 2 to 65536, not \(group).")
