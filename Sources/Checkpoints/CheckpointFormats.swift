@@ -56,7 +56,8 @@ public enum CheckpointFormats {
       guard let format = all.first(where: { $0.name == name }) else {
         throw DiagnosticError(
           .unknownFormat, "there is no checkpoint format '\(name)'",
-          hint: "the formats are \(all.map(\.name).joined(separator: ", "))")
+          hint: "the formats are \(all.map(\.name).joined(separator: ", "))"
+        ).suggesting(for: name, among: all.map(\.name))
       }
       return format
     }

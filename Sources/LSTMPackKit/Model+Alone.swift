@@ -18,7 +18,8 @@ extension Model {
       throw DiagnosticError(
         .notRunnable, "there is no LSTM layer '\(name)'",
         hint: names.isEmpty
-          ? "there are none" : "there are \(names.prefix(12).joined(separator: ", "))")
+          ? "there are none" : "there are \(names.prefix(12).joined(separator: ", "))"
+      ).suggesting(for: name, among: names)
     }
     var model = self
     // Both directions side by side, where the graph around it would take them apart.

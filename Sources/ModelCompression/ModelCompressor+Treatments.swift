@@ -58,7 +58,8 @@ extension ModelCompressor {
       guard let quantizer = Quantizers.quantizer(named: name) else {
         throw DiagnosticError(
           .badPlan, "there is no quantizer '\(name)'",
-          hint: "the quantizers are \(Quantizers.all.map(\.name).joined(separator: ", "))")
+          hint: "the quantizers are \(Quantizers.all.map(\.name).joined(separator: ", "))"
+        ).suggesting(for: name, among: Quantizers.all.map(\.name))
       }
       return try packed(matrix, threads: threads) { (dense) throws(DiagnosticError) in
         try quantizer.quantize(dense, groupSize: groupSize, threads: threads)

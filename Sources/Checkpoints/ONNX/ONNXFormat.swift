@@ -20,10 +20,11 @@ public struct ONNXFormat: CheckpointFormat {
   /// - Throws: `DiagnosticError` when they cannot be read.
   public func recognizes(_ source: ByteSource) throws(DiagnosticError) -> Bool {
     guard source.count >= 4 else { return false }
-    let start = try source.bytes(in: 0..<4)
+    let start = try source.bytes(in: 0..<min(source.count, 16))
     // ir_version, a small number, and then the tag of another field of a model.
     return start[0] == 0x08 && (1...0x7F).contains(start[1])
       && [0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 0x72].contains(start[2])
+      && !ForeignFile.isCoreML(start)
   }
 
   /// Reads a model.

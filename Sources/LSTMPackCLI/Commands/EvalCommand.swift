@@ -183,7 +183,9 @@ struct EvalCommand: ParsableCommand {
       throw DiagnosticError(
         .badOption, "--metric: the report has no metric '\(metric)' of both models",
         hint: "it has "
-          + (report.candidate.metrics + report.similarity).map(\.name).joined(separator: ", "))
+          + (report.candidate.metrics + report.similarity).map(\.name).joined(separator: ", ")
+      ).suggesting(
+        for: metric, among: (report.candidate.metrics + report.similarity).map(\.name))
     }
     // Not a number is no success.
     guard drop <= allowedDrop else {

@@ -48,12 +48,13 @@ struct ExportCommand: ParsableCommand {
   var strict = false
 
   func validate() throws {
-    let names = ExportFormats.all.map(\.name).joined(separator: ", ")
+    let names = ExportFormats.all.map(\.name)
     if let to, ExportFormats.format(named: to) == nil {
-      throw ValidationError("--to takes \(names), not '\(to)'.")
+      throw ValidationError.value(of: "--to", takes: names, not: to)
     }
     guard to != nil || out.flatMap(ExportFormats.format(forFile:)) != nil else {
-      throw ValidationError("Give --to (\(names)), or --out with an ending that says it.")
+      throw ValidationError(
+        "Give --to (\(names.joined(separator: ", "))), or --out with an ending that says it.")
     }
   }
 

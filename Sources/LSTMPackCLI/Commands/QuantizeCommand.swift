@@ -66,7 +66,8 @@ struct QuantizeCommand: ParsableCommand {
       throw ValidationError("Give either --bits or --round, for example --bits 4.")
     }
     if let bits, bits != Self.unpacked, Quantizers.quantizer(named: bits) == nil {
-      throw ValidationError("--bits takes \(Quantizers.helpText) or 32, not '\(bits)'.")
+      throw ValidationError.value(
+        of: "--bits", takes: Quantizers.all.map(\.name) + [Self.unpacked], not: bits)
     }
     if bits != nil, clip != nil { throw ValidationError("--clip needs --round.") }
     if round != nil, group != nil { throw ValidationError("--group is about --bits.") }
@@ -74,7 +75,8 @@ struct QuantizeCommand: ParsableCommand {
       throw ValidationError("--round and --clip: \(error.problem).")
     }
     if let others, others != Self.unpacked, Quantizers.quantizer(named: others) == nil {
-      throw ValidationError("--others takes \(Quantizers.helpText) or 32, not '\(others)'.")
+      throw ValidationError.value(
+        of: "--others", takes: Quantizers.all.map(\.name) + [Self.unpacked], not: others)
     }
     if let group, !(2...65536).contains(group) {
       throw ValidationError("--group takes a number from 2 to 65536, not \(group).")

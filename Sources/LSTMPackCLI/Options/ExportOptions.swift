@@ -22,8 +22,8 @@ struct ExportOptions: ParsableArguments {
 
   func validate() throws {
     if let weights, WeightForm(rawValue: weights) == nil {
-      let names = WeightForm.allCases.map(\.rawValue).joined(separator: ", ")
-      throw ValidationError("--weights takes \(names), not '\(weights)'.")
+      throw ValidationError.value(
+        of: "--weights", takes: WeightForm.allCases.map(\.rawValue), not: weights)
     }
   }
 

@@ -33,8 +33,7 @@ struct HookOptions: ParsableArguments {
   func validate() throws {
     let names = ["source", "bvq"] + ExportFormats.all.map(\.name)
     guard names.contains(hookFormat) else {
-      throw ValidationError(
-        "--hook-format takes \(names.joined(separator: ", ")), not '\(hookFormat)'.")
+      throw ValidationError.value(of: "--hook-format", takes: names, not: hookFormat)
     }
     guard hookTimeout > 0, hookTimeout <= 1e7 else {
       throw ValidationError("--hook-timeout takes seconds above 0, not \(hookTimeout).")

@@ -26,7 +26,10 @@ struct KernelCommandOptions: ParsableArguments {
     var options = KernelOptions(activations: standard)
     if let activations {
       guard let known = Activations(rawValue: activations) else {
-        throw DiagnosticError(.badOption, "--activations takes f32 or i8, not '\(activations)'")
+        throw DiagnosticError(
+          .badOption,
+          "--activations takes f32 or i8, not '\(activations)'"
+        ).suggesting(for: activations, among: ["f32", "i8"])
       }
       options.activations = known
     }
@@ -34,9 +37,11 @@ struct KernelCommandOptions: ParsableArguments {
       guard let known = InstructionSet(rawValue: isa), InstructionSet.available.contains(known)
       else {
         throw DiagnosticError(
-          .badOption, "--isa takes an instruction set of this machine, not '\(isa)'",
+          .badOption,
+          "--isa takes an instruction set of this machine, not '\(isa)'",
           hint: "this machine has "
-            + InstructionSet.available.map(\.rawValue).joined(separator: ", "))
+            + InstructionSet.available.map(\.rawValue).joined(separator: ", ")
+        ).suggesting(for: isa, among: InstructionSet.available.map(\.rawValue))
       }
       options.instructions = known
     }

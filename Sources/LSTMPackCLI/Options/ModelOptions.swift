@@ -118,6 +118,11 @@ enum ModelLocation {
   static func find(argument: String?) throws(DiagnosticError) -> ByteSource {
     if argument == "-" { return try standardInput() }
     if let argument {
+      if FileManager.default.fileExists(atPath: "\(argument)/Data/com.apple.CoreML") {
+        throw DiagnosticError(
+          .fileAccess, file: argument, "is the folder of a Core ML model (.mlpackage)",
+          hint: "export the model that it was converted from: to .onnx, or as Keras saves it")
+      }
       if FileManager.default.fileExists(atPath: "\(argument)/saved_model.pb") {
         throw DiagnosticError(
           .fileAccess, file: argument, "is the folder of a TensorFlow SavedModel",

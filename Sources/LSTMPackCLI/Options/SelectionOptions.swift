@@ -52,8 +52,7 @@ struct SelectionOptions: ParsableArguments {
     for part in text.split(separator: ",", omittingEmptySubsequences: false) {
       let name = part.lowercased()
       guard let found = item(name) else {
-        let names = all.map(\.description).joined(separator: ", ")
-        throw ValidationError("\(option) does not know '\(part)'; it takes \(names).")
+        throw ValidationError.value(of: option, takes: all.map(\.description), not: String(part))
       }
       items.insert(found)
     }

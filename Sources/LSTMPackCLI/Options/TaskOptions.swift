@@ -27,8 +27,8 @@ struct TaskOptions: ParsableArguments {
 
   func validate() throws {
     if let task, known == nil {
-      let names = EvaluationReport.Task.allCases.map(\.rawValue).joined(separator: ", ")
-      throw ValidationError("--task takes \(names), not '\(task)'.")
+      throw ValidationError.value(
+        of: "--task", takes: EvaluationReport.Task.allCases.map(\.rawValue), not: task)
     }
   }
 }

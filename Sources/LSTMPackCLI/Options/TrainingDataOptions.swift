@@ -81,10 +81,11 @@ struct TrainingDataOptions: ParsableArguments {
 
   func validate() throws {
     if let tokens, !["words", "characters"].contains(tokens) {
-      throw ValidationError("--tokens takes words or characters, not '\(tokens)'.")
+      throw ValidationError.value(of: "--tokens", takes: ["words", "characters"], not: tokens)
     }
     if let task, NetworkShape.Loss(task: task) == nil {
-      throw ValidationError("--task takes classes, binary or regression, not '\(task)'.")
+      throw ValidationError.value(
+        of: "--task", takes: ["classes", "binary", "regression"], not: task)
     }
     for (name, value) in [
       ("--streams", streams), ("--window", window ?? 1), ("--stride", stride ?? 1),

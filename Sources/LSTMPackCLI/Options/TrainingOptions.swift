@@ -114,7 +114,7 @@ struct TrainingGateOptions: ParsableArguments {
       ("--gates", gates, GateOptions.Kind.allCases.map(\.rawValue)),
       ("--evaluation-gates", evaluationGates, GateOptions.Evaluation.allCases.map(\.rawValue)),
     ] where !names.contains(value) {
-      throw ValidationError("\(name) takes \(names.joined(separator: ", ")), not '\(value)'.")
+      throw ValidationError.value(of: name, takes: names, not: value)
     }
     if let temperature, !(temperature > 0 && temperature.isFinite) {
       throw ValidationError("--temperature takes a number above 0, not \(temperature).")
@@ -277,8 +277,8 @@ struct OptimizationFlags: ParsableArguments {
 
   func validate() throws {
     if let optimizer, OptimizerOptions.Kind(rawValue: optimizer) == nil {
-      let names = OptimizerOptions.Kind.allCases.map(\.rawValue).joined(separator: ", ")
-      throw ValidationError("--optimizer takes \(names), not '\(optimizer)'.")
+      throw ValidationError.value(
+        of: "--optimizer", takes: OptimizerOptions.Kind.allCases.map(\.rawValue), not: optimizer)
     }
     for (name, value) in [
       ("--lr", lr ?? 0), ("--clip", clip ?? 0), ("--weight-decay", weightDecay),

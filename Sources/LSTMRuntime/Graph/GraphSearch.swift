@@ -30,7 +30,8 @@ struct GraphSearch {
         throw DiagnosticError(
           .notRunnable, "there is no output or layer '\(name)'",
           hint: "there are " + known.prefix(12).joined(separator: ", ")
-            + (known.count > 12 ? ", …" : ""))
+            + (known.count > 12 ? ", …" : "")
+        ).suggesting(for: name, among: known)
       }
       found.append(GraphOutput(name: name, value: value))
     }

@@ -111,7 +111,8 @@ private struct PlanRule {
       guard let found = item(name) else {
         throw PlanError.make(
           "'\(key)' does not know '\(name)'",
-          hint: "it takes \(all.map { "\($0)" }.joined(separator: ", "))")
+          hint: "it takes \(all.map { "\($0)" }.joined(separator: ", "))"
+        ).suggesting(for: name, among: all.map { "\($0)" })
       }
       items.insert(found)
     }
