@@ -160,6 +160,7 @@ def onnx_models():
         "wi": numbers(11, INPUTS, 4 * UNITS), "wh": numbers(12, UNITS, 4 * UNITS),
         "bi": numbers(13, 4 * UNITS), "bh": numbers(14, 4 * UNITS),
     }
+    np.savez(FOLDER / "cell_of_two_biases_weights.npz", **cell)
     nodes = [
         helper.make_node("MatMul", ["h", "wh"], ["hw"]), helper.make_node("Add", ["hw", "bh"], ["hg"]),
         helper.make_node("MatMul", ["x", "wi"], ["xw"]), helper.make_node("Add", ["xw", "bi"], ["xg"]),

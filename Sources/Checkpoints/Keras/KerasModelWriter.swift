@@ -56,6 +56,9 @@ struct KerasModelWriter {
           "batch_input_shape": .array(input.shape.map { $0.map { .integer($0) } ?? .null }),
           "dtype": .string(type.rawValue),
         ], inputs: [], weights: [])
+      if let name = makers[input.name], name != input.name {
+        notes.append("the input \(input.name) is called \(name) in Keras")
+      }
     }
     for node in graph.nodes {
       do throws(DiagnosticError) { try add(node) } catch { throw error.atObject(node.name) }
@@ -85,6 +88,9 @@ struct KerasModelWriter {
   private mutating func add(_ node: GraphNode) throws(DiagnosticError) {
     guard node.inputs.count == 1, let x = makers[node.inputs[0]], node.outputs.count == 1 else {
       throw Self.refusal("lstmpack writes layers with one input and one output to Keras")
+    }
+    guard node.attributes["timeDistributed"] == nil else {
+      throw Self.refusal("lstmpack does not write layers that are applied to every step to Keras")
     }
     let layer = node.layer.flatMap {
       model.layers.indices.contains($0) ? model.layers[$0] : nil
@@ -149,15 +155,17 @@ struct KerasModelWriter {
     let usesBias = weights.directions.contains { $0.bias != nil || $0.recurrentBias != nil }
     let name = unused(node.name)
     func config(_ name: String, goesBackwards: Bool) throws(DiagnosticError) -> JSONObject {
-      [
+      var config: JSONObject = [
         "name": .string(name), "trainable": true, "dtype": "float32",
         "units": .integer(weights.hiddenSize),
         "activation": .string(try self.name(of: first.cellActivation)),
         "recurrent_activation": .string(try self.name(of: first.gateActivation)),
         "use_bias": .bool(usesBias), "return_sequences": .bool(returnsSequences),
-        "return_state": false, "go_backwards": .bool(goesBackwards), "stateful": false,
-        "unroll": false,
+        "return_state": false, "go_backwards": .bool(goesBackwards),
+        "stateful": .bool(node.attributes["stateful"]?.integer == 1), "unroll": false,
       ]
+      if node.attributes["zeroOutputForMask"]?.integer == 1 { config["zero_output_for_mask"] = true }
+      return config
     }
     if isBidirectional {
       guard lstm.directions.map(\.direction) == [.forward, .backward], let merge = lstm.merge,

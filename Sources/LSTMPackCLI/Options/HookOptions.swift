@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import LSTMPackKit
+import Synchronization
 
 /// The user's own evaluation.
 struct HookOptions: ParsableArguments {
@@ -64,11 +65,13 @@ struct HookOptions: ParsableArguments {
       try format.map { (format) throws(DiagnosticError) in
         try export.checkpoint(of: file, read: source, for: format)
       } ?? nil
+    let notCompared = NotCompared()
     let encode: CommandHook.Encoder = { (model) throws(DiagnosticError) in
       if let format {
-        return try CheckedExport(
-          ExportRequest(model: model, source: checkpoint, options: options), as: format
-        ).file.bytes
+        let export = try CheckedExport(
+          ExportRequest(model: model, source: checkpoint, options: options), as: format)
+        for reason in export.check.notCompared { notCompared.warn(reason) }
+        return export.file.bytes
       }
       var bytes: [UInt8] = []
       let bvq = BVQFile(
@@ -104,6 +107,16 @@ struct HookOptions: ParsableArguments {
       environment["XDG_CACHE_HOME"].map { URL(filePath: $0) }
       ?? FileManager.default.homeDirectoryForCurrentUser.appending(path: ".cache")
     return base.appending(path: "lstmpack/hooks")
+  }
+}
+
+/// Says once, for all files of a hook, what of them could not be compared with their models.
+private final class NotCompared: Sendable {
+  private let said = Mutex<Set<String>>([])
+
+  func warn(_ reason: String) {
+    guard said.withLock({ $0.insert(reason).inserted }) else { return }
+    Console.warn("the files for --hook are not compared with the models: \(reason)")
   }
 }
 

@@ -43,7 +43,11 @@ struct ReportOptions: ParsableArguments {
   @Flag(help: "Print the report as JSON.")
   var json = false
 
-  @Flag(help: "Fail with exit code 1, writing nothing, when anything is left uncompressed.")
+  @Flag(
+    help: """
+      Fail with exit code 1, writing nothing, when anything is left uncompressed, or a file for another tool cannot be \
+      compared with the model.
+      """)
   var strict = false
 }
 
