@@ -45,7 +45,14 @@ import Testing
     (#"["a", 1]"#, "v: is a list of other things than texts"),
     (#"["a", "a"]"#, "v: has the token 'a' twice, as 0 and 1"),
     (#"{"a": -1}"#, "v: has no number from 0 for the token 'a'"),
-    (#"{"a": 99999999999}"#, "v: has no number from 0 for the token 'a'"),
+    (
+      #"{"a": 99999999999}"#,
+      "v: has the number 99999999999 for the token 'a': expected numbers below 1088 for its 1 tokens"
+    ),
+    (
+      #"{"a": 0, "b": 1152}"#,
+      "v: has the number 1152 for the token 'b': expected numbers below 1152 for its 2 tokens"
+    ),
     (#"{"a": 0, "b": 0}"#, "v: has the number 0 for 'a' and 'b'"), ("", "v: has no tokens"),
     ("[]", "v: has no tokens"),
   ])

@@ -145,6 +145,10 @@ public struct Vocabulary: Sendable {
     self.isOfCharacters = isOfCharacters
   }
 
+  /// What the numbers of tokens must be below: some may be left out, but a few tokens must not make a
+  /// model of millions.
+  private static func numberLimit(tokens: Int) -> Int { 1024 + 64 * tokens }
+
   private static func error(_ problem: String) -> DiagnosticError {
     DiagnosticError(.badEvaluationData, problem)
   }
@@ -166,9 +170,16 @@ public struct Vocabulary: Sendable {
       return tokens
     }
     var numbered: [(String, Int)] = []
-    for member in json.objectValue?.members ?? [] {
-      guard let number = member.value.intValue, (0..<1 << 24).contains(number) else {
+    let members = json.objectValue?.members ?? []
+    let limit = numberLimit(tokens: members.count)
+    for member in members {
+      guard let number = member.value.intValue, number >= 0 else {
         throw error("has no number from 0 for the token '\(member.key)'")
+      }
+      guard number < limit else {
+        throw error(
+          "has the number \(number) for the token '\(member.key)': expected numbers below \(limit) "
+            + "for its \(members.count) tokens")
       }
       numbered.append((member.key, number))
     }

@@ -163,11 +163,24 @@ enum NPYMutation {
         }
       }
     }
+    if random.oneIn(2) { fit(&data, to: header) }
     var text = Array(header.utf8)
     text += [UInt8](repeating: 0x20, count: (64 - (10 + text.count) % 64) % 64)
     var file = Array(bytes[..<10])
     file.set(UInt16(truncatingIfNeeded: random.oneIn(30) ? random.integer() : text.count), at: 8)
     return file + text + data
+  }
+
+  /// Makes as many bytes as a header asks for, if they are few.
+  private static func fit(_ data: inout [UInt8], to header: String) {
+    guard let shape = header.firstRange(of: /\([^)]*\)/),
+      let type = header.firstMatch(of: /'[<>|=][a-zA-Z](\d{1,2})'/), let size = Int(type.1)
+    else { return }
+    let sizes = header[shape].split { !$0.isNumber && $0 != "-" }.compactMap { Int($0) }
+    let count = sizes.reduce(size) { $1 < 0 || $0 > 1 << 18 ? .max : $0 &* min($1, 1 << 18) }
+    guard count >= 0, count <= 1 << 18 else { return }
+    let old = data
+    data = (0..<count).map { old.isEmpty ? 0 : old[$0 % old.count] }
   }
 
   private static func changeType(_ header: inout String, _ random: inout Random) {

@@ -50,7 +50,19 @@ struct JSONMutation {
     var paths: [[Step]] = []
     var leaves: [[Step]] = []
     Self.collect(value, [], &paths, &leaves)
-    let path = random.below(3) > 0 && !leaves.isEmpty ? random.pick(leaves) : random.pick(paths)
+    let numbers = leaves.filter { path in
+      switch Self.element(of: value, at: path) {
+      case .integer, .number: true
+      default: false
+      }
+    }
+    // Numbers are what arithmetic is done with.
+    let path =
+      switch random.below(8) {
+      case 0...2 where !numbers.isEmpty: random.pick(numbers)
+      case 3...5 where !leaves.isEmpty: random.pick(leaves)
+      default: random.pick(paths)
+      }
     let donor = Self.element(of: value, at: random.pick(paths)) ?? .null
     var random = random
     Self.edit(&value, at: path[...]) { Self.mutate(&$0, donor: donor, random: &random) }
@@ -68,11 +80,17 @@ struct JSONMutation {
         collect(element, path + [.index(index)], &paths, &leaves)
       }
     case .object(let object):
-      for member in object.members {
+      for member in object.members where !isIdle(member.key) {
         collect(member.value, path + [.key(member.key)], &paths, &leaves)
       }
     default: leaves.append(path)
     }
+  }
+
+  /// Whether what stands under a key of Keras matters to nothing that is done with a trained model.
+  private static func isIdle(_ key: String) -> Bool {
+    ["_initializer", "_regularizer", "_constraint", "optimizer", "registered_name", "build_config"]
+      .contains { key.hasSuffix($0) }
   }
 
   private static func element(of value: JSONValue, at path: [Step]) -> JSONValue? {

@@ -37,9 +37,13 @@ struct ONNXMutation {
     let kind = random.pick(wanted)
     let candidates = messages.filter { $0.kind == kind }
     let message = random.pick(candidates.isEmpty ? messages : candidates)
-    guard let index = message.fields.indices.randomElement(using: &random) else {
-      return add(to: message)
+    if message.kind == .tensor, random.oneIn(3) { return renew(message) }
+    var indices = Array(message.fields.indices)
+    if message.kind == .attribute, random.below(4) > 0 {
+      // Its value, neither its name nor its type.
+      indices = indices.filter { ![1, 20, 21].contains(message.fields[$0].number) }
     }
+    guard let index = indices.randomElement(using: &random) else { return add(to: message) }
     switch random.below(16) {
     case 0: message.fields.remove(at: index)
     case 1: message.fields.insert(copy(message.fields[index]), at: index)
@@ -121,33 +125,78 @@ struct ONNXMutation {
 
   /// The raw elements of a tensor, changed.
   private mutating func changed(_ bytes: [UInt8], type: Int) -> [UInt8] {
-    var bytes = bytes
-    let size =
-      switch type {
-      case 1, 6, 12: 4
-      case 7, 11, 13: 8
-      case 4, 5, 10, 16: 2
-      default: 1
-      }
     switch random.below(8) {
-    case 0: return []
-    case 1: return Array(bytes.prefix(random.below(bytes.count)))
-    case 2: return bytes + bytes.prefix(size)
-    default:
-      for _ in 0..<1 + random.below(3) where bytes.count >= size {
-        let start = random.below(bytes.count / size) * size
-        let pattern =
-          switch type {
-          case 1: UInt64(Float(random.pick(Extremes.numbers)).bitPattern)
-          case 11: random.pick(Extremes.numbers).bitPattern
-          default: UInt64(bitPattern: Int64(random.integer()))
-          }
-        for index in 0..<size {
-          bytes[start + index] = UInt8(truncatingIfNeeded: pattern >> UInt64(index * 8))
-        }
-      }
-      return bytes
+    case 0: []
+    case 1: Array(bytes.prefix(random.below(bytes.count)))
+    case 2: bytes + bytes.prefix(Self.elementSize(type))
+    default: extremes(in: bytes, type: type)
     }
+  }
+
+  /// Elements of which some are extreme.
+  private mutating func extremes(in bytes: [UInt8], type: Int) -> [UInt8] {
+    var bytes = bytes
+    let size = Self.elementSize(type)
+    for _ in 0..<1 + random.below(3) where bytes.count >= size {
+      let start = random.below(bytes.count / size) * size
+      let pattern =
+        switch type {
+        case 1: UInt64(Float(random.pick(Extremes.numbers)).bitPattern)
+        case 11: random.pick(Extremes.numbers).bitPattern
+        default: UInt64(bitPattern: Int64(random.integer()))
+        }
+      for index in 0..<size {
+        bytes[start + index] = UInt8(truncatingIfNeeded: pattern >> UInt64(index * 8))
+      }
+    }
+    return bytes
+  }
+
+  /// The bytes of an element of a type.
+  private static func elementSize(_ type: Int) -> Int {
+    switch type {
+    case 1, 6, 12: 4
+    case 7, 11, 13: 8
+    case 4, 5, 10, 16: 2
+    default: 1
+    }
+  }
+
+  /// Gives a tensor another type or shape, and elements that fit it.
+  private mutating func renew(_ tensor: WireMessage) {
+    var type = tensor.integer(2) ?? 1
+    var sizes = tensor.fields.flatMap { field -> [Int] in
+      switch field.value {
+      case .varint(let size) where field.number == 1: [Int(truncatingIfNeeded: size)]
+      case .varints(let sizes) where field.number == 1: sizes.map { Int(truncatingIfNeeded: $0) }
+      default: []
+      }
+    }
+    let axis = random.below(sizes.count)
+    switch random.below(8) {
+    case 0 where !sizes.isEmpty: sizes[axis] = random.pick([0, 1, 2, 3, 5, 8])
+    case 1: sizes.insert(1, at: random.below(sizes.count + 1))
+    case 2: sizes = sizes.reversed()
+    case 3 where !sizes.isEmpty: sizes.remove(at: axis)
+    case 4: sizes = [sizes.reduce(1, &*)]
+    default: type = random.pick([1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 16])
+    }
+    let size = Self.elementSize(type)
+    let count = sizes.reduce(1) { $1 < 0 || $0 > 1 << 16 ? 1 << 16 : $0 &* min($1, 1 << 16) }
+    guard count <= 1 << 16 else { return }
+    let old =
+      tensor.fields.compactMap { field -> [UInt8]? in
+        if case .bytes(let bytes) = field.value, field.number == 9 { bytes } else { nil }
+      }.first ?? [1, 0, 0, 0, 0, 0, 0, 0]
+    let bytes = (0..<count * size).map { old.isEmpty ? 0 : old[$0 % old.count] }
+    tensor.fields.removeAll { [1, 2, 4, 5, 6, 7, 9, 10, 11].contains($0.number) }
+    tensor.fields += sizes.map { .init(number: 1, value: .integer($0)) }
+    tensor.fields += [
+      .init(number: 2, value: .integer(type)),
+      .init(
+        number: 9,
+        value: .bytes(random.oneIn(2) && count > 0 ? extremes(in: bytes, type: type) : bytes)),
+    ]
   }
 
   /// Adds what the message may have, or may not.

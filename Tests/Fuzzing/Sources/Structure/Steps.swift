@@ -44,10 +44,17 @@ struct Step {
     case .plan: Step("compress", "model.bvq", "--plan", file, "--dry-run")
     case .vocabulary: Step("run vocabulary", "language.bvq", "--data", "text.txt", "--vocab", file)
     case .config:
+      // Sizes of networks and segments that can be are work that was asked for, so these stay small; what
+      // the file says of them is parsed all the same.
       Step(
-        "train config", "text.txt", "--config", file, "--epochs", "1", "--out", "t.bvq", "--force")
+        "train config", "text.txt", "--config", file, "--epochs", "1", "--hidden", "3",
+        "--embedding",
+        "3", "--layers", "2", "--bptt", "7", "--batch", "4", "--threads", "1", "--out", "t.bvq",
+        "--force")
     case .training:
-      Step("train resume", "--resume", file, "--epochs", "2", "--out", "t.bvq", "--force")
+      Step(
+        "train resume", "--resume", file, "--epochs", "2", "--threads", "1", "--out", "t.bvq",
+        "--force")
     default: Step("run data", "model.bvq", "--data", file, "--out", "y.npy", "--force")
     }
   }
@@ -89,7 +96,8 @@ struct Step {
           "train data",
           .command(
             [
-              "train", file, "--epochs", "1", "--hidden", "2", "--layers", "1", "--out", "t.bvq",
+              "train", file, "--epochs", "1", "--hidden", "2", "--layers", "1", "--threads",
+              "1", "--out", "t.bvq",
               "--force",
             ] + labels)),
         Step(
@@ -99,7 +107,8 @@ struct Step {
       return [
         Step(
           "train vocabulary", "text.txt", "--vocab", file, "--epochs", "1", "--hidden", "2",
-          "--layers", "1", "--embedding", "2", "--out", "t.bvq", "--force")
+          "--layers", "1", "--embedding", "2", "--threads", "1",
+          "--out", "t.bvq", "--force")
       ]
     case .plan, .config, .training: return []
     }
