@@ -162,9 +162,9 @@ struct KerasModelWriter {
         "recurrent_activation": .string(try self.name(of: first.gateActivation)),
         "use_bias": .bool(usesBias), "return_sequences": .bool(returnsSequences),
         "return_state": false, "go_backwards": .bool(goesBackwards),
-        "stateful": .bool(node.attributes["stateful"]?.integer == 1), "unroll": false,
+        "stateful": .bool(try node.flag("stateful")), "unroll": false,
       ]
-      if node.attributes["zeroOutputForMask"]?.integer == 1 { config["zero_output_for_mask"] = true }
+      if try node.flag("zeroOutputForMask") { config["zero_output_for_mask"] = true }
       return config
     }
     if isBidirectional {
