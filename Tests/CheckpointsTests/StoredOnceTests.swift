@@ -1,3 +1,4 @@
+import Foundation
 import Checkpoints
 import FileSupport
 import LSTMCore
