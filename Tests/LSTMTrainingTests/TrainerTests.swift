@@ -88,7 +88,7 @@ import Testing
             guard case .segment(let done, _) = event, done == 5,
               trainer.progress.epochs.count == epoch
             else { return }
-            try TrainingCheckpoint(trainer, files: ["a": "b"]).write(to: path)
+            try TrainingCheckpoint(trainer, files: ["a": "b"]).write(to: path, overwrite: true)
             throw Interruption()
           }
         }
@@ -259,7 +259,7 @@ import Testing
       validation: Self.text(100, seed: 2))
     try withTemporaryFolder { folder in
       let path = folder.appending(path: "run.training").path
-      try TrainingCheckpoint(trainer, files: [:]).write(to: path)
+      try TrainingCheckpoint(trainer, files: [:]).write(to: path, overwrite: true)
       let source = try ByteSource(path: path)
       let bytes = try source.bytes(in: 0..<source.count)
       _ = try TrainingCheckpoint(ByteSource(name: "whole", bytes: bytes))

@@ -25,9 +25,10 @@ struct TrainingMemory {
     let (trained, evaluated) = Self.batches(settings, data)
     let steps = settings.steps(of: data, isTrained: true)
     rows = (trained.first ?? 1) * steps
-    let kept =
+    // Parameters and the best ones; moments or an average.
+    let kept: Double =
       switch settings.optimizer.kind {
-      case .sgd: 2.0
+      case .sgd: 2
       case .asgd: 3
       case .adam: 4
       }
