@@ -13,8 +13,11 @@ public enum Suggestion {
     var best: (word: String, distance: Int)?
     for candidate in known where candidate.count <= 40 {
       let other = Array(candidate.lowercased())
-      let distance =
-        letters.count >= 3 && other.starts(with: letters) ? 1 : distance(letters, other)
+      // What was cut off, or has an ending more.
+      let isBeginning =
+        min(letters.count, other.count) >= 3
+        && (other.starts(with: letters) || letters.starts(with: other))
+      let distance = isBeginning ? 1 : distance(letters, other)
       let limit = max(1, max(letters.count, other.count) / 3)
       // A single letter that is another one says nothing.
       guard distance <= limit, distance < max(letters.count, other.count),

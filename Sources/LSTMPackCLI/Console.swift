@@ -97,17 +97,25 @@ enum Console {
 final class ProgressBar: Sendable {
   private let title: String
   private let isVisible: Bool
-  private let start = ContinuousClock.now
+  private let start: ContinuousClock.Instant
+  private let workStart: ContinuousClock.Instant
   private let lastShown = Mutex<ContinuousClock.Instant?>(nil)
 
-  init(_ title: String) {
+  /// Creates a bar.
+  ///
+  /// - Parameters:
+  ///   - title: What is done.
+  ///   - workStart: When the work began, of which this may be a part.
+  init(_ title: String, workStart: ContinuousClock.Instant = .now) {
     self.title = title
+    self.workStart = workStart
+    start = .now
     isVisible = isatty(STDERR_FILENO) == 1
   }
 
-  /// Shows how far the work is: from the second half-second on, ten times a second at most.
+  /// Shows how far the work is: from its second half-second on, ten times a second at most.
   func update(_ done: Int, _ total: Int) {
-    guard isVisible, start.duration(to: .now) > .milliseconds(500) else { return }
+    guard isVisible, workStart.duration(to: .now) > .milliseconds(500) else { return }
     lastShown.withLock { last in
       let now = ContinuousClock.now
       if done < total, let last, last.duration(to: now) < .milliseconds(100) { return }
@@ -116,7 +124,11 @@ final class ProgressBar: Sendable {
       let filled = total == 0 ? width : width * done / total
       let bar =
         String(repeating: "#", count: filled) + String(repeating: ".", count: width - filled)
-      Console.show("\r\u{1B}[K\(title) [\(bar)] \(done)/\(total)\(left(done, total, now))")
+      // Of a single step nobody knows how far it is.
+      Console.show(
+        total <= 1
+          ? "\r\u{1B}[K\(title) ..."
+          : "\r\u{1B}[K\(title) [\(bar)] \(done)/\(total)\(left(done, total, now))")
       if done == total { Console.show("\r\u{1B}[K") }
     }
   }
@@ -133,12 +145,13 @@ final class ProgressBar: Sendable {
 /// A progress bar for work of several stages, one after the other.
 final class StageProgress: Sendable {
   private let current = Mutex<(stage: String, bar: ProgressBar)?>(nil)
+  private let start = ContinuousClock.now
 
-  /// Shows how far a stage is.
+  /// Shows how far a stage is; a stage of one step is shown by what it does.
   func update(_ stage: String, _ done: Int, _ total: Int) {
     let bar = current.withLock { current in
       if let current, current.stage == stage { return current.bar }
-      let bar = ProgressBar(stage)
+      let bar = ProgressBar(stage, workStart: start)
       current = (stage, bar)
       return bar
     }

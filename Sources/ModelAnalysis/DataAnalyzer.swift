@@ -68,7 +68,9 @@ public struct DataAnalyzer: Sendable {
       gates: nil, direct: nil, firstOrder: nil, suggestion: nil, steps: 0, items: nil, leftOut: [])
     var runs: [RunSession.LSTMRun] = []
     if let data {
+      progress("gates", 0, 1)
       let found = try GateAnalyzer(threads: threads).analyze(model, on: data)
+      progress("gates", 1, 1)
       analysis.gates = found.analysis
       analysis.leftOut = found.analysis.leftOut
       runs = found.runs
@@ -79,7 +81,7 @@ public struct DataAnalyzer: Sendable {
       analysis.leftOut += gates.leftOut
       runs = layers.runs
     }
-    guard let scorer = try scorer(model, data, layers, table, into: &analysis) else {
+    guard let scorer = try scorer(model, data, layers, table, into: &analysis, progress) else {
       return analysis
     }
     let direct = try DirectAnalyzer(
@@ -87,11 +89,12 @@ public struct DataAnalyzer: Sendable {
       jobs: hook == nil ? threads : jobs, threads: threads
     ).measure(runs: runs) { progress("candidates", $0, $1) }
     analysis.direct = direct
+    progress("ranking", 0, table.rows.count)
     if !runs.isEmpty, let divergence = try divergence(from: model, data, layers) {
       analysis.firstOrder = try FirstOrderAnalyzer(threads: threads)
-        .rank(table, runs: runs, divergence: divergence)
+        .rank(table, runs: runs, divergence: divergence) { progress("ranking", $0, $1) }
     }
-    analysis.suggestion = try suggestion(table, direct, scorer)
+    analysis.suggestion = try suggestion(table, direct, scorer, progress)
     return analysis
   }
 
@@ -110,8 +113,10 @@ public struct DataAnalyzer: Sendable {
   /// What scores models: the hook, or the data as far as they are needed.
   private func scorer(
     _ model: Model, _ data: EvaluationData?, _ layers: LayersAlone?, _ table: TreatmentTable,
-    into analysis: inout DataAnalysis
+    into analysis: inout DataAnalysis, _ progress: Progress
   ) throws(DiagnosticError) -> Scorer? {
+    progress("original", 0, 2)
+    defer { progress("original", 2, 2) }
     if let hook = hook ?? layers {
       let score = try hook.evaluate(model)
       return Scorer(hook: hook, original: score, sure: hook, sureOriginal: score)
@@ -129,6 +134,7 @@ public struct DataAnalyzer: Sendable {
       sample, original: model, task: task, output: output, threads: 1)
     analysis.steps = sample.steps
     analysis.items = evaluation.items
+    progress("original", 1, 2)
     let sure = try DataEvaluation(
       try data.sample(steps: Self.sureFactor * sample.steps), original: model, task: task,
       output: output, threads: threads)
@@ -162,13 +168,19 @@ public struct DataAnalyzer: Sendable {
 
   /// The smallest plan along the walk of the allocation that costs little enough.
   private func suggestion(
-    _ table: TreatmentTable, _ direct: DirectMeasurement, _ scorer: Scorer
+    _ table: TreatmentTable, _ direct: DirectMeasurement, _ scorer: Scorer, _ progress: Progress
   ) throws(DiagnosticError) -> DataAnalysis.Suggestion? {
     let allocation = TreatmentAllocation(table.options(direct))
     // Harms that do not add up show in the score; then the one before is tried.
     var (low, high) = (-1, allocation.choices.count - 1)
     var best: DataAnalysis.Suggestion?
+    // Each plan that is tried halves those that are left.
+    let total = Int.bitWidth - allocation.choices.count.leadingZeroBitCount
+    var tried = 0
+    defer { progress("plans", total, total) }
     while low < high {
+      progress("plans", min(tried, total - 1), total)
+      tried += 1
       let middle = (low + high + 1) / 2
       let choice = allocation.choices[middle]
       let score = try scorer.sure.evaluate(table.model(with: choice.cells))

@@ -259,7 +259,7 @@ import Testing
       validation: Self.text(100, seed: 2))
     try withTemporaryFolder { folder in
       let path = folder.appending(path: "run.training").path
-      try TrainingCheckpoint(trainer, files: [:]).write(to: path, overwrite: false)
+      try TrainingCheckpoint(trainer, files: [:]).write(to: path, overwrite: true)
       let source = try ByteSource(path: path)
       let bytes = try source.bytes(in: 0..<source.count)
       _ = try TrainingCheckpoint(ByteSource(name: "whole", bytes: bytes))

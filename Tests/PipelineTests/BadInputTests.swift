@@ -116,6 +116,47 @@ import Testing
         + "hard_sigmoid, tanh, relu, linear\n"
     ),
     (
+      ["quantise", "model.h5"], 64,
+      "error: there is no command 'quantise'; did you mean 'quantize'? the commands are analyze, "
+    ),
+    (
+      ["model.h5"], 64,
+      "error: there is no command 'model.h5'; for what is in a model, `lstmpack inspect model.h5`\n"
+    ),
+    (
+      ["help", "analyse"], 64, "error: there is no command 'analyse'; did you mean 'analyze'?"
+    ),
+    (
+      ["quantize", "model.h5", "--bit", "1"], 64,
+      "error: there is no option '--bit' of quantize; did you mean '--bits'? `lstmpack help quantize` "
+        + "lists them\n"
+    ),
+    (
+      ["quantize", "model.h5", "--bit=1"], 64,
+      "error: there is no option '--bit' of quantize; did you mean '--bits'?"
+    ),
+    (
+      ["inspect", "model.h5", "--frobnicate"], 64,
+      "error: there is no option '--frobnicate' of inspect; `lstmpack help inspect` lists them\n"
+    ),
+    (
+      ["quantize", "model.h5", "--bits", "tenary"], 64,
+      "Error: --bits takes 1, ternary, ternary2, 2, 3, 4, 8, 16, not 'tenary'. "
+        + "Did you mean 'ternary'?\n"
+    ),
+    (
+      ["export", "model.h5", "--to", "onxx"], 64,
+      "Error: --to takes keras, onnx, safetensors, not 'onxx'. Did you mean 'onnx'?\n"
+    ),
+    (
+      ["quantize", "model.h5", "--bits", "2", "--gates", "froget"], 64,
+      "Error: --gates takes input, forget, cell, output, not 'froget'. Did you mean 'forget'?\n"
+    ),
+    (
+      ["inspect", "model.h5", "--from", "onxn"], 65,
+      "error: model.h5: there is no checkpoint format 'onxn'; did you mean 'onnx'? the formats are "
+    ),
+    (
       ["quantize", "model.h5", "--bits", "5"], 64,
       "Error: --bits takes 1, ternary, ternary2, 2, 3, 4, 8, 16, not '5'.\n"
     ),

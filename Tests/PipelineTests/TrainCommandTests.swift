@@ -269,6 +269,38 @@ import Testing
     }
   }
 
+  /// What does not fit into the memory that the shell allows is an error before anything is computed.
+  @Test(arguments: [
+    ["--bptt", "1000000", "--batch", "1", "--streams", "1"], ["--hidden", "9000"],
+    ["--embedding", "65536", "--hidden", "4000"], ["--batch", "400", "--bptt", "1000000"],
+  ])
+  func whatDoesNotFitIsAnError(options: [String]) throws {
+    try withTemporaryFolder { folder in
+      try Data(Self.text(lines: 200_000, seed: 1).utf8).write(to: folder.appending(path: "t.txt"))
+      let run = try CommandRun(
+        ["train", "t.txt", "--out", "m.h5", "--epochs", "1"] + options, in: folder,
+        limitedTo: "ulimit -v 2500000")
+      #expect(run.exitCode == 65, "\(run.errors)")
+      #expect(run.errors.contains("does not fit into memory: it takes "), "\(run.errors)")
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["t.txt"])
+    }
+  }
+
+  /// More steps than there are take no more memory than all of them, and give the same.
+  @Test func aSegmentMayBeTheWholeText() throws {
+    try withText { folder in
+      for (name, steps) in [("all", "100000"), ("more", "1000000")] {
+        let run = try CommandRun(
+          Self.small + ["--bptt", steps, "--epochs", "1", "--out", "\(name).h5"], in: folder)
+        #expect(run.exitCode == 0, "\(run.errors)")
+      }
+      let files = try ["all.h5", "more.h5"].map {
+        try Data(contentsOf: folder.appending(path: $0))
+      }
+      #expect(files[0] == files[1])
+    }
+  }
+
   @Test func aFullDiskLosesNothing() throws {
     try withText { folder in
       #expect(

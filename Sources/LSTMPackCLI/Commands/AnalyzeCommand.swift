@@ -91,19 +91,19 @@ struct AnalyzeCommand: ParsableCommand {
     for path in [html, plan].compactMap({ $0 }) {
       try AtomicFile.checkTarget(path, overwrite: force)
     }
+    let bars = StageProgress()
     let (file, source) = try model.load()
     guard file.model.matrices.contains(where: { $0.path.isLSTM }) else {
       throw NothingToCompress.error(for: file.model).inFile(source.name)
     }
     let hook = try hooks.hook(
       for: file, from: source, options: try model.importOptions(), export: sources)
-    let progress = ProgressBar("analyze")
     let analyses: [MatrixAnalysis]
     do throws(DiagnosticError) {
       analyses = try ModelAnalyzer(threads: threads.count)
-        .analyze(file.model, progress: progress.update)
+        .analyze(file.model) { bars.update("weights", $0, $1) }
     } catch { throw error.inFile(source.name) }
-    let measured = weightsOnly || csv ? nil : try analyzeData(file.model, source, hook)
+    let measured = weightsOnly || csv ? nil : try analyzeData(file.model, source, hook, bars)
     let text = AnalysisText(
       analyses: analyses, data: measured, model: file.model, source: source)
     if let html {
@@ -124,10 +124,11 @@ struct AnalyzeCommand: ParsableCommand {
 
   /// What running the model tells.
   private func analyzeData(
-    _ model: Model, _ source: ByteSource, _ hook: CommandHook?
+    _ model: Model, _ source: ByteSource, _ hook: CommandHook?, _ bars: StageProgress
   ) throws -> DataText {
+    bars.update("inputs", 0, 1)
     let (origin, given, layers) = try inputs(for: model, source, hasHook: hook != nil)
-    let bars = StageProgress()
+    bars.update("inputs", 1, 1)
     do throws(DiagnosticError) {
       return DataText(
         analysis: try DataAnalyzer(

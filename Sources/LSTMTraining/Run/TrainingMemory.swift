@@ -25,6 +25,7 @@ struct TrainingMemory {
     let (trained, evaluated) = Self.batches(settings, data)
     let steps = settings.steps(of: data, isTrained: true)
     rows = (trained.first ?? 1) * steps
+    // Parameters and the best ones; moments or an average.
     let kept: Double =
       switch settings.optimizer.kind {
       case .sgd: 2

@@ -43,12 +43,14 @@ public struct FirstOrderAnalyzer: Sendable {
   ///   - table: The matrices under their treatments.
   ///   - runs: What the LSTM layers were given in the original model, and what they made of it.
   ///   - divergence: Run on two probes for each matrix.
+  ///   - progress: Called after each matrix.
   /// - Returns: An expectation for each treatment of each matrix of a layer that was run.
   /// - Throws: ``DiagnosticError`` when a probe has no divergence.
   public func rank(
-    _ table: TreatmentTable, runs: [RunSession.LSTMRun], divergence: @escaping Divergence
+    _ table: TreatmentTable, runs: [RunSession.LSTMRun], divergence: @escaping Divergence,
+    progress: @escaping @Sendable (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws(DiagnosticError) -> FirstOrderRanking {
-    let found = try mapTasks(table.rows.count, threads: threads) {
+    let found = try mapTasks(table.rows.count, threads: threads, progress: progress) {
       (index) throws(DiagnosticError) in
       do throws(DiagnosticError) { return try candidates(table, index, runs, divergence) } catch {
         throw error.atObject(table.rows[index].path.description)
