@@ -34,6 +34,12 @@ import Testing
     }
   }
 
+  /// Working it out naively takes 2³¹ additions.
+  @Test func constantsWithoutElementsCostWorkToo() throws {
+    let run = try CommandRun(["inspect", "empty-doubling.onnx"], in: Self.folder)
+    #expect(run.exitCode == 0, "\(run.errors)")
+  }
+
   @Test func aLimitIsSaidWithTheOption() throws {
     let run = try CommandRun(
       ["run", "expand5.onnx", "--data", "x.npy", "--max-memory", "20MB"], in: Self.folder)

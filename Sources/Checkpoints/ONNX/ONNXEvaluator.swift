@@ -12,6 +12,9 @@ final class ONNXEvaluator {
   /// The most elements that all constants together may have, whatever the size of the file.
   private static let smallBudget = 1 << 22
 
+  /// What a value counts at least, for the work of making it.
+  private static let leastElements = 16
+
   /// Values that are given, and do not have to be worked out.
   private let bindings: [ONNXValueID: ONNXConstant]
   /// What was worked out on top of the bindings.
@@ -101,10 +104,10 @@ final class ONNXEvaluator {
 
   /// Counts elements before they are made.
   ///
-  /// A value without elements counts as one: expressions that use a value twice are worked out twice, and again,
-  /// so that without elements a short chain would take for ever.
+  /// Each value counts as a few at least: expressions that use a value twice are worked out twice, and so on,
+  /// so that a short chain of values without elements would take for ever.
   func spend(_ count: Int) throws {
-    elements += max(1, count)
+    elements += max(Self.leastElements, count)
     guard elements <= budget else {
       throw DiagnosticError(
         .limitExceeded,
