@@ -60,6 +60,21 @@ enum CommonFiles {
         atPath: "\(folder)/\(kind.rawValue)", withIntermediateDirectories: true)
       try write(bytes, to: "\(folder)/\(kind.rawValue)/common-\(name)")
     }
+    try pack(in: folder)
+  }
+
+  /// Packs some of the checkpoints, as seeds with graphs and self-tests.
+  private static func pack(in folder: String) throws {
+    let seeds = try Seeds(folder: folder, kinds: [.onnx, .hdf5, .keras])
+    for kind in [Kind.onnx, .hdf5, .keras] {
+      for (index, seed) in (seeds.byKind[kind] ?? []).enumerated() where index % 12 == 5 {
+        // Some are there to be refused.
+        try? LSTMPackCommand.perform([
+          "quantize", seed.path, "--bits", ["1", "2", "4", "8", "ternary"][index / 12 % 5],
+          "--out", "\(folder)/bvq/packed-\(kind.rawValue)-\(seed.name).bvq",
+        ])
+      }
+    }
   }
 
   /// An array as numpy writes it.
