@@ -15,7 +15,8 @@ public enum HTMLReport {
     let report = try ReportDocument(document)
     var context: [String: Any] = [
       "file": report.file, "styles": PageStyles.text, "script": PageScript.text,
-      "verdict": report.verdict, "next": report.nextCommand, "plan": report.plan,
+      "verdict": report.verdict + report.notes.map { "Note: \($0)." }, "next": report.nextCommand,
+      "plan": report.plan,
       "lstmBytes": NumberFormat.bytes(report.lstmByteCount), "heat": HeatMap(report).context,
       "spectra": SpectrumSection(report).context,
     ]

@@ -19,7 +19,10 @@ enum NumberFormat {
   /// A share as per cent with two digits, or else three significant digits.
   static func change(_ value: Double?, isShare: Bool) -> String {
     guard let value, value.isFinite else { return "–" }
-    return isShare ? String(format: "%.2f %%", value * 100) : short(value)
+    guard isShare else { return short(value) }
+    let text = String(format: "%.2f %%", value * 100)
+    // A zero has no sign.
+    return text == "-0.00 %" ? "0.00 %" : text
   }
 
   /// A share as per cent.

@@ -45,6 +45,10 @@ struct ReportDocument {
     let byteCount: Int
     let value: Double?
     let change: Double?
+    /// The standard error of the change.
+    let changeError: Double?
+    let isNoise: Bool
+    let isExercised: Bool
     let divergence: Double?
     let drift: [(step: Int, h: Double?, c: Double?)]
   }
@@ -76,6 +80,7 @@ struct ReportDocument {
   let frontier: [Point]
   let plan: String
   let notRun: [(name: String, reason: String)]
+  let notes: [String]
   let left: [(name: String, reason: String, byteCount: Int)]
   let verdict: [String]
   let nextCommand: String
@@ -134,6 +139,9 @@ struct ReportDocument {
         matrix: text(item["matrix"]), treatment: text(item["treatment"]),
         scope: text(item["scope"]), byteCount: count(item["byteCount"]),
         value: item["value"]?.doubleValue, change: item["change"]?.doubleValue,
+        changeError: item["changeError"]?.doubleValue,
+        isNoise: item["isNoise"]?.boolValue ?? false,
+        isExercised: item["exercised"]?.boolValue ?? true,
         divergence: item["divergence"]?.doubleValue,
         drift: list(item["drift"]).map {
           (count($0["step"]), $0["h"]?.doubleValue, $0["c"]?.doubleValue)
@@ -159,6 +167,11 @@ struct ReportDocument {
     }
     plan = json["suggestedPlan"]?.serialized(pretty: true) ?? ""
     notRun = list(data?["leftOut"]).map { (text($0["layer"]), text($0["reason"])) }
+    var notes = list(data?["notes"]).compactMap(\.stringValue)
+    if direct?["fewOutputs"]?.boolValue == true {
+      notes.append("only \(items ?? 0) outputs were scored: figures are hardly more than a guess")
+    }
+    self.notes = notes
     left = list(json["left"]).map { (text($0["name"]), text($0["reason"]), count($0["byteCount"])) }
     verdict = list(json["verdict"]).compactMap(\.stringValue)
     nextCommand = text(json["nextCommand"])

@@ -13,6 +13,8 @@ public struct DataAnalysis: Sendable {
     public var score: HookScore
     /// How much worse it is than the original's.
     public var change: Double
+    /// The standard error of ``change``; `nil` when it is not known.
+    public var changeError: Double? { score.changeError }
   }
 
   /// How the gates behave; `nil` when no LSTM layer could be run.
@@ -30,4 +32,11 @@ public struct DataAnalysis: Sendable {
   public var items: Int?
   /// What could not be done, and why.
   public var leftOut: [GateAnalysis.LeftOut]
+  /// What a reader has to know of the data.
+  public var notes: [String]
+
+  /// The number of outputs when there are so few of them that figures are hardly more than a guess.
+  public var fewItems: Int? {
+    items.flatMap { $0 < EvaluationReport.fewItems ? $0 : nil }
+  }
 }

@@ -15,6 +15,8 @@ public struct DataAnalyzer: Sendable {
   private static let workLimit = 4e11
   /// How many times as many steps the suggested plan is scored on.
   private static let sureFactor = 10
+  /// What the call of a node takes besides its products, as multiplications.
+  private static let workPerCall = 5000
   private static let stepRange = 200...20_000
 
   private let task: EvaluationReport.Task?
@@ -65,7 +67,8 @@ public struct DataAnalyzer: Sendable {
       model, treatments: AnalyzedTreatments.forAnalysis, threads: threads
     ) { progress("treatments", $0, $1) }
     var analysis = DataAnalysis(
-      gates: nil, direct: nil, firstOrder: nil, suggestion: nil, steps: 0, items: nil, leftOut: [])
+      gates: nil, direct: nil, firstOrder: nil, suggestion: nil, steps: 0, items: nil, leftOut: [],
+      notes: data?.notes ?? [])
     var runs: [RunSession.LSTMRun] = []
     if let data {
       progress("gates", 0, 1)
@@ -129,9 +132,20 @@ public struct DataAnalyzer: Sendable {
           reason: "scores need the model's output: \(obstacle.problem)"))
       return nil
     }
-    let sample = try data.sample(steps: steps ?? self.steps(for: table))
-    let evaluation = try DataEvaluation(
+    var sample = try data.sample(steps: steps ?? self.steps(for: table, data))
+    var evaluation = try DataEvaluation(
       sample, original: model, task: task, output: output, threads: 1)
+    // A sample that gives few outputs says little, however many steps it has.
+    if steps == nil, evaluation.items < EvaluationReport.fewItems {
+      let factor =
+        (EvaluationReport.fewItems + evaluation.items - 1) / max(1, evaluation.items)
+      let larger = try data.sample(steps: sample.steps * factor)
+      if larger.steps > sample.steps {
+        sample = larger
+        evaluation = try DataEvaluation(
+          sample, original: model, task: task, output: output, threads: 1)
+      }
+    }
     analysis.steps = sample.steps
     analysis.items = evaluation.items
     progress("original", 1, 2)
@@ -153,7 +167,7 @@ public struct DataAnalyzer: Sendable {
   }
 
   /// As many steps as the work limit allows, by the weights that each step reads.
-  private func steps(for table: TreatmentTable) -> Int {
+  private func steps(for table: TreatmentTable, _ data: EvaluationData) -> Int {
     let evaluations = table.rows.reduce(8) { $0 + 2 * $1.cells.count }
     var weights = table.model.matrices.reduce(1) { sum, item in
       item.path.role == .embedding ? sum : sum + item.matrix.rows * item.matrix.columns
@@ -161,6 +175,10 @@ public struct DataAnalyzer: Sendable {
     // Convolutions and the like count as if they ran for each candidate: behind an LSTM they do.
     for case .opaque(let layer) in table.model.layers.map(\.kind) {
       weights += layer.tensors.reduce(0) { $0 + $1.bytes.count / MemoryLayout<Float>.size }
+    }
+    // Call by call, weights are read for a single step, and each node is called for it.
+    if data.calls != nil {
+      weights = 2 * weights + Self.workPerCall * (table.model.graph?.nodes.count ?? 0)
     }
     let steps = Self.workLimit / (Double(evaluations) * Double(weights))
     return min(max(Int(steps), Self.stepRange.lowerBound), Self.stepRange.upperBound)
@@ -188,7 +206,8 @@ public struct DataAnalyzer: Sendable {
       if change <= Self.suggestedChange {
         best = DataAnalysis.Suggestion(
           plan: table.plan(
-            choice.cells, reason: "every measured treatment costs more than the others save"),
+            choice.cells, unexercised: direct.unexercised,
+            reason: "every measured treatment costs more than the others save"),
           byteCount: choice.byteCount, score: score, change: change)
         low = middle
       } else {
@@ -209,7 +228,8 @@ extension TreatmentTable {
       harms[candidate.path, default: []].append((candidate.treatment, harm))
     }
     return rows.map { row in
-      let known = harms[row.path] ?? []
+      // What was not exercised is not free: it stays.
+      let known = direct.unexercised.contains(row.path) ? [] : harms[row.path] ?? []
       return [TreatmentAllocation.Option(cell: nil, byteCount: row.byteCount, harm: 0)]
         + row.cells.enumerated().compactMap { index, cell in
           known.first { $0.0 == cell.treatment }.map {

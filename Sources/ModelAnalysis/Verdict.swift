@@ -21,88 +21,157 @@ public struct Verdict: Equatable, Sendable {
 
   /// Sums up an analysis.
   ///
+  /// Where costs were measured, what is said of treatments follows from them alone; the errors of
+  /// weights are named as that, and decide only where nothing was measured.
+  ///
   /// - Parameters:
   ///   - analyses: Of all matrices of a model; must not be empty.
   ///   - data: What running the model told, if it was run.
-  public init(_ analyses: [MatrixAnalysis], data: DataAnalysis? = nil) {
+  ///   - canSearch: Whether a search can score models as the analysis did.
+  public init(
+    _ analyses: [MatrixAnalysis], data: DataAnalysis? = nil, canSearch: Bool = false
+  ) {
     let gates = Gate.allCases.map { gate in
       GateSummary(gate: gate, matrices: analyses.filter { $0.path.gate == gate })
     }
     let all = GateSummary(gate: .input, matrices: analyses)
-    sentences = [
-      Self.bitSentence(all), Self.gateSentence(gates), Self.rankSentence(gates, all),
-    ]
+    sentences = [Self.bitSentence(all)]
     let dead = analyses.reduce(0) { $0 + $1.deadRows }
-    if dead > 0 {
-      sentences.append(
-        "\(dead) rows are dead: their units hardly see this input and could be removed.")
-    }
-    if let direct = data?.direct {
-      sentences += Self.measuredSentences(direct, data?.suggestion)
-      if let command = Self.measuredCommand(direct) {
-        nextCommand = command
-        return
-      }
+    let deadSentences =
+      dead > 0
+      ? ["\(dead) rows are dead: their units hardly see this input and could be removed."] : []
+    if let data, let direct = data.direct {
+      sentences += deadSentences + Self.measuredSentences(direct, data)
+      nextCommand =
+        canSearch
+        ? ["search", "--max-drop", "1%"]
+        : Self.measuredCommand(direct) ?? ["quantize", "--bits", "8"]
     } else {
+      sentences += [Self.gateSentence(gates), Self.rankSentence(gates, all)] + deadSentences
       sentences.append(
         "This is the error of the weights; what it does to the outputs only data can tell.")
+      nextCommand =
+        if all.energyAtHalfBreakEven >= Self.recommendedEnergy {
+          ["lowrank", "--energy", "\(Self.recommendedEnergy)"]
+        } else {
+          ["quantize", "--bits", all.fewestBits(error: Self.recommendedError) ?? "8"]
+        }
     }
-    nextCommand =
-      if all.energyAtHalfBreakEven >= Self.recommendedEnergy {
-        ["lowrank", "--energy", "\(Self.recommendedEnergy)"]
-      } else {
-        ["quantize", "--bits", all.fewestBits(error: Self.recommendedError) ?? "8"]
-      }
   }
 
   // MARK: - Measured
 
   private static func measuredSentences(
-    _ direct: DirectMeasurement, _ suggestion: DataAnalysis.Suggestion?
+    _ direct: DirectMeasurement, _ data: DataAnalysis
   ) -> [String] {
-    var sentences: [String] = []
-    let only = direct.candidates.filter { $0.scope == .only }
-    var worst: [(Gate, Double)] = []
+    var sentences = [uniformSentence(direct)]
+    let only = direct.candidates.filter {
+      $0.scope == .only && !direct.unexercised.contains($0.path)
+    }
+    var worst: [(gate: Gate, cost: Double, error: Double)] = []
     for gate in Gate.allCases {
-      let changes = only.filter { $0.path.gate == gate && $0.treatment.phrase == "2 bits" }
-        .compactMap(\.change).filter(\.isFinite)
-      if !changes.isEmpty { worst.append((gate, changes.reduce(0, +))) }
+      let cells = only.filter { $0.path.gate == gate && $0.treatment.phrase == "2 bits" }
+        .filter { $0.change?.isFinite ?? false }
+      guard !cells.isEmpty else { continue }
+      let squares = cells.compactMap(\.changeError).reduce(0) { $0 + $1 * $1 }
+      worst.append(
+        (gate, cells.compactMap(\.change).reduce(0, +), squares.squareRoot()))
     }
-    worst.sort { $0.1 < $1.1 }
-    if let low = worst.first, let high = worst.last, high.1 > 0, high.1 > 1.5 * low.1 {
+    worst.sort { $0.cost < $1.cost }
+    if let low = worst.first, let high = worst.last, high.cost > 0, high.cost > 1.5 * low.cost,
+      !DirectMeasurement.isNoise(
+        high.cost - low.cost, error: (high.error * high.error + low.error * low.error).squareRoot())
+    {
       sentences.append(
-        "Measured one by one and added up, 2 bits in the matrices of the \(high.0) gate cost "
-          + "\(change(high.1, direct)) of \(direct.original.metric), in those of the \(low.0) gate "
-          + "\(change(low.1, direct)).")
+        "Measured one by one and added up, 2 bits in the matrices of the \(high.gate) gate cost "
+          + "\(change(high.cost, direct)) of \(direct.original.metric), in those of the \(low.gate) "
+          + "gate \(change(low.cost, direct)).")
     }
-    if let suggestion {
-      let bits = suggestion.plan.rules.count
+    if !direct.unexercised.isEmpty {
+      let count = direct.unexercised.count
       sentences.append(
-        "The suggested plan (\(bits) rule\(bits == 1 ? "" : "s")) makes "
-          + "\(direct.original.metric) \(change(suggestion.change, direct)) worse.")
+        "\(count) \(count == 1 ? "matrix was" : "matrices were") not exercised: no treatment changed "
+          + "any output, so nothing is known of \(count == 1 ? "its" : "their") cost.")
+    }
+    if let suggestion = data.suggestion, suggestion.plan.compressesSomething {
+      let rules = suggestion.plan.rules.count
+      sentences.append(
+        "The suggested plan (\(rules) rule\(rules == 1 ? "" : "s")) costs "
+          + "\(change(suggestion.change, direct, error: suggestion.changeError)) of "
+          + "\(direct.original.metric).")
     } else {
       sentences.append(
-        "No treatment keeps \(direct.original.metric) within "
+        "No plan that was tried keeps \(direct.original.metric) within "
           + "\(change(DataAnalyzer.suggestedChange, direct)) of the original.")
     }
     return sentences
   }
 
-  /// The smallest of the treatments of all matrices alike that costs little enough.
+  /// What the treatments of all matrices alike cost, the smallest within the limit first.
+  private static func uniformSentence(_ direct: DirectMeasurement) -> String {
+    let known = direct.uniform.filter { $0.change?.isFinite ?? false }
+      .sorted { $0.byteCount < $1.byteCount }
+    let name = direct.original.metric
+    let others = direct.unexercised.isEmpty ? "" : ", as far as they were exercised"
+    guard let least = known.min(by: { ($0.change ?? 0) < ($1.change ?? 0) }) else {
+      return "No treatment of all matrices alike has a score."
+    }
+    func cost(_ uniform: DirectMeasurement.Uniform) -> String {
+      "\(uniform.treatment.phrase) costs "
+        + change(uniform.change ?? 0, direct, error: uniform.changeError)
+    }
+    guard
+      let best = known.first(where: { ($0.change ?? .infinity) <= DataAnalyzer.suggestedChange })
+    else {
+      return "No treatment of all LSTM matrices alike keeps \(name) within "
+        + "\(change(DataAnalyzer.suggestedChange, direct)); the least, \(cost(least)) of it\(others)."
+    }
+    let next = known.last { $0.byteCount < best.byteCount }
+    return "Of the treatments of all LSTM matrices alike, the smallest that keeps \(name) within "
+      + "\(change(DataAnalyzer.suggestedChange, direct)) is \(best.treatment.phrase): it costs "
+      + change(best.change ?? 0, direct, error: best.changeError)
+      + (next.map { "; \(cost($0))" } ?? "") + others + "."
+  }
+
+  /// The smallest of the treatments of all matrices alike that costs little enough, or the one that
+  /// costs least; `nil` when some matrices were not exercised, of which nobody knows.
   private static func measuredCommand(_ direct: DirectMeasurement) -> [String]? {
-    let bearable = direct.uniform.filter {
+    guard direct.unexercised.isEmpty else { return nil }
+    let known = direct.uniform.filter { $0.change?.isFinite ?? false }
+    let bearable = known.filter {
       ($0.change ?? .infinity) <= DataAnalyzer.suggestedChange
-    }.sorted { $0.byteCount < $1.byteCount }
-    switch bearable.first?.treatment {
+    }.min { $0.byteCount < $1.byteCount }
+    let chosen = bearable ?? known.min { ($0.change ?? 0) < ($1.change ?? 0) }
+    switch chosen?.treatment {
     case .quantize(let name, _): return ["quantize", "--bits", name]
     case .rank(let rank): return ["lowrank", "--rank", "\(rank)"]
     default: return nil
     }
   }
 
-  private static func change(_ change: Double, _ direct: DirectMeasurement) -> String {
-    direct.original.value == 0
-      ? "\((change * 10_000).rounded() / 10_000)" : percent(abs(change))
+  /// A share as per cent, or a distance; with its standard error where that is known.
+  private static func change(
+    _ change: Double, _ direct: DirectMeasurement, error: Double? = nil
+  ) -> String {
+    func text(_ value: Double) -> String {
+      direct.original.value == 0 ? digits(value, 3) : digits(value * 100, 2) + " %"
+    }
+    guard let error, error > 0 else { return text(change) }
+    return text(change) + " ± " + text(error)
+  }
+
+  /// A number with so many significant digits.
+  private static func digits(_ value: Double, _ count: Int) -> String {
+    guard value != 0, value.isFinite else { return "0" }
+    var unit = 1.0
+    while abs(value) / unit >= 10 { unit *= 10 }
+    while abs(value) / unit < 1 { unit /= 10 }
+    var step = unit
+    for _ in 1..<count { step /= 10 }
+    let rounded =
+      step >= 1 ? (value / step).rounded() * step : (value / step).rounded() / (1 / step)
+    return rounded == rounded.rounded() && abs(rounded) < 1e15
+      ? "\(Int(rounded))" : "\(Float(rounded))"
   }
 
   /// The plan that weights alone suggest: for each matrix the fewest bits with at most
@@ -151,10 +220,11 @@ public struct Verdict: Equatable, Sendable {
     }.sorted { $0.1 < $1.1 }
     guard let best = ordered.first, let worst = ordered.last else { return "" }
     if worst.1 < 1.1 * best.1 {
-      return "The four gates bear low bits alike "
+      return "By the error of their weights the four gates bear low bits alike "
         + "(\(percent(best.1)) to \(percent(worst.1)) at 2 bits)."
     }
-    return "The \(best.0) gate bears low bits best (\(percent(best.1)) at 2 bits), "
+    return
+      "By the error of its weights the \(best.0) gate bears low bits best (\(percent(best.1)) at 2 bits), "
       + "the \(worst.0) gate worst (\(percent(worst.1)))."
   }
 

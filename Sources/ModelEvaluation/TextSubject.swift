@@ -13,7 +13,8 @@ struct TextSubject {
     _ model: Model, _ evaluator: Evaluator, _ data: EvaluationData, cache: TextCache?
   ) throws {
     subject = try EvaluationSubject(
-      model, on: data, outputs: evaluator.outputs, carriesState: true, addingDecoderInput: cache != nil,
+      model, on: data, outputs: evaluator.outputs, carriesState: true,
+      addingDecoderInput: cache != nil,
       kernels: evaluator.kernels)
     axes = try TextAxes(subject.model.prepared)
     do throws(DiagnosticError) { try subject.model.prepared.checkStepByStep(axes.input) } catch {

@@ -69,9 +69,10 @@ public struct PlanSearch: Sendable {
       table, hook: screening, journal: journal, purpose: "single", jobs: jobs)
     let judge = try SearchScorer(
       table, hook: judging, journal: journal, purpose: "plan", jobs: jobs)
-    let options = try singles(screen, progress)
+    let (options, unexercised) = try singles(screen, progress)
+    let kept = Set(table.rows.indices.filter { unexercised.contains(table.rows[$0].path) })
     let allocation = TreatmentAllocation(options)
-    var points = try measured(judge, allocation, goal, progress)
+    var points = try measured(judge, allocation, goal, keeping: kept, progress)
     let reached = points.filter { Self.reaches(goal, $0) }
     var best = Self.best(reached, goal)
     if let start = best {
@@ -79,7 +80,7 @@ public struct PlanSearch: Sendable {
         switch goal {
         case .byteCount(let limit):
           try improve(start, within: limit, judge, options, progress)
-        case .drop(let limit): try shrink(start, dropping: limit, judge, progress)
+        case .drop(let limit): try shrink(start, dropping: limit, judge, keeping: kept, progress)
         }
       points += refined
       best = Self.best(points.filter { Self.reaches(goal, $0) }, goal)
@@ -88,7 +89,7 @@ public struct PlanSearch: Sendable {
       original: judge.original, best: best,
       uniform: Self.best(points.filter { $0.uniform != nil && Self.reaches(goal, $0) }, goal),
       frontier: Self.frontier(points), picks: Self.picks(points), evaluations: journal.count,
-      failures: screen.failures + judge.failures)
+      unexercised: unexercised, failures: screen.failures + judge.failures)
   }
 
   // MARK: - Stages
@@ -96,7 +97,9 @@ public struct PlanSearch: Sendable {
   /// The options of each matrix with the harm of each treatment alone.
   private func singles(
     _ screen: SearchScorer, _ progress: @escaping Progress
-  ) throws(DiagnosticError) -> [[TreatmentAllocation.Option]] {
+  ) throws(DiagnosticError) -> (
+    options: [[TreatmentAllocation.Option]], unexercised: Set<MatrixPath>
+  ) {
     var places: [(row: Int, cell: Int)] = []
     for (row, item) in table.rows.enumerated() {
       for cell in item.cells.indices { places.append((row, cell)) }
@@ -108,27 +111,34 @@ public struct PlanSearch: Sendable {
         return choices
       }
     ) { progress("single treatments", $0, $1) }
+    let unexercised = table.unexercised(
+      zip(places, points).map { ($0.row, $0.cell, $1?.score) }, original: screen.original)
     var options = table.rows.map {
       [TreatmentAllocation.Option(cell: nil, byteCount: $0.byteCount, harm: 0)]
     }
     for (place, point) in zip(places, points) {
-      guard let point, point.harm.isFinite else { continue }
+      // What was not exercised is not free: it stays.
+      guard let point, point.harm.isFinite,
+        !unexercised.contains(table.rows[place.row].path)
+      else { continue }
       options[place.row].append(
         TreatmentAllocation.Option(
           cell: place.cell, byteCount: table.rows[place.row].cells[place.cell].byteCount,
           harm: point.harm))
     }
-    return options
+    return (options, unexercised)
   }
 
   /// The plans with one treatment for all, those of the allocation along the frontier, and for the
   /// goal.
   private func measured(
     _ judge: SearchScorer, _ allocation: TreatmentAllocation, _ goal: SearchGoal,
-    _ progress: @escaping Progress
+    keeping kept: Set<Int>, _ progress: @escaping Progress
   ) throws(DiagnosticError) -> [SearchPoint] {
     var all = table.uniformTreatments.map { treatment in
-      table.rows.map { row in row.cells.firstIndex { $0.treatment == treatment } }
+      table.rows.enumerated().map { index, row in
+        kept.contains(index) ? nil : row.cells.firstIndex { $0.treatment == treatment }
+      }
     }
     for ratio in Self.frontierRatios {
       let limit = Int(Double(table.byteCount) / ratio)
@@ -227,12 +237,13 @@ public struct PlanSearch: Sendable {
   /// Smaller options of single matrices, as long as the change stays within the limit.
   private func shrink(
     _ start: SearchPoint, dropping limit: Double, _ judge: SearchScorer,
-    _ progress: @escaping Progress
+    keeping kept: Set<Int>, _ progress: @escaping Progress
   ) throws(DiagnosticError) -> [SearchPoint] {
     var points: [SearchPoint] = []
     var current = start
     for round in 1...Self.rounds {
-      let steps = table.rows.indices.flatMap { smaller($0, current) }
+      let steps = table.rows.indices.filter { !kept.contains($0) }
+        .flatMap { smaller($0, current) }
       let stage = "smaller plans, round \(round)"
       let scored = try judge.points(steps) { progress(stage, $0, $1) }.compactMap { $0 }
       points += scored

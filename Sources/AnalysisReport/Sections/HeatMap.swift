@@ -72,18 +72,26 @@ struct HeatMap {
     return view(
       scope, scope == "only" ? "only this matrix" : "all but this matrix",
       scope == "only"
-        ? "\(what) when only that matrix is compressed."
+        ? "\(what) when only that matrix is compressed. ±: no more than chance; n. e.: not exercised."
         : "\(what) when every LSTM matrix but that one is compressed: where the number is smaller "
           + "than in the other rows, keeping the matrix helps most.",
       report.treatments, Self.changeLimits,
       legend: { NumberFormat.change($0, isShare: isShare) }
     ) { matrix, treatment in
       cells["\(matrix.name)|\(treatment)"].map { candidate in
-        Cell(
-          value: candidate.change.map { max(0, $0) },
-          text: NumberFormat.change(candidate.change, isShare: isShare),
+        guard candidate.isExercised else {
+          return Cell(
+            value: nil, text: "n. e.",
+            detail: "not exercised: no treatment of this matrix changes any output on these inputs")
+        }
+        let noise = candidate.changeError.map { NumberFormat.change(2 * $0, isShare: isShare) }
+        return Cell(
+          value: candidate.isNoise ? 0 : candidate.change.map { max(0, $0) },
+          text: candidate.isNoise
+            ? "±" + (noise ?? "") : NumberFormat.change(candidate.change, isShare: isShare),
           detail: "\(report.metric) \(NumberFormat.score(candidate.value)), "
             + "\(NumberFormat.change(candidate.change, isShare: isShare)) worse"
+            + (noise.map { " (± \($0), two standard errors)" } ?? "")
             + (candidate.divergence.map { ", outputs differ by \(NumberFormat.short($0))" } ?? "")
             + ", the matrix has \(NumberFormat.bytes(candidate.byteCount))")
       }

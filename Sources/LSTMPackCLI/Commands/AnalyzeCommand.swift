@@ -105,7 +105,8 @@ struct AnalyzeCommand: ParsableCommand {
     } catch { throw error.inFile(source.name) }
     let measured = weightsOnly || csv ? nil : try analyzeData(file.model, source, hook, bars)
     let text = AnalysisText(
-      analyses: analyses, data: measured, model: file.model, source: source)
+      analyses: analyses, data: measured, model: file.model, source: source,
+      modelWords: model.words, searchWords: searchWords(measured, source))
     if let html {
       let page = try HTMLReport.page(for: text.json)
       try AtomicFile.write(Array(page.utf8), to: html, overwrite: force)
@@ -120,6 +121,15 @@ struct AnalyzeCommand: ParsableCommand {
     } else {
       try Console.printReport(text.text(planFile: plan))
     }
+  }
+
+  /// The options with which `search` scores models as this analysis did; `nil` when it cannot: of
+  /// layers that are run alone, and of what comes through standard input.
+  private func searchWords(_ measured: DataText?, _ source: ByteSource) -> [String]? {
+    guard let measured, measured.analysis.direct != nil, source.path != nil,
+      hooks.hook != nil || (measured.origin.source != "layers" && data.data != "-")
+    else { return nil }
+    return hooks.words + jobs.words + sources.words + data.words + task.words + seeds.words
   }
 
   /// What running the model tells.

@@ -9,7 +9,7 @@ struct EvalCommand: ParsableCommand {
       Runs a model, and beside it the one that --against names, over the data. With a text: \
       perplexity and bits per token; with labels: log loss, accuracy and F1, or the mean squared \
       error. Between the two: top-1 agreement, Kullback-Leibler divergence, and the error of h, c \
-      and outputs after 1, 10, 100 and 1000 steps. Standard errors take items as independent. \
+      and outputs after 1, 10, 100 and 1000 steps. A value has ± its standard error, over sequences or parts of them; + is worse. \
       Without data, inputs are made up from a seed, and the report says so.
 
       With --cache-window, a text is also scored with a continuous cache (Grave, Joulin, Usunier \
@@ -131,7 +131,8 @@ struct EvalCommand: ParsableCommand {
         evaluated = found.data
       } else {
         let made = try seeds.inputs(
-          for: original ?? file.model, output: task.output, states: data.states, threads: threads.count)
+          for: original ?? file.model, output: task.output, states: data.states,
+          threads: threads.count)
         (evaluated, description) = (made.data, made.description)
       }
     } catch { throw error.inFile(source.name) }

@@ -123,6 +123,10 @@ struct RunCommand: ParsableCommand {
 
   private func runWhole(_ model: Model) throws {
     guard let (given, _) = try data.read(for: model) else { return }
+    let fitted = try given.fitted(to: model, naming: try data.states.pairs(), chains: false)
+    if fitted.calls != nil, fitted.callsPerSequence != 1 || !data.states.state.isEmpty {
+      return try runCalls(model, fitted)
+    }
     let prepared = try PreparedModel(
       model, outputs: output.isEmpty ? nil : output,
       options: try kernels.options(standard: .float32))
@@ -137,7 +141,7 @@ struct RunCommand: ParsableCommand {
       // Sequences that go through one by one get the axis of sequences that the model has not.
       results.append(
         batches.isOneSequence ? try found.map { try batches.sequencesFirst($0, count: 1) } : found)
-      if states { try add(session, to: &lastStates, carries: batches.carriesState) }
+      if states { try add(session.runs, to: &lastStates, carries: batches.carriesState) }
       done += steps
       progress.update(done, done)
     }
@@ -159,7 +163,38 @@ struct RunCommand: ParsableCommand {
               parts, axis: min(axis, max(0, parts[0].dims.count - 1)), allow: { _ in })
         ))
     }
-    outputs += lastStates
+    try write(outputs + lastStates)
+  }
+
+  /// Runs a model call by call, its states fed back.
+  private func runCalls(_ model: Model, _ data: EvaluationData) throws {
+    for note in data.notes { Console.warn(note) }
+    let prepared = try DataModel(
+      model, on: data, outputs: output.isEmpty ? nil : output,
+      kernels: try kernels.options(standard: .float32))
+    let feed = try DataFeed(data, for: prepared)
+    var session = DataSession(
+      for: prepared, carriesState: feed.carriesState, recording: states ? .outputs : [],
+      recordsInputs: states)
+    var results: [[Tensor]] = []
+    var lastStates: [(name: String, tensor: Tensor)] = []
+    try feed.forEach { inputs, _ in
+      results.append(try prepared.run(inputs, session: &session, threads: threads.count))
+      if states { try add(session.runs, to: &lastStates, carries: feed.carriesState) }
+    }
+    var outputs: [(name: String, tensor: Tensor)] = []
+    for (index, name) in prepared.outputNames.enumerated() {
+      outputs.append(
+        (
+          name,
+          try Tensor.concatenated(
+            results.map { $0[index] }, axis: feed.carriesState ? 1 : 0, allow: { _ in })
+        ))
+    }
+    try write(outputs + lastStates)
+  }
+
+  private func write(_ outputs: [(name: String, tensor: Tensor)]) throws {
     if let out {
       let ending = out.split(separator: ".").last.map(String.init) ?? ""
       try AtomicFile.write(
@@ -170,11 +205,12 @@ struct RunCommand: ParsableCommand {
   }
 
   private func add(
-    _ session: RunSession, to states: inout [(name: String, tensor: Tensor)], carries: Bool
+    _ runs: [RunSession.LSTMRun], to states: inout [(name: String, tensor: Tensor)],
+    carries: Bool
   ) throws {
     let isFirst = states.isEmpty
     var position = 0
-    for run in session.runs {
+    for run in runs {
       let batch = run.input?.batch ?? 1
       for (suffix, values) in [("h", run.result.state.h), ("c", run.result.state.c)] {
         // The directions of a sequence, side by side.

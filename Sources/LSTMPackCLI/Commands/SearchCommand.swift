@@ -131,7 +131,9 @@ struct SearchCommand: ParsableCommand {
     }
     let text = SearchText(
       result: result, table: table, goal: goal, source: source, planPath: path,
-      data: scorers.description)
+      modelWords: model.words, data: scorers.description,
+      fewItems: scorers.items.flatMap { $0 < EvaluationReport.fewItems ? $0 : nil },
+      notes: scorers.notes)
     if let best = result.best {
       let plan = text.plan(best)
       try AtomicFile.write(
@@ -153,6 +155,10 @@ struct SearchCommand: ParsableCommand {
     /// What they are, for people and for the journal.
     let description: String
     let dataName: String?
+    /// The outputs that plans are scored on; `nil` for a hook.
+    var items: Int?
+    /// What a reader has to know of the data.
+    var notes: [String] = []
   }
 
   private func scorers(_ file: ModelFile, _ source: ByteSource) throws -> Scorers {
@@ -182,9 +188,13 @@ struct SearchCommand: ParsableCommand {
           try given.sample(steps: steps), original: file.model, task: task.known,
           output: task.output)
       }
+      let judging = try evaluation(sample)
+      // Single treatments need some outputs, too.
+      let screening = try evaluation(sample / 10)
       return Scorers(
-        screening: try evaluation(sample / 10), judging: try evaluation(sample),
-        description: description, dataName: dataName)
+        screening: screening.items < EvaluationReport.fewItems ? judging : screening,
+        judging: judging, description: description, dataName: dataName, items: judging.items,
+        notes: given.notes)
     } catch {
       throw DataOptions.located(error, model: source.name, data: dataName, labels: task.labels)
     }

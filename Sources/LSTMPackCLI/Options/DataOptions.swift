@@ -3,6 +3,8 @@ import LSTMPackKit
 
 /// The data that a command runs a model on.
 struct DataOptions: ParsableArguments {
+  static let standardStreams = 10
+
   @Option(
     help: ArgumentHelp(
       "The data: .npy or .npz with sequences along the first axis, a table (CSV) with a step a "
@@ -21,7 +23,7 @@ struct DataOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Read a text as so many streams of equal length side by side.", valueName: "count"))
-  var streams = 10
+  var streams = standardStreams
 
   @Option(
     help: ArgumentHelp(
@@ -138,8 +140,10 @@ struct StateOptions: ParsableArguments {
 
 /// Inputs that a seed makes, where there are no data.
 struct SeedOptions: ParsableArguments {
+  static let standardSeed: UInt64 = 1
+
   @Option(help: ArgumentHelp("The seed of synthetic inputs, used without --data.", valueName: "n"))
-  var seed: UInt64 = 1
+  var seed = standardSeed
 
   @Option(help: ArgumentHelp("How many synthetic sequences are made.", valueName: "count"))
   var sequences = GeneratedInputs.standardSequences
@@ -170,7 +174,8 @@ struct SeedOptions: ParsableArguments {
     for model: Model, output: String?, states: StateOptions, threads: Int
   ) throws(DiagnosticError) -> GeneratedInputs {
     try GeneratedInputs(
-      for: model, outputs: output.map { [$0] }, seed: seed, sequences: sequences, steps: steps ?? GeneratedInputs.standardSteps,
+      for: model, outputs: output.map { [$0] }, seed: seed, sequences: sequences,
+      steps: steps ?? GeneratedInputs.standardSteps,
       naming: try states.pairs(), threads: threads)
   }
 }

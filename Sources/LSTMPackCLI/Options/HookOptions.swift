@@ -5,6 +5,9 @@ import Synchronization
 
 /// The user's own evaluation.
 struct HookOptions: ParsableArguments {
+  static let standardFormat = "source"
+  static let standardTimeout = 3600.0
+
   @Option(
     help: ArgumentHelp(
       "Score models with a command of your own; {model} in it stands for the file of the model.",
@@ -19,11 +22,11 @@ struct HookOptions: ParsableArguments {
     help: ArgumentHelp(
       "The kind of file that the hook reads: source (that of the checkpoint), bvq, "
         + ExportFormats.all.map(\.name).joined(separator: ", ") + ".", valueName: "format"))
-  var hookFormat = "source"
+  var hookFormat = standardFormat
 
   @Option(
     help: ArgumentHelp("The time that the hook may take for a model.", valueName: "seconds"))
-  var hookTimeout = 3600.0
+  var hookTimeout = standardTimeout
 
   @Flag(help: "Smaller numbers are better, when the hook prints a number without more.")
   var hookLowerIsBetter = false

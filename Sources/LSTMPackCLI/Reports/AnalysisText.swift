@@ -7,6 +7,10 @@ struct AnalysisText {
   let data: DataText?
   let model: Model
   let source: ByteSource
+  /// How the model was read, for the next command.
+  let modelWords: [String]
+  /// The options with which a search scores models as this analysis did; `nil` when it cannot.
+  let searchWords: [String]?
 
   /// The ranks at which the kept energy is shown: powers of two below the largest matrix size.
   private var ranks: [Int] {
@@ -14,7 +18,9 @@ struct AnalysisText {
     return [1, 2, 4, 8, 16, 32, 64, 128, 256, 512].filter { $0 < largest }
   }
 
-  private var verdict: Verdict { Verdict(analyses, data: data?.analysis) }
+  private var verdict: Verdict {
+    Verdict(analyses, data: data?.analysis, canSearch: searchWords != nil)
+  }
 
   /// A plan under which the model is expected to stay as good: measured, or without a measurement
   /// the fewest bits of each matrix with a small error of its weights.
@@ -24,10 +30,16 @@ struct AnalysisText {
 
   /// The next command, which applies the suggested plan when it is in a file.
   private func nextCommand(planFile: String?) -> String {
+    var words = ["lstmpack"]
     let name = shellWord(source.path ?? "-")
-    if let planFile { return "lstmpack compress \(name) --plan \(shellWord(planFile))" }
-    let words = verdict.nextCommand
-    return (["lstmpack", words[0], name] + words.dropFirst()).joined(separator: " ")
+    if let planFile {
+      words += ["compress", name, "--plan", shellWord(planFile)] + modelWords
+    } else {
+      let command = verdict.nextCommand
+      words += [command[0], name] + command.dropFirst() + modelWords
+      if command[0] == "search" { words += searchWords ?? [] }
+    }
+    return words.joined(separator: " ")
   }
 
   /// The report for people.

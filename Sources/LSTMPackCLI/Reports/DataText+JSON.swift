@@ -10,6 +10,7 @@ extension DataText {
     object["gates"] = analysis.gates.map { .array(Self.gates($0)) }
     object["direct"] = analysis.direct.map(direct)
     object["firstOrder"] = firstOrder
+    object["notes"] = .array(analysis.notes.map { .string($0) })
     object["leftOut"] = .array(
       analysis.leftOut.map { ["layer": .string($0.layer), "reason": .string($0.reason)] })
     return .object(object)
@@ -63,6 +64,10 @@ extension DataText {
           "scope": .string(candidate.scope.rawValue),
           "byteCount": .integer(candidate.byteCount),
           "value": Self.number(candidate.score?.value), "change": Self.number(candidate.change),
+          "changeError": Self.number(candidate.changeError),
+          "isNoise": .bool(
+            DirectMeasurement.isNoise(candidate.change ?? 0, error: candidate.changeError)),
+          "exercised": .bool(!direct.unexercised.contains(candidate.path)),
           "divergence": Self.number(candidate.divergence),
           "drift": .array(
             candidate.drift.map {
@@ -75,8 +80,12 @@ extension DataText {
         [
           "treatment": .string($0.treatment.phrase), "byteCount": .integer($0.byteCount),
           "value": Self.number($0.score?.value), "change": Self.number($0.change),
+          "changeError": Self.number($0.changeError),
         ]
       })
+    object["notExercised"] = .array(
+      paths(direct.candidates).filter(direct.unexercised.contains).map { .string($0.description) })
+    object["fewOutputs"] = .bool(analysis.fewItems != nil)
     object["failures"] = .array(
       direct.failures.map {
         ["candidate": .string($0.candidate), "reason": .string($0.reason)]
@@ -112,13 +121,15 @@ extension DataText {
     var points: [JSONValue] = (analysis.direct?.uniform ?? []).map {
       [
         "name": .string($0.treatment.phrase), "byteCount": .integer($0.byteCount),
-        "change": Self.number($0.change), "isSuggested": .bool(false),
+        "change": Self.number($0.change), "changeError": Self.number($0.changeError),
+        "isSuggested": .bool(false),
       ]
     }
     if let suggestion = analysis.suggestion {
       points.append([
         "name": .string("suggested plan"), "byteCount": .integer(suggestion.byteCount),
-        "change": Self.number(suggestion.change), "isSuggested": .bool(true),
+        "change": Self.number(suggestion.change),
+        "changeError": Self.number(suggestion.changeError), "isSuggested": .bool(true),
       ])
     }
     return points

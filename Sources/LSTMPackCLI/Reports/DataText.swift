@@ -33,10 +33,16 @@ struct DataText {
         """
         How much worse is \(direct.original.metric) (original: \
         \(NumberText.significant(direct.original.value))\(sampleText)) when only that matrix is \
-        compressed, and when all LSTM matrices are\(leftText(direct)):
+        compressed, and when all LSTM matrices are\(leftText(direct)). \(changes.legend):
 
         \(changeTable(direct))
         """)
+      if let unexercised = unexercisedText(direct) { parts.append(unexercised) }
+      if let few = analysis.fewItems {
+        parts.append(
+          "Warning: only \(few) output\(few == 1 ? " was" : "s were") scored; figures of fewer than "
+            + "\(EvaluationReport.fewItems) are hardly more than a guess. Give more data.")
+      }
       if let last = direct.candidates.first?.drift.last?.step {
         parts.append(
           """
@@ -56,8 +62,23 @@ struct DataText {
         parts.append("No score for \(direct.failures.count - 8) more candidates (all in --json).")
       }
     }
+    parts += analysis.notes.map { "Note: \($0)." }
     for item in analysis.leftOut { parts.append("Not run: \(item.layer): \(item.reason)") }
     return parts.joined(separator: "\n\n")
+  }
+
+  private var changes: ChangeText {
+    ChangeText(
+      analysis.direct?.original ?? HookScore(metric: "", value: 0, higherIsBetter: false))
+  }
+
+  /// The matrices that no figure says anything about.
+  private func unexercisedText(_ direct: DirectMeasurement) -> String? {
+    guard !direct.unexercised.isEmpty else { return nil }
+    let names = paths(direct.candidates).filter(direct.unexercised.contains).map(\.description)
+    return
+      "Not exercised: whatever is done to \(names.joined(separator: ", ")), no output changes in "
+      + "any bit on these inputs. That says nothing of their worth; the suggested plan keeps them."
   }
 
   private var sampleText: String {
@@ -127,13 +148,20 @@ struct DataText {
       table.add(
         [path.description]
           + direct.treatmentNames.map { name in
-            own.first { $0.treatment.phrase == name }.map { changeText($0.change) } ?? "-"
-          } + [bar(largest > 0 ? worst / largest : 0)])
+            own.first { $0.treatment.phrase == name }.map {
+              changes.cell($0.change, error: $0.changeError)
+            } ?? "-"
+          } + [
+            direct.unexercised.contains(path)
+              ? "not exercised" : bar(largest > 0 ? worst / largest : 0)
+          ])
     }
     table.add(
       ["all LSTM matrices"]
         + direct.treatmentNames.map { name in
-          direct.uniform.first { $0.treatment.phrase == name }.map { changeText($0.change) } ?? "-"
+          direct.uniform.first { $0.treatment.phrase == name }.map {
+            changes.cell($0.change, error: $0.changeError)
+          } ?? "-"
         } + [""])
     return table.text
   }
@@ -147,15 +175,6 @@ struct DataText {
       }
     }
     return isWhole ? "" : " (those with - are too small for it and stay as they are)"
-  }
-
-  /// A share of the original's score, or what a distance from the original is.
-  private func changeText(_ change: Double?) -> String {
-    guard let change, change.isFinite else { return "no score" }
-    guard let direct = analysis.direct, direct.original.value == 0 else {
-      return NumberText.signed(change)
-    }
-    return NumberText.error(change)
   }
 
   private func bar(_ share: Double) -> String {
@@ -181,7 +200,7 @@ struct DataText {
     return table.text
   }
 
-  private func paths(_ candidates: [DirectMeasurement.Candidate]) -> [MatrixPath] {
+  func paths(_ candidates: [DirectMeasurement.Candidate]) -> [MatrixPath] {
     var paths: [MatrixPath] = []
     for candidate in candidates where paths.last != candidate.path { paths.append(candidate.path) }
     return paths

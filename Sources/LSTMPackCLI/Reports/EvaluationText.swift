@@ -33,6 +33,12 @@ struct EvaluationText {
         "Relative error of h, c and outputs after so many steps"
           + (report.isSeeded ? ", on synthetic inputs" : "") + ":\n\n" + driftTable)
     }
+    if report.items < EvaluationReport.fewItems {
+      parts.append(
+        "Warning: only \(report.items) output\(report.items == 1 ? " was" : "s were") scored; figures "
+          + "of fewer than \(EvaluationReport.fewItems) are hardly more than a guess. Give more data."
+      )
+    }
     parts += report.notes.map { "Note: \($0)." }
     return parts.joined(separator: "\n\n")
   }
@@ -56,7 +62,10 @@ struct EvaluationText {
           subject.metrics.indices.contains(index) ? Self.value(subject.metrics[index].value) : "-")
       }
       if report.reference != nil {
-        cells.append(report.drop(inMetric: metric.name).map(NumberText.signed) ?? "-")
+        cells.append(
+          report.drop(inMetric: metric.name).map {
+            ChangeText.shares.full($0, error: report.dropErrors[metric.name])
+          } ?? "-")
       }
       table.add(cells)
     }
@@ -123,6 +132,11 @@ struct EvaluationText {
       report.candidate.metrics.reduce(into: JSONObject()) { drops, metric in
         drops[metric.name] = report.drop(inMetric: metric.name).map(Self.number)
       })
+    object["dropErrors"] = .object(
+      report.candidate.metrics.reduce(into: JSONObject()) { errors, metric in
+        errors[metric.name] = report.dropErrors[metric.name].map(Self.number)
+      })
+    object["fewOutputs"] = .bool(report.items < EvaluationReport.fewItems)
     object["drift"] = .array(
       report.drift.map { drift in
         [

@@ -7,30 +7,29 @@ struct SearchText {
   let goal: SearchGoal
   let source: ByteSource
   let planPath: String
+  /// How the model was read, for the next command.
+  let modelWords: [String]
   /// What scored the models.
   let data: String
+  /// The outputs that plans are scored on, when there are few of them.
+  let fewItems: Int?
+  /// What a reader has to know of the data.
+  let notes: [String]
 
   /// The plan of a point.
   func plan(_ point: SearchPoint) -> CompressionPlan {
-    table.plan(point.choices, reason: "every treatment tried costs more than the others save")
+    table.plan(
+      point.choices, unexercised: result.unexercised,
+      reason: "every treatment tried costs more than the others save")
   }
 
   private var metric: String { result.original.metric }
 
-  private func change(_ change: Double) -> String {
-    result.original.value == 0 ? NumberText.error(change) : NumberText.signed(change)
-  }
-
-  /// A change in a sentence.
-  private func worse(_ change: Double) -> String {
-    result.original.value == 0
-      ? "\(NumberText.error(change)) worse" : NumberText.worse(change)
-  }
+  private var changes: ChangeText { ChangeText(result.original) }
 
   /// A change that is allowed.
-  private func allowed(_ change: Double) -> String {
-    result.original.value == 0
-      ? NumberText.error(change) : NumberText.percent(change, digits: 2)
+  private func allowed(_ share: Double) -> String {
+    changes.isShare ? NumberText.percent(share, digits: 2) : NumberText.error(share)
   }
 
   private var goalText: String {
@@ -68,6 +67,18 @@ struct SearchText {
     if result.failures.count > 5 {
       parts.append("No score for \(result.failures.count - 5) more candidates.")
     }
+    if !result.unexercised.isEmpty {
+      let names = table.rows.map(\.path).filter(result.unexercised.contains).map(\.description)
+      parts.append(
+        "Not exercised: whatever is done to \(names.joined(separator: ", ")), no output changes in any "
+          + "bit on these inputs. That says nothing of their worth; plans keep them.")
+    }
+    if let fewItems {
+      parts.append(
+        "Warning: only \(fewItems) output\(fewItems == 1 ? " is" : "s are") scored; figures of fewer "
+          + "than \(EvaluationReport.fewItems) are hardly more than a guess. Give more data.")
+    }
+    parts += notes.map { "Note: \($0)." }
     if let best = result.best { parts.append(bestText(best)) }
     return parts.joined(separator: "\n\n")
   }
@@ -80,7 +91,8 @@ struct SearchText {
       table.add([
         NumberText.bytes(point.byteCount),
         NumberText.ratio(self.table.byteCount, point.byteCount),
-        NumberText.significant(point.score.value), change(point.change),
+        NumberText.significant(point.score.value),
+        changes.full(point.change, error: point.score.changeError),
         point.uniform.map(\.phrase) ?? "mixed",
       ])
     }
@@ -106,15 +118,17 @@ struct SearchText {
       "Found for \(goalText): \(NumberText.bytes(best.byteCount)) "
       + "(\(NumberText.ratio(table.byteCount, best.byteCount))), "
       + "\(metric) \(NumberText.significant(best.score.value)), "
-      + worse(best.change)
+      + changes.sentence(best.change, error: best.score.changeError)
     if let uniform = result.uniform, best.uniform == nil {
       text +=
         "; \(uniform.uniform?.phrase ?? "one treatment") everywhere: "
-        + "\(NumberText.bytes(uniform.byteCount)), \(worse(uniform.change))"
+        + "\(NumberText.bytes(uniform.byteCount)), \(changes.sentence(uniform.change, error: uniform.score.changeError))"
     }
     text += ".\n\n\(planTable(best))\n\nWritten: \(planPath)\n"
-    return text
-      + "Next: lstmpack compress \(shellWord(source.path ?? "-")) --plan \(shellWord(planPath))"
+    let words =
+      ["lstmpack", "compress", shellWord(source.path ?? "-"), "--plan", shellWord(planPath)]
+      + modelWords
+    return text + "Next: \(words.joined(separator: " "))"
   }
 
   private func planTable(_ best: SearchPoint) -> String {
@@ -144,6 +158,7 @@ struct SearchText {
         "ratio": .number(Double(table.byteCount) / Double(max(1, point.byteCount))),
         "value": .number(point.score.value),
         "change": point.change.isFinite ? .number(point.change) : .null,
+        "changeError": point.score.changeError.map { .number($0) } ?? .null,
       ]
       object["uniform"] = point.uniform.map { .string($0.phrase) }
       object["plan"] = plan(point).json
@@ -164,6 +179,10 @@ struct SearchText {
             "point": $0.point.map(object) ?? .null,
           ]
         }),
+      "notExercised": .array(
+        table.rows.map(\.path).filter(result.unexercised.contains)
+          .map { .string($0.description) }),
+      "fewOutputs": .bool(fewItems != nil), "notes": .array(notes.map { .string($0) }),
       "failures": .array(
         result.failures.map {
           ["candidate": .string($0.candidate), "reason": .string($0.reason)]

@@ -75,7 +75,8 @@ struct JoinedRuns {
           }
         }
       }
-      steps = node.isContinuous
+      steps =
+        node.isContinuous
         ? calls.reduce(0) { $0 + ($1.input?.steps ?? 0) } : calls.first?.input?.steps ?? 0
     }
     var input: LSTMSequence?

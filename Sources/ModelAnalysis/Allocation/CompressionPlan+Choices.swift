@@ -1,4 +1,4 @@
-import LSTMCore
+public import LSTMCore
 public import ModelCompression
 
 extension TreatmentTable {
@@ -7,11 +7,17 @@ extension TreatmentTable {
   ///
   /// - Parameters:
   ///   - choices: For each row the place of a cell, or `nil` for the original.
-  ///   - reason: Why matrices are kept as they are.
+  ///   - unexercised: Matrices of which the evaluation says nothing.
+  ///   - reason: Why other matrices are kept as they are.
   /// - Returns: The plan.
-  public func plan(_ choices: [Int?], reason: String) -> CompressionPlan {
+  public func plan(
+    _ choices: [Int?], unexercised: Set<MatrixPath> = [], reason: String
+  ) -> CompressionPlan {
     let treatments = zip(rows, choices).map { row, choice in
-      choice.map { row.cells[$0].treatment } ?? .keep(reason: reason, isChoice: true)
+      choice.map { row.cells[$0].treatment }
+        ?? .keep(
+          reason: unexercised.contains(row.path)
+            ? "not exercised: no treatment changed any output" : reason, isChoice: true)
     }
     var common: Treatment?
     var largest = 0
@@ -42,5 +48,14 @@ extension TreatmentTable {
         CompressionPlan.Rule(roles: [.input, .recurrent, .projection], treatment: common))
     }
     return CompressionPlan(rules: rules)
+  }
+}
+
+extension CompressionPlan {
+  /// Whether a rule does something to a matrix, and not only keeps it.
+  var compressesSomething: Bool {
+    rules.contains { rule in
+      if case .keep = rule.treatment { false } else { true }
+    }
   }
 }

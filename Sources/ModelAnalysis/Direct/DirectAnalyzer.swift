@@ -77,6 +77,10 @@ public struct DirectAnalyzer: Sendable {
           byteCount: cell.byteCount, score: score,
           change: score.map { $0.change(from: original) }, drift: drifts[index]))
     }
+    measurement.unexercised = table.unexercised(
+      tasks.enumerated().filter { $0.element.scope == .only }.map { index, task in
+        (task.row, task.cell, try? scores[index].get())
+      }, original: original)
     for (index, treatment) in uniform.enumerated() {
       let score = try? scores[tasks.count + index].get()
       if case .failure(let error) = scores[tasks.count + index] {

@@ -26,6 +26,8 @@ public struct DirectMeasurement: Sendable {
     public var score: HookScore?
     /// How much worse that is than the original's, as a share of it; `nil` without a score.
     public var change: Double?
+    /// The standard error of ``change``; `nil` when it is not known.
+    public var changeError: Double? { score?.changeError }
     /// How far the outputs are from the original's; `nil` when the evaluation does not compare them.
     public var divergence: Double? { score?.divergence }
     /// What tells best how much harm is done: the divergence, or else the change.
@@ -56,6 +58,8 @@ public struct DirectMeasurement: Sendable {
     public var score: HookScore?
     /// How much worse that is than the original's; `nil` without a score.
     public var change: Double?
+    /// The standard error of ``change``; `nil` when it is not known.
+    public var changeError: Double? { score?.changeError }
   }
 
   /// A score that could not be had.
@@ -76,6 +80,9 @@ public struct DirectMeasurement: Sendable {
   public var uniform: [Uniform]
   /// Candidates without a score.
   public var failures: [Failure]
+  /// The matrices that the run did not exercise: no treatment of them changes any output in any bit.
+  /// They may matter a lot on other data, or where states are fed back.
+  public var unexercised: Set<MatrixPath> = []
   /// The sequences over which drift was measured.
   public var driftSequences: Int
   /// The steps over which drift was measured.
@@ -86,5 +93,11 @@ public struct DirectMeasurement: Sendable {
     _ path: MatrixPath, _ treatment: Treatment, _ scope: Scope
   ) -> Candidate? {
     candidates.first { $0.path == path && $0.treatment == treatment && $0.scope == scope }
+  }
+
+  /// Whether a change is no larger than chance makes it: two standard errors.
+  public static func isNoise(_ change: Double, error: Double?) -> Bool {
+    guard let error, error > 0 else { return false }
+    return abs(change) <= 2 * error
   }
 }

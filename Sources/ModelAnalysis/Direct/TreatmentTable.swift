@@ -2,6 +2,7 @@ public import Diagnostics
 public import LSTMCore
 import MatrixCompression
 public import ModelCompression
+public import ModelEvaluation
 
 /// What each LSTM matrix of a model becomes under each of some treatments.
 public struct TreatmentTable: Sendable {
@@ -136,5 +137,32 @@ public struct TreatmentTable: Sendable {
     zip(rows, choices).reduce(0) { sum, item in
       sum + (item.1.map { item.0.cells[$0].byteCount } ?? item.0.byteCount)
     }
+  }
+
+  /// The matrices that an evaluation does not exercise: every treatment changes the weights, and none
+  /// changes the outputs.
+  ///
+  /// A score alone, such as an accuracy, may stay the same by chance, so only evaluations that compare
+  /// outputs tell.
+  ///
+  /// - Parameters:
+  ///   - scores: Of single treatments, by row and cell; `nil` for one without a score.
+  ///   - original: What the original scores.
+  /// - Returns: The matrices.
+  public func unexercised(
+    _ scores: [(row: Int, cell: Int, score: HookScore?)], original: HookScore
+  ) -> Set<MatrixPath> {
+    var changed: Set<Int> = []
+    var silent: Set<Int> = []
+    for (row, cell, score) in scores where rows[row].cells[cell].relativeError > 0 {
+      guard let score, let divergence = score.divergence, divergence == 0,
+        score.value == original.value
+      else {
+        changed.insert(row)
+        continue
+      }
+      silent.insert(row)
+    }
+    return Set(silent.subtracting(changed).map { rows[$0].path })
   }
 }

@@ -76,25 +76,42 @@ public struct LayersAlone: EvaluationHook {
 
   /// Scores a model whose layers are those of the original.
   public func evaluate(_ model: Model) throws(DiagnosticError) -> HookScore {
-    var total = 0.0
-    for run in runs {
+    // For each layer the squares of differences and of outputs.
+    var sums = GroupedSums(width: 2 * runs.count)
+    for (place, run) in runs.enumerated() {
       guard case .lstm(let layer) = model.layers[run.layer].kind, let input = run.input else {
         continue
       }
       let result = try PreparedLSTM(layer: layer, weights: model.lstmWeights[layer.weights])
         .run(input)
-      var (difference, norm) = (0.0, 0.0)
-      for (a, b) in zip(result.outputs, run.result.outputs) {
-        difference += (Double(a) - Double(b)) * (Double(a) - Double(b))
-        norm += Double(b) * Double(b)
+      let groups = OutputGroups(sequences: input.batch, outputs: input.steps)
+      let size = result.outputs.count / max(1, input.batch * input.steps)
+      for sequence in 0..<input.batch {
+        for step in 0..<input.steps {
+          var own = [Double](repeating: 0, count: 2 * runs.count)
+          let start = (sequence * input.steps + step) * size
+          for index in start..<start + size {
+            let (a, b) = (Double(result.outputs[index]), Double(run.result.outputs[index]))
+            own[2 * place] += (a - b) * (a - b)
+            own[2 * place + 1] += b * b
+          }
+          sums.add(own, group: groups.group(sequence: sequence, output: step))
+        }
       }
-      total += difference == 0 ? 0 : difference / norm
     }
-    let error = (total / Double(runs.count)).squareRoot()
-    guard error.isFinite else {
+    let layers = runs.count
+    let error = sums.estimate { sums in
+      let shares = (0..<layers).map { layer in
+        sums[2 * layer] <= 0 ? 0 : sums[2 * layer] / sums[2 * layer + 1]
+      }
+      return (shares.reduce(0, +) / Double(layers)).squareRoot()
+    }
+    guard error.value.isFinite else {
       throw DiagnosticError(.hookFailed, "the outputs of the layers are no finite numbers")
     }
     return HookScore(
-      metric: "hRelativeError", value: error, higherIsBetter: false, divergence: error * error)
+      metric: "hRelativeError", value: error.value, higherIsBetter: false,
+      divergence: error.value * error.value,
+      changeError: error.standardError.isFinite ? error.standardError : nil)
   }
 }

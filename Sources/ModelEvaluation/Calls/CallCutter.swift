@@ -7,9 +7,12 @@ struct CallCutter {
   private let layout: CallLayout
   /// From the beginning of one call to that of the next, where calls overlap.
   private let hop: Int?
+  /// Whether sequences of a single call are the calls of one sequence.
+  private let chains: Bool
 
-  init(_ layout: CallLayout, hop: Int?) {
+  init(_ layout: CallLayout, hop: Int?, chains: Bool) {
     self.layout = layout
+    self.chains = chains
     self.hop = hop
   }
 
@@ -54,7 +57,7 @@ struct CallCutter {
         })
     }
     let sequences = inputs.values.map { $0.dims[0] }.max() ?? 1
-    if calls == 1, sequences > 1 {
+    if calls == 1, sequences > 1, chains {
       for (name, tensor) in inputs {
         inputs[name] = Tensor(
           dims: [1, sequences] + tensor.dims.dropFirst(2), elements: tensor.elements)

@@ -14,11 +14,12 @@ extension EvaluationData {
   ///   - model: The model, or the original of those that are compared.
   ///   - naming: States that the model's graph does not tell.
   ///   - steps: At most so many calls of each sequence are made; all when `nil`.
+  ///   - chains: Whether sequences of a single call are the calls of one sequence.
   /// - Returns: The data, with notes on what was found; as they are when whole sequences go through the
   ///   model, or when they were fitted before.
   /// - Throws: ``DiagnosticError`` for states that do not exist, or data that do not fit.
   public func fitted(
-    to model: Model, naming: [StatePair] = [], steps: Int? = nil
+    to model: Model, naming: [StatePair] = [], steps: Int? = nil, chains: Bool = true
   ) throws(DiagnosticError) -> EvaluationData {
     guard !isFitted else { return self }
     var data = self
@@ -33,7 +34,7 @@ extension EvaluationData {
     guard let layout = CallLayout(of: prepared, states: states) else { return data }
     data.calls = layout
     if case .sequences(let given) = content {
-      try CallCutter(layout, hop: hop).cut(given, into: &data)
+      try CallCutter(layout, hop: hop, chains: chains).cut(given, into: &data)
       if let steps { try data.limit(calls: steps) }
     }
     return data
@@ -45,8 +46,8 @@ extension EvaluationData {
     return Array(inputs.keys)
   }
 
-  /// How many calls each sequence has.
-  private var callsPerSequence: Int {
+  /// How many calls each sequence has; 0 where sequences go through the model whole.
+  public var callsPerSequence: Int {
     guard calls != nil, case .sequences(let inputs) = content else { return 0 }
     return inputs.values.map { $0.dims.count > 1 ? $0.dims[1] : 0 }.min() ?? 0
   }

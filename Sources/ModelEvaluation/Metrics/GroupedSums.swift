@@ -2,7 +2,7 @@
 ///
 /// Neighbouring outputs of a sequence are not independent, so errors come from groups of them: sequences,
 /// or parts of sequences where there are few, at most ``limit`` groups in all.
-struct OutputGroups: Sendable {
+package struct OutputGroups: Sendable {
   /// About so many groups are made of few sequences, and at most twice as many of many.
   private static let wanted = 32
   /// Each part of a sequence has at least so many outputs.
@@ -17,7 +17,7 @@ struct OutputGroups: Sendable {
   /// - Parameters:
   ///   - sequences: How many sequences.
   ///   - outputs: The outputs of each.
-  init(sequences: Int, outputs: Int) {
+  package init(sequences: Int, outputs: Int) {
     self.sequences = max(1, sequences)
     self.outputs = max(1, outputs)
     let perSequence = (Self.wanted + self.sequences - 1) / self.sequences
@@ -25,14 +25,14 @@ struct OutputGroups: Sendable {
   }
 
   /// The group of an output of a sequence.
-  func group(sequence: Int, output: Int) -> Int {
+  package func group(sequence: Int, output: Int) -> Int {
     let part = sequence * parts + min(parts - 1, output * parts / outputs)
     let all = sequences * parts
     return all <= 2 * Self.wanted ? part : part * 2 * Self.wanted / all
   }
 
   /// The groups of outputs that follow each other, from the first one of a sequence on.
-  func groups(from sequence: Int, count: Int) -> [Int] {
+  package func groups(from sequence: Int, count: Int) -> [Int] {
     (0..<count).map { group(sequence: sequence + $0 / outputs, output: $0 % outputs) }
   }
 }
@@ -41,30 +41,30 @@ struct OutputGroups: Sendable {
 ///
 /// The standard error of a figure is the jackknife's: the figure is made again without each group. So
 /// ratios, roots and differences of two models on the same outputs need no formulas of their own.
-struct GroupedSums: Sendable {
+package struct GroupedSums: Sendable {
   private var groups: [[Double]] = []
   private let width: Int
 
   /// Creates sums of zero.
   ///
   /// - Parameter width: How many sums there are.
-  init(width: Int) { self.width = width }
+  package init(width: Int) { self.width = width }
 
   /// Adds an output.
   ///
   /// - Parameters:
   ///   - values: What is added to each of the sums.
   ///   - group: The group of the output.
-  mutating func add(_ values: [Double], group: Int) {
+  package mutating func add(_ values: [Double], group: Int) {
     while groups.count <= group { groups.append([Double](repeating: 0, count: width)) }
     for (index, value) in values.enumerated() { groups[group][index] += value }
   }
 
   /// Whether nothing was added.
-  var isEmpty: Bool { groups.isEmpty }
+  package var isEmpty: Bool { groups.isEmpty }
 
   /// The sums of all groups.
-  var totals: [Double] {
+  package var totals: [Double] {
     groups.reduce(into: [Double](repeating: 0, count: width)) { totals, group in
       for (index, value) in group.enumerated() { totals[index] += value }
     }
@@ -73,7 +73,7 @@ struct GroupedSums: Sendable {
   /// A figure with its standard error, which is not a number for fewer than two groups.
   ///
   /// - Parameter figure: Makes the figure of sums.
-  func estimate(_ figure: ([Double]) -> Double) -> MeanAndError {
+  package func estimate(_ figure: ([Double]) -> Double) -> MeanAndError {
     let totals = totals
     let value = figure(totals)
     let own = groups.filter { group in group.contains { $0 != 0 } }
