@@ -33,15 +33,19 @@ public struct GraphInput: Equatable, Sendable {
   /// Keras gives the inputs of embeddings a floating-point type, so it may be one where ``isInteger`` is
   /// true.
   public var elementType: SourceTensor.ElementType?
+  /// What the user says of the axes; no file holds it.
+  public var axes: DeclaredAxes?
 
   /// Creates an input.
   public init(
-    name: String, shape: [Int?], isInteger: Bool, elementType: SourceTensor.ElementType? = nil
+    name: String, shape: [Int?], isInteger: Bool, elementType: SourceTensor.ElementType? = nil,
+    axes: DeclaredAxes? = nil
   ) {
     self.name = name
     self.shape = shape
     self.isInteger = isInteger
     self.elementType = elementType
+    self.axes = axes
   }
 
   /// The shape, for people: `[any, 50, 25]`.
@@ -56,11 +60,14 @@ public struct GraphOutput: Equatable, Sendable {
   public var name: String
   /// The value that is returned.
   public var value: String
+  /// What the user says of the axes; no file holds it.
+  public var axes: DeclaredAxes?
 
   /// Creates an output.
-  public init(name: String, value: String) {
+  public init(name: String, value: String, axes: DeclaredAxes? = nil) {
     self.name = name
     self.value = value
+    self.axes = axes
   }
 }
 

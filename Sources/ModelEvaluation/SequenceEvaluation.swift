@@ -35,7 +35,14 @@ struct SequenceEvaluation {
     if case .saved(let outputs)? = evaluator.reference {
       saved = try outputs.sequences(count: data.count)
     }
-    let batches = try DataFeed(data, for: candidate.model)
+    var batches = try DataFeed(data, for: candidate.model)
+    // Each model has a layout of its own.
+    let others = try base.map {
+      try DataFeed(data, for: $0.model, limit: batches.sequencesPerBatch)
+    }
+    if let others, others.sequencesPerBatch < batches.sequencesPerBatch {
+      batches = try DataFeed(data, for: candidate.model, limit: others.sequencesPerBatch)
+    }
     var scorer: SequenceScorer?
     var first = 0
     try batches.forEach { inputs, steps in
@@ -45,8 +52,11 @@ struct SequenceEvaluation {
       saving?.add(output)
       var other = try saved?.sliced(
         starts: [first], ends: [first + count], axes: [0], steps: nil)
-      if let output = try base?.run(inputs, steps: steps, threads: evaluator.threads)[0] {
-        other = try batches.sequencesFirst(output, count: count)
+      if let others {
+        let inputs = try others.part(first..<first + count)
+        if let output = try base?.run(inputs, steps: steps, threads: evaluator.threads)[0] {
+          other = try others.sequencesFirst(output, count: count)
+        }
       }
       var current =
         try scorer
@@ -65,7 +75,7 @@ struct SequenceEvaluation {
     var report = EvaluationReport(
       task: scorer.task, isSeeded: data.isSeeded, sequences: data.count, items: scorer.items,
       candidate: candidate.report, reference: base?.report)
-    report.notes = data.notes
+    report.notes = data.notes + batches.changes
     report.candidate.metrics = scorer.candidateMetrics
     if saved != nil { report.reference = EvaluationReport.Subject() }
     report.reference?.metrics = scorer.baseMetrics
@@ -77,8 +87,10 @@ struct SequenceEvaluation {
         base: model, other: evaluator.candidate, data: data, outputs: evaluator.outputs,
         threads: evaluator.threads
       ).measure(
-        try batches.first(sequences: Self.driftSequences, steps: .max),
-        isTimeMajor: batches.isTimeMajor)
+        try [others ?? batches, batches].map {
+          try $0.first(sequences: min(Self.driftSequences, batches.sequencesPerBatch), steps: .max)
+        },
+        sequences: min(Self.driftSequences, batches.sequencesPerBatch, data.count))
     }
     return report
   }

@@ -51,8 +51,7 @@ struct TextEvaluation {
       let count = min(steps, length - 1 - start)
       let read = batch(streams: streams, from: start, count: count)
       let next = batch(streams: streams, from: start + 1, count: count)
-      // Rows come in the order of the candidate's output.
-      let places = places(from: start, count: count, isTimeMajor: axes.isTimeMajor)
+      let places = places(from: start, count: count)
       let targets = places.map { tokens[$0.stream * length + $0.step + 1] }
       let scores = try candidate.run(
         read, streams: streams, steps: count, threads: evaluator.threads)
@@ -66,16 +65,11 @@ struct TextEvaluation {
       let own = rows.crossEntropy(scores.values, targets: targets)
       let numbers = places.map { groups.group(sequence: $0.stream, output: $0.step) }
       var others: [Double]?
-      try candidate.add(
-        own, scores, isTimeMajor: axes.isTimeMajor, next: next, streams: streams)
+      try candidate.add(own, scores, next: next, streams: streams)
       if var subject = base {
         base = nil
-        var other = try subject.run(
+        let other = try subject.run(
           read, streams: streams, steps: count, threads: evaluator.threads)
-        if subject.axes.isTimeMajor != axes.isTimeMajor {
-          other.values = TextAxes.swapped(
-            other.values, subject.axes.isTimeMajor ? [count, streams] : [streams, count])
-        }
         guard other.classes == classes else {
           throw DiagnosticError(
             .badEvaluationData,
@@ -85,7 +79,7 @@ struct TextEvaluation {
         let found = rows.crossEntropy(other.values, targets: targets)
         others = found
         try subject.add(
-          found, other, isTimeMajor: axes.isTimeMajor, next: next, streams: streams)
+          found, other, next: next, streams: streams)
         base = subject
         likeness.add(
           candidate: scores.values, base: other.values, groups: numbers, scores: rows)
@@ -132,14 +126,15 @@ struct TextEvaluation {
       ]
     }
     if case .model(let model) = evaluator.reference {
-      let count = min(streams, Self.driftStreams)
+      let count = axes.layout.fixedBatch ?? min(streams, Self.driftStreams)
       let width = min(Self.driftSteps, length)
-      let inputs = try axes.inputs(
-        batch(streams: count, from: 0, count: width), streams: count, steps: width)
+      let inputs = try [base?.axes ?? axes, axes].map {
+        try $0.inputs(batch(streams: count, from: 0, count: width), streams: count, steps: width)
+      }
       report.drift = try DriftMeasurement(
         base: model, other: evaluator.candidate, data: data, outputs: evaluator.outputs,
         threads: evaluator.threads
-      ).measure(inputs, isTimeMajor: axes.isTimeMajor)
+      ).measure(inputs, sequences: count)
     }
     return report
   }
@@ -169,66 +164,7 @@ struct TextEvaluation {
   }
 
   /// Stream and step of each row of an output.
-  private func places(
-    from start: Int, count: Int, isTimeMajor: Bool
-  ) -> [(stream: Int, step: Int)] {
-    isTimeMajor
-      ? (0..<count).flatMap { step in (0..<streams).map { ($0, start + step) } }
-      : (0..<streams).flatMap { stream in (0..<count).map { (stream, start + $0) } }
-  }
-}
-
-/// Where the sequences and the steps of a language model are.
-struct TextAxes {
-  let input: GraphInput
-  let isTimeMajor: Bool
-
-  init(_ model: PreparedModel) throws {
-    let inputs = model.inputs.filter { !model.stateInputs.contains($0.name) }
-    guard inputs.count == 1, inputs[0].shape.count == 2 || inputs[0].shape.isEmpty else {
-      throw DiagnosticError(
-        .badEvaluationData,
-        "a text needs a model with one input of tokens, this one has "
-          + inputs.map(\.name).joined(separator: ", "))
-    }
-    input = inputs[0]
-    isTimeMajor = model.isTimeMajor(inputs[0])
-  }
-
-  /// The input of a batch `[streams, steps]`.
-  func inputs(_ tokens: [Int], streams: Int, steps: Int) throws -> [String: Tensor] {
-    let tensor = Tensor(
-      dims: [streams, steps], elements: .integers(tokens.map { Int64($0) }))
-    return [input.name: isTimeMajor ? try tensor.transposed(nil) : tensor]
-  }
-
-  /// The rows of an output, in its own order.
-  func rows(
-    _ output: Tensor, streams: Int, steps: Int
-  ) throws -> (values: [Float], classes: Int) {
-    let expected = isTimeMajor ? [steps, streams] : [streams, steps]
-    guard output.dims.count == 3, Array(output.dims.prefix(2)) == expected, output.dims[2] > 1,
-      let values = output.floats
-    else {
-      throw DiagnosticError(
-        .badEvaluationData,
-        "a text needs a model with scores for the next token at each step; the output has the "
-          + "shape \(output.dims) for tokens \(expected)")
-    }
-    return (values, output.dims[2])
-  }
-
-  /// Rows with the two axes before them swapped.
-  static func swapped<Value>(_ values: [Value], _ dims: [Int]) -> [Value] {
-    let size = values.count / max(1, dims[0] * dims[1])
-    var moved: [Value] = []
-    moved.reserveCapacity(values.count)
-    for inner in 0..<dims[1] {
-      for outer in 0..<dims[0] {
-        let start = (outer * dims[1] + inner) * size
-        moved += values[start..<start + size]
-      }
-    }
-    return moved
+  private func places(from start: Int, count: Int) -> [(stream: Int, step: Int)] {
+    (0..<streams).flatMap { stream in (0..<count).map { (stream, start + $0) } }
   }
 }

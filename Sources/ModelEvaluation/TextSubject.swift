@@ -27,10 +27,10 @@ struct TextSubject {
 
   /// What the model makes of a batch.
   struct Scores {
-    /// The scores of the next tokens, `[rows, classes]`, in the order of the output.
-    var values: [Float]
+    /// The scores of the next tokens, `[streams, steps, classes]`.
+    let values: [Float]
     let classes: Int
-    /// The hidden states, when there is a cache.
+    /// The hidden states `[streams, steps, size]`, when there is a cache.
     fileprivate let hidden: Tensor?
   }
 
@@ -40,20 +40,24 @@ struct TextSubject {
       try axes.inputs(tokens, streams: streams, steps: steps), steps: tokens.count,
       threads: threads)
     let (values, classes) = try axes.rows(outputs[0], streams: streams, steps: steps)
-    return Scores(values: values, classes: classes, hidden: cache == nil ? nil : outputs.last)
+    let hidden =
+      cache == nil
+      ? nil
+      : try axes.layout.sequencesFirst(
+        outputs[outputs.count - 1], of: outputs.count - 1, count: streams)
+    return Scores(values: values, classes: classes, hidden: hidden)
   }
 
   /// Takes note of the losses of a batch.
   ///
   /// - Parameters:
-  ///   - own: The losses.
+  ///   - own: The losses, `[streams, steps]`.
   ///   - scores: What the model made of it.
-  ///   - isTimeMajor: Whether the losses are `[steps, streams]`.
   ///   - next: The tokens that the losses are about, `[streams, steps]`.
   ///   - streams: How many streams there are.
   /// - Throws: `DiagnosticError` when there is a cache, but no hidden state for each step.
   mutating func add(
-    _ own: [Double], _ scores: Scores, isTimeMajor: Bool, next: [Int], streams: Int
+    _ own: [Double], _ scores: Scores, next: [Int], streams: Int
   ) throws {
     for loss in own { losses.add(loss) }
     guard let hidden = scores.hidden else { return }
@@ -66,11 +70,7 @@ struct TextSubject {
         "a cache needs a hidden state at each step; the dense layer reads the shape "
           + "\(hidden.dims) for \(streams) streams of \(steps) steps")
     }
-    let isHiddenTimeMajor = axes.isTimeMajor != subject.model.prepared.decoderInputIsTransposed
-    try cache?.add(
-      isTimeMajor ? TextAxes.swapped(own, [steps, streams]) : own,
-      hidden: isHiddenTimeMajor ? TextAxes.swapped(values, [steps, streams]) : values, size: size,
-      next: next)
+    try cache?.add(own, hidden: values, size: size, next: next)
   }
 
   /// Speed, size and scores.

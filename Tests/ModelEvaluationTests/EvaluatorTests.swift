@@ -218,8 +218,10 @@ import Testing
     let prepared = try PreparedModel(timeMajor)
     let data = EvaluationData(
       content: .text(tokens: (0..<12).map { $0 % 4 }, streams: 2))
-    #expect(try DataBatches(data, for: prepared).isTimeMajor)
-    #expect(try !DataBatches(data, for: PreparedModel(characters)).isTimeMajor)
+    let own = try DataBatches(data, for: prepared).first(sequences: 2, steps: 6)
+    #expect(own["tokens"]?.dims == [6, 2])
+    let other = try DataBatches(data, for: PreparedModel(characters)).first(sequences: 2, steps: 6)
+    #expect(other.values.first?.dims == [2, 6])
     // Two streams of six tokens and one of twelve begin alike.
     let report = try Evaluator(candidate: timeMajor).evaluate(data)
     #expect(report.items == 10)

@@ -89,7 +89,7 @@ struct KerasGraphFromONNX {
   private mutating func run(batchFirst: Bool) throws(DiagnosticError) -> Result {
     var notes: [String] = []
     var layout = ExportLayout()
-    let states = try old.stateValues()
+    let states = old.stateValues()
     for input in old.inputs {
       let outer: [Axis] = batchFirst ? [.batch, .steps] : [.steps, .batch]
       let axes = input.shape.count == 3 ? outer + [.features] : outer

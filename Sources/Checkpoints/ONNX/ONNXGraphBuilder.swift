@@ -8,7 +8,7 @@ import ONNXProto
 /// matters only when it lies on the way to an output that somebody wants.
 struct ONNXGraphBuilder {
   /// Constants of at most so many elements stand in the graph itself.
-  private static let inlineElements = 256
+  static let inlineElements = 256
   /// The longest chain of constant operators that is worked out.
   private static let foldDepth = 32
 

@@ -72,6 +72,7 @@ struct ONNXModelBuilder {
           OpaqueLayer(reason: "it looks like the cell of an LSTM, but \(reason)"))
       }
       if kind == nil { kind = try otherKind(place) }
+      if case .lstm? = kind { try addStates(place) }
       if let kind {
         layer = layers.count
         if case .lstm = kind { self.places[layers.count] = .lstm(place) }
@@ -365,6 +366,20 @@ struct ONNXModelBuilder {
       tensors.append(own)
     }
     return tensors
+  }
+
+  /// Adds the constant start states and lengths of an LSTM that are too large to stand in the graph.
+  private mutating func addStates(_ place: ONNXPlacedNode) throws(DiagnosticError) {
+    for input in 4...6 {
+      guard let name = place.node.input(input), let (tensor, key) = initializer(name, place.scope),
+        owners[key] == nil, tensor.elementCount > ONNXGraphBuilder.inlineElements
+      else { continue }
+      do {
+        guard let stored = try sourceTensor(tensor, name: name) else { continue }
+        owners[key] = .tensor(layer: layers.count, index: 0)
+        append(name, "initial state", .opaque(OpaqueLayer(tensors: [stored])))
+      } catch { throw located(error, place) }
+    }
   }
 
   private mutating func sourceTensor(_ tensor: ONNXTensor, name: String) throws -> SourceTensor? {

@@ -101,9 +101,11 @@ struct BenchCommand: ParsableCommand {
     let inputs = try SeededInputs.make(for: model, sequences: 1, steps: steps, seed: 7)
     let first = prepared.inputs.first { !prepared.stateInputs.contains($0.name) }
     let shape = first.flatMap { inputs[$0.name]?.dims } ?? []
-    // A vector for a sequence is a step.
-    let isStep = shape.count == 2 && first?.isInteger == false
-    let count = isStep ? shape[0] : max(1, shape.prefix(2).reduce(1, *))
+    // Without an axis of time, what is given for a sequence is a step.
+    let axes = first.flatMap { prepared.axes.axes(of: $0.name) } ?? []
+    let count = zip(shape, axes).reduce(1) {
+      [.time, .batch].contains($1.1.role) ? $0 * max(1, $1.0) : $0
+    }
     func round() throws(DiagnosticError) {
       var session = RunSession()
       _ = try prepared.run(inputs, session: &session, threads: threads)

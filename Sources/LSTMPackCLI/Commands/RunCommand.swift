@@ -10,6 +10,10 @@ struct RunCommand: ParsableCommand {
       executed as they are stored. Outputs go to --out (.npy, .npz or .csv) or, as lines of numbers, \
       to standard output.
 
+      Arrays (.npy, .npz) are given and returned in the model's own layout, as ONNX Runtime or Keras \
+      would take and give them: `lstmpack inspect` prints it. More sequences than a model takes at \
+      once are run in turn. A table (CSV) is put into that layout.
+
       Examples:
 
         lstmpack run model.bvq --data x.npy --out y.npy
@@ -122,48 +126,56 @@ struct RunCommand: ParsableCommand {
   }
 
   private func runWhole(_ model: Model) throws {
-    guard let (given, _) = try data.read(for: model) else { return }
-    let fitted = try given.fitted(to: model, naming: try data.states.pairs(), chains: false)
-    if fitted.calls != nil, fitted.callsPerSequence != 1 || !data.states.state.isEmpty {
-      return try runCalls(model, fitted)
-    }
     let prepared = try PreparedModel(
       model, outputs: output.isEmpty ? nil : output,
       options: try kernels.options(standard: .float32))
-    let batches = try DataBatches(given, for: prepared)
-    let progress = ProgressBar("run")
-    var results: [[Tensor]] = []
-    var session = RunSession(carriesState: batches.carriesState, recordsInputs: states)
+    guard let given = try data.readForRun(model, prepared) else { return }
     var lastStates: [(name: String, tensor: Tensor)] = []
-    var done = 0
-    try batches.forEach { inputs, steps in
-      let found = try prepared.run(inputs, session: &session, threads: threads.count)
-      // Sequences that go through one by one get the axis of sequences that the model has not.
-      results.append(
-        batches.isOneSequence ? try found.map { try batches.sequencesFirst($0, count: 1) } : found)
-      if states { try add(session.runs, to: &lastStates, carries: batches.carriesState) }
-      done += steps
-      progress.update(done, done)
-    }
     var outputs: [(name: String, tensor: Tensor)] = []
-    for (index, name) in prepared.outputNames.enumerated() {
-      let parts = results.map { $0[index] }
-      // Batches follow each other along the sequences, or along time when a text goes on.
-      let axis =
-        batches.carriesState
-        ? (batches.isTimeMajor ? 0 : 1)
-        : parts.count > 1
-          ? try batches.sequenceAxis(of: parts[0], count: batches.sequencesPerBatch) : 0
-      outputs.append(
-        (
-          name,
-          parts.count == 1
-            ? parts[0]
-            : try Tensor.concatenated(
-              parts, axis: min(axis, max(0, parts[0].dims.count - 1)), allow: { _ in })
-        ))
+    switch given {
+    case .own(let arrays):
+      if let calls = try calls(of: model, prepared, EvaluationData(content: .sequences(arrays))) {
+        return try runCalls(model, calls)
+      }
+      outputs = try runArrays(arrays, prepared, &lastStates)
+    case .table(let table):
+      if let calls = try calls(of: model, prepared, table) { return try runCalls(model, calls) }
+      outputs = try runArrays(try data.inLayout(table, of: prepared), prepared, &lastStates)
+    case .text(let text):
+      outputs = try runText(text, prepared, &lastStates)
     }
     try write(outputs + lastStates)
+  }
+
+  /// Data for a model that passes states through its interface, where they are more than a call of it;
+  /// `nil` for others.
+  private func calls(
+    of model: Model, _ prepared: PreparedModel, _ given: EvaluationData
+  ) throws -> EvaluationData? {
+    guard case .sequences(let arrays) = given.content else { return nil }
+    // States that are given are those of one call.
+    guard prepared.inputsOfStates.allSatisfy({ arrays[$0] == nil }) else { return nil }
+    var given = given
+    given.hop = data.hop
+    let fitted = try given.fitted(to: model, naming: try data.states.pairs(), chains: false)
+    let isMore = fitted.calls != nil && fitted.callsPerSequence != 1
+    return isMore || (fitted.calls != nil && !data.states.state.isEmpty) ? fitted : nil
+  }
+
+  /// Runs a model on arrays in its own layout.
+  private func runArrays(
+    _ arrays: [String: Tensor], _ prepared: PreparedModel,
+    _ lastStates: inout [(name: String, tensor: Tensor)]
+  ) throws -> [(name: String, tensor: Tensor)] {
+    var run = try OwnLayoutRun(arrays, for: prepared)
+    let found = try run.run { inputs, wanted in
+      var session = RunSession(recordsInputs: states)
+      let found = try prepared.run(inputs, session: &session, threads: threads.count)
+      if states { try add(session.runs, wanted: wanted, to: &lastStates, carries: false) }
+      return found
+    }
+    for note in run.notes { Console.printError(note) }
+    return zip(prepared.outputNames, found).map { ($0, $1) }
   }
 
   /// Runs a model call by call, its states fed back.
@@ -204,8 +216,51 @@ struct RunCommand: ParsableCommand {
     }
   }
 
+  /// Runs a text, its streams side by side and batch after batch.
+  ///
+  /// - Returns: The outputs in the model's layout; those with streams and steps in one axis have them
+  ///   apart, streams first.
+  private func runText(
+    _ text: EvaluationData, _ prepared: PreparedModel,
+    _ lastStates: inout [(name: String, tensor: Tensor)]
+  ) throws -> [(name: String, tensor: Tensor)] {
+    let batches = try DataBatches(text, for: prepared)
+    let progress = ProgressBar("run")
+    var results: [[Tensor]] = []
+    var session = RunSession(carriesState: batches.carriesState, recordsInputs: states)
+    var done = 0
+    try batches.forEach { inputs, steps in
+      results.append(try prepared.run(inputs, session: &session, threads: threads.count))
+      if states {
+        try add(session.runs, to: &lastStates, carries: batches.carriesState)
+      }
+      done += steps
+      progress.update(done, done)
+    }
+    var outputs: [(name: String, tensor: Tensor)] = []
+    for (index, name) in prepared.outputNames.enumerated() {
+      var parts = results.map { $0[index] }
+      var axis = 0
+      if parts.count > 1 {
+        let time = try prepared.axes.timeAxis(of: prepared.outputValues[index])
+        axis = time ?? 1
+        if time == nil {
+          parts = try parts.map { try batches.sequencesFirst($0, of: index, count: text.count) }
+        }
+      }
+      outputs.append(
+        (
+          name,
+          parts.count == 1
+            ? parts[0] : try Tensor.concatenated(parts, axis: axis, allow: { _ in })
+        ))
+    }
+    return outputs
+  }
+
   private func add(
-    _ runs: [RunSession.LSTMRun], to states: inout [(name: String, tensor: Tensor)],
+    _ runs: [RunSession.LSTMRun], wanted: Int = .max,
+    to states: inout [(name: String, tensor: Tensor)],
     carries: Bool
   ) throws {
     let isFirst = states.isEmpty
@@ -217,6 +272,7 @@ struct RunCommand: ParsableCommand {
         let size = values.count / max(1, batch * run.directionCount)
         let tensor = try Tensor([run.directionCount, batch, size], values).transposed([1, 0, 2])
           .reshaped([batch, run.directionCount * size], zeroKeeps: false)
+          .sliced(starts: [0], ends: [min(batch, wanted)], axes: [0], steps: nil)
         if isFirst {
           states.append(("\(run.name)/\(suffix)", tensor))
         } else if carries {

@@ -20,7 +20,19 @@ struct StreamRun {
       throw DiagnosticError(
         .badOption, "--stream needs a model with one input, this one has \(inputs.count)")
     }
-    if let fixed = (input.shape.count >= 2 ? input.shape[1] : nil), fixed != 1 {
+    let axes = prepared.axes.axes(of: input.name) ?? []
+    guard let time = try prepared.axes.timeAxis(of: input.name) else {
+      throw DiagnosticError(
+        .badOption,
+        "--stream needs a model with an axis of time, the input \(input.name) has the shape "
+          + prepared.axes.shapeText(of: input.name), hint: GraphAxes.hint(input.name, .time))
+    }
+    if let count = axes.first(where: { $0.role == .batch })?.size, count != 1 {
+      throw DiagnosticError(
+        .badOption, "--stream reads one sequence, this model takes \(count) at once",
+        hint: "stream one LSTM layer with --layer")
+    }
+    if let fixed = axes[time].size, fixed != 1 {
       throw DiagnosticError(
         .badOption,
         "--stream needs a model that takes single steps, this one takes \(fixed) at once",
@@ -38,17 +50,20 @@ struct StreamRun {
         decoding: bytes.last == UInt8(ascii: "\r") ? bytes.dropLast() : bytes[...], as: UTF8.self)
       if line.allSatisfy(\.isWhitespace) && vocabulary == nil { continue }
       do throws(DiagnosticError) {
-        let step = try self.step(line, input)
+        let step = try self.step(line, input, axes)
         let result = try prepared.run([input.name: step], session: &session, threads: threads)[0]
         try write(result)
       } catch { throw error.atObject("line \(number)") }
     }
   }
 
-  private func step(_ line: String, _ input: GraphInput) throws(DiagnosticError) -> Tensor {
+  private func step(
+    _ line: String, _ input: GraphInput, _ axes: [ValueAxis]
+  ) throws(DiagnosticError) -> Tensor {
     if let vocabulary {
       return Tensor(
-        dims: [1, 1], elements: .integers([Int64(try vocabulary.number(ofStep: line))]))
+        dims: axes.map { _ in 1 },
+        elements: .integers([Int64(try vocabulary.number(ofStep: line))]))
     }
     var values: [Float] = []
     for cell in line.split(whereSeparator: { ",;\t ".contains($0) }) {
@@ -59,10 +74,13 @@ struct StreamRun {
       }
       values.append(value)
     }
-    if input.isInteger {
-      return Tensor([1, values.count], values)
+    // The elements of a step lie along the axis that is neither time nor batch; a token has none.
+    let own = axes.indices.filter { ![.time, .batch].contains(axes[$0].role) }
+    guard own.count == 1 || (own.isEmpty && values.count == 1) else {
+      throw DiagnosticError(
+        .badData, "has \(values.count) numbers for a step of \(own.count) axes")
     }
-    return Tensor([1, 1, values.count], values)
+    return Tensor(axes.indices.map { own.contains($0) ? values.count : 1 }, values)
   }
 
   private func write(_ result: Tensor) throws(DiagnosticError) {

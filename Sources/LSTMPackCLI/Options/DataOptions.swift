@@ -3,13 +3,14 @@ import LSTMPackKit
 
 /// The data that a command runs a model on.
 struct DataOptions: ParsableArguments {
-  static let standardStreams = 10
-
   @Option(
     help: ArgumentHelp(
-      "The data: .npy or .npz with sequences along the first axis, a table (CSV) with a step a "
-        + "line, or with --vocab a text; - for standard input.",
-      discussion: "Initial states in an .npz have the shape of the model's input.",
+      "The data: .npy or .npz, a table (CSV) with a step a line, or with --vocab a text; - for "
+        + "standard input.",
+      discussion: """
+        Arrays are [sequences, steps, features], whatever the layout of the model is, except for run, \
+        which takes them as the model does. Initial states have the shape of the model's input.
+        """,
       valueName: "file"), completion: .file())
   var data: String?
 
@@ -22,8 +23,9 @@ struct DataOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Read a text as so many streams of equal length side by side.", valueName: "count"))
-  var streams = standardStreams
+      "Read a text as so many streams of equal length side by side; without it as many as the model "
+        + "takes at once, else \(DataReader.usualStreams).", valueName: "count"))
+  var streams: Int?
 
   @Option(
     help: ArgumentHelp(
@@ -46,7 +48,7 @@ struct DataOptions: ParsableArguments {
   @OptionGroup var states: StateOptions
 
   func validate() throws {
-    guard (1...4096).contains(streams) else {
+    if let streams, !(1...4096).contains(streams) {
       throw ValidationError("--streams takes a number from 1 to 4096, not \(streams).")
     }
     for (name, value) in [("--window", window), ("--stride", stride), ("--hop", hop)] {
@@ -89,28 +91,81 @@ struct DataOptions: ParsableArguments {
     } catch { throw error.code == .badStatePair ? error : error.inFile(name) }
   }
 
+  /// Reads data for running a model as it is: arrays stay in its layout, tables are put into it; `nil`
+  /// without `--data`.
+  func readForRun(
+    _ model: Model, _ prepared: PreparedModel
+  ) throws(DiagnosticError) -> RunInputs? {
+    guard let data else { return nil }
+    let source = try ModelLocation.find(argument: data)
+    if try ArrayFile.kind(source) != nil {
+      let arrays = try ArrayFile.read(source)
+      let names = Set(prepared.inputs.map(\.name))
+      let isAlone = arrays.count == 1
+      warn(
+        arrays.keys.filter {
+          !names.contains($0) && !isAlone && !DataReader.labelNames.contains($0)
+        },
+        source.name, model)
+      return .own(arrays.filter { names.contains($0.key) || isAlone })
+    }
+    guard let (read, _) = try self.read(source, for: model) else { return nil }
+    guard case .sequences = read.content else { return .text(read) }
+    return .table(read)
+  }
+
+  /// A table in the layout of the one input of a model.
+  func inLayout(
+    _ table: EvaluationData, of prepared: PreparedModel
+  ) throws(DiagnosticError) -> [String: Tensor] {
+    guard case .sequences(let tables) = table.content else { return [:] }
+    let layout = try ModelLayout(prepared)
+    var own: [String: Tensor] = [:]
+    let inputs = prepared.inputs.filter { !prepared.stateInputs.contains($0.name) }
+    for (_, table) in tables {
+      guard inputs.count == 1 else {
+        throw DiagnosticError(
+          .badEvaluationData,
+          "a table is for a model with one input, this one has "
+            + inputs.map(\.name).joined(separator: ", "), hint: "give an .npz")
+      }
+      own[inputs[0].name] = try layout.ownForRun(table, for: inputs[0].name)
+      if let change = layout.change(ofInput: inputs[0].name) { Console.printError(change) }
+    }
+    return own
+  }
+
+  private func warn(_ unread: [String], _ file: String, _ model: Model) {
+    for array in unread.sorted() {
+      let inputs = model.graph?.inputs.map { "'\($0.name)'" }.joined(separator: ", ") ?? ""
+      Console.warn(
+        "\(file): '\(array)' is not read: the model's inputs are \(inputs), labels 'labels' or 'y'"
+      )
+    }
+  }
+
   /// Reads the data; `nil` without `--data`.
   func read(
     labels: String? = nil, for model: Model
   ) throws(DiagnosticError) -> (data: EvaluationData, name: String)? {
     guard let data else { return nil }
+    return try read(try ModelLocation.find(argument: data), labels: labels, for: model)
+  }
+
+  private func read(
+    _ source: ByteSource, labels: String? = nil, for model: Model
+  ) throws(DiagnosticError) -> (data: EvaluationData, name: String)? {
     var reader = DataReader()
     reader.vocabulary = try vocabulary()
     reader.streams = streams
     reader.window = window
     reader.stride = stride
-    let source = try ModelLocation.find(argument: data)
     let labelSource = try labels.map { (path) throws(DiagnosticError) in
       try ByteSource(path: path)
     }
     var read = try reader.read(source, labels: labelSource, for: model)
     read.hop = hop
-    for array in read.unusedArrays {
-      let inputs = model.graph?.inputs.map { "'\($0.name)'" }.joined(separator: ", ") ?? ""
-      Console.warn(
-        "\(source.name): '\(array)' is not read: the model's inputs are \(inputs), labels 'labels' or 'y'"
-      )
-    }
+    warn(read.unusedArrays, source.name, model)
     return (read, source.name)
   }
 }
@@ -136,6 +191,16 @@ struct StateOptions: ParsableArguments {
         output: String(text[..<cut]), input: String(text[text.index(after: cut)...]))
     }
   }
+}
+
+/// What `run` is given.
+enum RunInputs {
+  /// Arrays in the model's own layout.
+  case own([String: Tensor])
+  /// Windows of a table, `[sequences, steps, columns]`.
+  case table(EvaluationData)
+  /// A text.
+  case text(EvaluationData)
 }
 
 /// Inputs that a seed makes, where there are no data.

@@ -41,19 +41,55 @@ struct ModelOptions: ParsableArguments {
       valueName: "file"), completion: .file(extensions: ["json"]))
   var map: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "The axis of time of an input or output, where it does not follow from the graph or is to be "
+        + "another one: 0 is the first, -1 the last; may be given again.",
+      valueName: "name=axis"))
+  var timeAxis: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "The axis of sequences of an input or output, likewise.", valueName: "name=axis"))
+  var batchAxis: [String] = []
+
   /// Values of inputs that are weights; no option of every command.
   var boundInputs: [String: Tensor] = [:]
 
   private enum CodingKeys: String, CodingKey {
-    case model, from, recurrentActivation, forgetBias, map
+    case model, from, recurrentActivation, forgetBias, map, timeAxis, batchAxis
   }
 
   /// Finds and reads the model; warnings go to standard error.
   func load() throws(DiagnosticError) -> (file: ModelFile, source: ByteSource) {
     let source = try ModelLocation.find(argument: model)
-    let file = try read(source, formatName: from)
+    var file = try read(source, formatName: from)
+    try declareAxes(&file.model)
     for warning in file.warnings { Console.warn("\(source.name): \(warning)") }
     return (file, source)
+  }
+
+  /// Notes in the graph which axes the user says count time and sequences.
+  private func declareAxes(_ model: inout Model) throws(DiagnosticError) {
+    for (option, texts, role) in [
+      ("--time-axis", timeAxis, \DeclaredAxes.time), ("--batch-axis", batchAxis, \.batch),
+    ] {
+      for text in texts {
+        // Names may have an equals sign; numbers have none.
+        guard let cut = text.lastIndex(of: "="), let axis = Int(text[text.index(after: cut)...])
+        else {
+          throw DiagnosticError(.badOption, "\(option) takes NAME=AXIS, not '\(text)'")
+        }
+        let name = String(text[..<cut])
+        guard try model.declare(role, axis, of: name) else {
+          let graph = model.graph
+          let names = (graph?.inputs.map(\.name) ?? []) + (graph?.outputs.map(\.name) ?? [])
+          throw DiagnosticError(
+            .badOption, "\(option): there is no input or output '\(name)'",
+            hint: "there are \(names.joined(separator: ", "))")
+        }
+      }
+    }
   }
 
   /// Reads a file, in another process where libhdf5 does it.
@@ -195,6 +231,41 @@ enum ModelLocation {
   private static func standardInput() throws(DiagnosticError) -> ByteSource {
     let reader = StreamReader(name: standardInputName, descriptor: STDIN_FILENO)
     return ByteSource(name: standardInputName, bytes: try reader.all())
+  }
+}
+
+extension Model {
+  /// Notes an axis of an input or output.
+  ///
+  /// - Returns: Whether there is one of this name.
+  /// - Throws: `DiagnosticError` when it does not have the axis.
+  fileprivate mutating func declare(
+    _ role: WritableKeyPath<DeclaredAxes, Int?>, _ axis: Int, of name: String
+  ) throws(DiagnosticError) -> Bool {
+    guard var graph else { return false }
+    let axes = GraphAxes(self)
+    func checked(_ value: String) throws(DiagnosticError) {
+      guard let rank = axes.axes(of: value)?.count, !(-rank..<rank).contains(axis) else { return }
+      throw DiagnosticError(
+        .badOption, "'\(name)' has \(rank) axes, \(axes.shapeText(of: value)), so no axis \(axis)")
+    }
+    var isThere = false
+    for index in graph.inputs.indices where graph.inputs[index].name == name {
+      try checked(name)
+      var declared = graph.inputs[index].axes ?? DeclaredAxes()
+      declared[keyPath: role] = axis
+      graph.inputs[index].axes = declared
+      isThere = true
+    }
+    for index in graph.outputs.indices where !isThere && graph.outputs[index].name == name {
+      try checked(graph.outputs[index].value)
+      var declared = graph.outputs[index].axes ?? DeclaredAxes()
+      declared[keyPath: role] = axis
+      graph.outputs[index].axes = declared
+      isThere = true
+    }
+    self.graph = graph
+    return isThere
   }
 }
 

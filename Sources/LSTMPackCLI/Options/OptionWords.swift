@@ -26,7 +26,7 @@ extension DataOptions {
     OptionWords.of(
       [
         ("--data", data), ("--vocab", vocab),
-        ("--streams", streams == DataOptions.standardStreams ? nil : "\(streams)"),
+        ("--streams", streams.map { "\($0)" }),
         ("--window", window.map { "\($0)" }), ("--stride", stride.map { "\($0)" }),
         ("--hop", hop.map { "\($0)" }),
       ] + states.state.map { ("--state", $0) })

@@ -50,8 +50,9 @@ struct InspectionText {
   }
 
   private var inputsAndOutputs: String {
-    let inputs = (model.graph?.inputs ?? []).map { "\($0.name) \($0.shapeText)" }
-    let outputs = (model.graph?.outputs ?? []).map(\.name)
+    let axes = GraphAxes(model)
+    let inputs = (model.graph?.inputs ?? []).map { "\($0.name) \(axes.shapeText(of: $0.name))" }
+    let outputs = (model.graph?.outputs ?? []).map { "\($0.name) \(axes.shapeText(of: $0.value))" }
     return "\(inputs.joined(separator: ", ")) in, \(outputs.joined(separator: ", ")) out"
   }
 
@@ -157,6 +158,7 @@ struct InspectionText {
       return .object(object)
     }
     let obstacle = model.obstacleToRunning
+    let axes = GraphAxes(model)
     return [
       "schema": 1, "command": "inspect", "file": .string(source.name),
       "bytes": .integer(source.count), "format": .string(model.source.format),
@@ -180,12 +182,38 @@ struct InspectionText {
           [
             "name": .string(input.name),
             "shape": .array(input.shape.map { $0.map { .integer($0) } ?? .null }),
+            "axes": Self.json(axes.axes(of: input.name)),
             "integer": .bool(input.isInteger),
           ]
         }),
       "outputs": .array((model.graph?.outputs ?? []).map { .string($0.name) }),
+      "outputShapes": .array(
+        (model.graph?.outputs ?? []).map { output in
+          [
+            "name": .string(output.name),
+            "shape": axes.axes(of: output.value).map {
+              .array($0.map { $0.size.map { .integer($0) } ?? .null })
+            } ?? .null, "axes": Self.json(axes.axes(of: output.value)),
+          ]
+        }),
       "warnings": .array(file.warnings.map { .string($0) }),
     ]
+  }
+
+  /// What each axis counts, by name; `null` for one that is not known, and for all when not even their
+  /// number is.
+  private static func json(_ axes: [ValueAxis]?) -> JSONValue {
+    guard let axes else { return .null }
+    return .array(
+      axes.map { axis in
+        if !axis.conflict.isEmpty {
+          return .string(axis.conflict.map(\.rawValue).joined(separator: " or "))
+        }
+        if let role = axis.role { return .string(role.rawValue) }
+        let names = axis.roles.compactMap { $0?.rawValue }
+        return names.count == axis.roles.count && !names.isEmpty
+          ? .string(names.joined(separator: " × ")) : .null
+      })
   }
 
   private func describe(_ lstm: LSTMLayer, in object: inout JSONObject) {

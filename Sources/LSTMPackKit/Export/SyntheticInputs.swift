@@ -65,7 +65,7 @@ struct SyntheticInputs {
     var shape = input.shape
     if shape.isEmpty { shape = input.isInteger ? [nil, nil] : [nil, nil, features] }
     var open = [sizes.open.0, sizes.open.1][...]
-    let isOfSequences = prepared.stateAxes[input.name] != nil || shape.count == 1
+    let isOfSequences = prepared.inputsOfStates.contains(input.name) || shape.count == 1
     return shape.map { size in
       size ?? (isOfSequences ? sizes.sequences : open.popFirst() ?? features)
     }

@@ -15,6 +15,8 @@ public struct PreparedModel: Sendable {
     let masksEachStep: Bool
     /// Whether it only makes initial states, and is left out with the inputs that it makes them of.
     let isOfState: Bool
+    /// Then, the inputs whose elements are the states.
+    let moved: [Int]
     /// Whether neither this nor what it reads depends on the weights that compression changes.
     let isPrefix: Bool
   }
@@ -25,16 +27,16 @@ public struct PreparedModel: Sendable {
   public let inputs: [GraphInput]
   /// The names of the inputs that may be left out: initial states, which are zero then, or carried.
   public let stateInputs: Set<String>
-  /// The inputs that begin states, whatever else reads them, and so have the shape of states: the axis
-  /// of their sequences by name.
-  package let stateAxes: [String: Int]
+  /// The inputs that begin states, whatever else reads them.
+  public let inputsOfStates: Set<String>
+  /// What the axes of inputs, outputs and the values between count.
+  public let axes: GraphAxes
   /// The names of what ``run(_:session:threads:)`` returns, in order.
   public let outputNames: [String]
+  /// The values that it returns, as ``axes`` names them.
+  public let outputValues: [String]
   /// Whether the last operation on the first output was a softmax that was left out.
   public let leavesOutSoftmax: Bool
-  /// Whether the decoder input, where it was asked for, has its first two axes the other way round
-  /// than the first output.
-  public let decoderInputIsTransposed: Bool
   /// Whether an LSTM layer on the way reads its input from the end, so that no state can be carried.
   public let readsBackwards: Bool
   /// The bytes of the weights of the layers on the way as they are stored.
@@ -93,17 +95,15 @@ public struct PreparedModel: Sendable {
           "no dense layer makes this output, so it has no hidden states for a cache",
           hint: "choose another output with --output, or leave out --cache-window")
       }
-      wanted.append(GraphOutput(name: "decoder input", value: found.value))
-      decoderInputIsTransposed = found.isTransposed
-    } else {
-      decoderInputIsTransposed = false
+      wanted.append(GraphOutput(name: "decoder input", value: found))
     }
     outputNames = wanted.map(\.name)
+    outputValues = wanted.map(\.value)
     let needed = GraphSearch(graph).nodes(for: wanted.map(\.value))
     var slots: [String: Int] = [:]
     for input in graph.inputs where slots[input.name] == nil { slots[input.name] = slots.count }
     var steps: [Step] = []
-    let states = try graph.stateValues(nodes: needed, outputs: wanted.map(\.value))
+    let states = graph.stateValues(nodes: needed, outputs: wanted.map(\.value))
     var read = Set(wanted.map(\.value))
     let preparedLayers = PreparedLayers(options)
     var prefix = Set(slots.filter { !feedingBack.contains($0.key) }.values)
@@ -142,12 +142,13 @@ public struct PreparedModel: Sendable {
             foldsTime: try context.flag("timeDistributed"),
             masksEachStep: try context.flag("masksEachStep"),
             isOfState: states.nodes.contains(index),
-            isPrefix: isPrefix))
+            moved: OperationAxes.movedInputs(of: node), isPrefix: isPrefix))
       } catch { throw DiagnosticError.of(error).atObject(node.name) }
     }
     inputs = graph.inputs.filter { read.contains($0.name) }
     stateInputs = states.optional
-    stateAxes = try graph.stateValues().axes
+    inputsOfStates = graph.stateValues().inputs
+    axes = GraphAxes(model)
     inputSlots = inputs.compactMap { slots[$0.name] }
     var outputSlots: [Int] = []
     for output in wanted {
@@ -217,8 +218,15 @@ public struct PreparedModel: Sendable {
     var held = [Int](repeating: 0, count: slotCount)
     for (slot, value) in known ?? [:] { values[slot] = value }
     for (index, step) in steps.enumerated() where !(step.isPrefix && known != nil) {
-      if step.isOfState, step.inputs.contains(where: { $0.map { values[$0] == nil } ?? false }) {
-        continue
+      if step.isOfState {
+        let given = step.moved.count { step.inputs[$0].map { values[$0] != nil } ?? true }
+        if given == 0 { continue }
+        guard given == step.moved.count else {
+          throw DiagnosticError(
+            .badData, object: step.name,
+            "joins initial states, of which some are given and others are not",
+            hint: "give all of " + stateInputs.sorted().joined(separator: ", ") + ", or none")
+        }
       }
       do {
         var call = OperationCall(

@@ -1,4 +1,4 @@
-internal import LSTMCore
+package import LSTMCore
 
 /// The work of a node: takes the inputs, gives the outputs.
 typealias Operation = @Sendable (inout OperationCall) throws -> [GraphValue]
@@ -16,4 +16,9 @@ enum Operators {
     ONNXConvolutionOperators.table, ONNXLSTMOperator.table,
     CellOperator.table,
   ].reduce(into: [:]) { $0.merge($1) { first, _ in first } }
+}
+
+extension ModelGraph {
+  /// The names of the operations that can be run.
+  package static var runnableOperations: Set<String> { Set(Operators.all.keys) }
 }

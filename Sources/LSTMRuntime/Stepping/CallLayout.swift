@@ -38,15 +38,9 @@ public struct CallLayout: Equatable, Sendable {
   /// - Parameters:
   ///   - model: The model.
   ///   - states: Its states.
-  ///   - isTimeMajor: Whether an input has steps before the sequences.
-  ///   - isOneSequence: Whether an input holds the steps of one sequence, without an axis of
-  ///     sequences.
   /// - Returns: The layout; `nil` when calls of any length can be made and all states are those of
   ///   LSTMs, so that a whole sequence goes through the model in one call, or when there are no states.
-  public init?(
-    of model: PreparedModel, states: StatePairs, isTimeMajor: (GraphInput) -> Bool,
-    isOneSequence: (GraphInput) -> Bool
-  ) {
+  public init?(of model: PreparedModel, states: StatePairs) {
     guard !states.pairs.isEmpty else { return nil }
     let fed = states.inputs
     let others = model.inputs.filter { input in
@@ -54,12 +48,10 @@ public struct CallLayout: Equatable, Sendable {
     }
     guard let first = others.first else { return nil }
     inputs = others.map { input in
-      // Numbers along one axis are samples; integers are a number for each sequence.
-      let hasBatch =
-        input.shape.count >= 2
-        ? !isOneSequence(input) : input.shape.count == 1 && input.isInteger
-      let axis = input.shape.count >= 2 && isTimeMajor(input) ? 1 : 0
-      return Input(name: input.name, shape: input.shape, batchAxis: hasBatch ? axis : nil)
+      // Where it does not follow from the graph, a call is of one sequence.
+      let axis = (try? model.axes.batchAxis(of: input.name)) ?? nil
+      let isThere = axis.map { input.shape.indices.contains($0) } ?? false
+      return Input(name: input.name, shape: input.shape, batchAxis: isThere ? axis : nil)
     }
     self.states = states
     let layout = inputs[0]

@@ -98,7 +98,7 @@ public struct StatePairs: Equatable, Sendable {
   }
 
   private static func stateInputs(of graph: ModelGraph) throws(DiagnosticError) -> [String] {
-    let states = try graph.stateValues().inputs
+    let states = graph.stateValues().inputs
     return graph.inputs.map(\.name).filter(states.contains)
   }
 

@@ -101,8 +101,8 @@ public struct SteppedModel: Sendable {
         }
       }
       joined.append(
-        try outputs.map { (parts) throws(DiagnosticError) in
-          try Self.joined(parts, rows: rows.count, width: width, isTimeMajor: isTimeMajor)
+        try outputs.indices.map { (index) throws(DiagnosticError) in
+          try self.joined(outputs[index], of: index, rows: rows.count, width: width)
         })
     }
     let outputs = try (0..<wantedCount).map { (index) throws(DiagnosticError) in
@@ -110,8 +110,6 @@ public struct SteppedModel: Sendable {
     }
     return Result(outputs: outputs, runs: recorder.runs)
   }
-
-  private var isTimeMajor: Bool { layout.inputs.first?.batchAxis == 1 }
 
   /// The sequences and calls of data.
   private func size(
@@ -185,28 +183,40 @@ public struct SteppedModel: Sendable {
       return Tensor(dims: input.callShape, elements: elements)
     }
     let batchFirst = Tensor(dims: [width] + input.callShape, elements: elements)
-    return axis == 0
-      ? batchFirst
-      : try batchFirst.transposed([1, 0] + Array(2..<batchFirst.dims.count))
+    // The axis of sequences goes where the model has it.
+    var order = Array(1..<batchFirst.dims.count)
+    order.insert(0, at: axis)
+    return axis == 0 ? batchFirst : try batchFirst.transposed(order)
   }
 
   /// The outputs of all calls one after the other, sequences first.
-  private static func joined(
-    _ parts: [Tensor], rows: Int, width: Int, isTimeMajor: Bool
+  private func joined(
+    _ parts: [Tensor], of index: Int, rows: Int, width: Int
   ) throws(DiagnosticError) -> Tensor {
     var pieces: [Tensor] = []
+    let value = prepared.outputValues[index]
+    let axis: Int?
+    do throws(DiagnosticError) { axis = try prepared.axes.batchAxis(of: value) } catch {
+      // All that comes of one sequence is of that sequence.
+      guard width == 1 else { throw error.atObject(prepared.outputNames[index]) }
+      axis = nil
+    }
     for part in parts {
       var part = part
-      let isBatchSecond = isTimeMajor && part.dims.count >= 3 && part.dims[1] == width
-      if isBatchSecond || (width > 1 && part.dims.first != width) {
-        guard let axis = isBatchSecond ? 1 : part.dims.firstIndex(of: width) else {
-          throw DiagnosticError(
-            .badData, "an output has the shape \(part.dims) for \(width) sequences",
-            hint: "choose another output with --output")
+      if let axis, part.dims.indices.contains(axis), part.dims[axis] == width {
+        if axis > 0 {
+          part = try part.transposed([axis] + part.dims.indices.filter { $0 != axis })
         }
-        part = try part.transposed([axis] + part.dims.indices.filter { $0 != axis })
-      } else if width == 1, part.dims.first != 1 || part.dims.count == 1 {
-        part = Tensor(dims: [1] + part.dims, elements: part.elements)
+        if part.dims.count == 1 { part = Tensor(dims: [width, 1], elements: part.elements) }
+      } else if width == 1 {
+        if part.dims.first != 1 || part.dims.count == 1 {
+          part = Tensor(dims: [1] + part.dims, elements: part.elements)
+        }
+      } else {
+        throw DiagnosticError(
+          .badData, object: prepared.outputNames[index],
+          "has the shape \(part.dims) for \(width) sequences",
+          hint: "choose another output with --output")
       }
       if rows < width {
         part = try part.sliced(starts: [0], ends: [rows], axes: [0], steps: nil)
@@ -217,7 +227,7 @@ public struct SteppedModel: Sendable {
       if dims.count < 3 { dims.append(1) }
       pieces.append(Tensor(dims: dims, elements: part.elements))
     }
-    return try concatenated(pieces, axis: 1)
+    return try Self.concatenated(pieces, axis: 1)
   }
 
   private static func concatenated(

@@ -7,13 +7,6 @@ struct StartState {
   let graph: ModelGraph
   let search: GraphSearch
 
-  /// Operations whose result holds numbers of their first input.
-  private static let moving: Set = [
-    "identity", "onnx.Cast", "onnx.Expand", "onnx.Flatten", "onnx.Gather", "onnx.Reshape",
-    "onnx.Slice",
-    "onnx.Split", "onnx.Squeeze", "onnx.Tile", "onnx.Transpose", "onnx.Unsqueeze",
-  ]
-
   /// The inputs of the model that the start state and the lengths of an LSTM node depend on, by more than
   /// their shape.
   ///
@@ -55,9 +48,12 @@ struct StartState {
         if let bad = try constant(node, index)?.floats?.first(where: { $0 != 0 }) {
           throw Self.error("its start state holds \(bad)", lstm)
         }
-      case "onnx.Concat": open += node.inputs
-      case _ where Self.moving.contains(node.operation): open += node.inputs.prefix(1)
-      default: throw Self.error("its start state is computed by '\(node.name)'", lstm)
+      default:
+        let moved = OperationAxes.movedInputs(of: node)
+        guard !moved.isEmpty else {
+          throw Self.error("its start state is computed by '\(node.name)'", lstm)
+        }
+        open += moved.map { node.inputs[$0] }
       }
     }
     return found

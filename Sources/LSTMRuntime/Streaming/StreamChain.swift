@@ -39,6 +39,7 @@ package struct StreamChain {
     if leavingOutSoftmax { _ = try graph.keepLogits(of: output.value, layers: model.layers) }
     let search = GraphSearch(graph)
     let start = StartState(model: model, graph: graph, search: search)
+    let axes = GraphAxes(model)
     var startInputs: Set<String> = []
     // A softmax over the second axis is over the last where there are two: after a last step.
     var needsLastStep: GraphNode?
@@ -131,7 +132,7 @@ package struct StreamChain {
         var takesLastStep = false
         above.removeLast()
         if above.contains(where: { TakenStep.operations.contains($0.operation) }) {
-          var step = try TakenStep(of: node, givesLastStep: givesLastStep, start)
+          var step = TakenStep(start, axes)
           do throws(DiagnosticError) { takesLastStep = try step.follow(above.reversed()) } catch {
             throw DiagnosticError(
               .notRunnable, object: error.object, "cannot be \(use): it \(error.problem)",

@@ -10,20 +10,26 @@ public struct DataFeed: Sendable {
 
   /// Fits data to a model.
   ///
+  /// - Parameters:
+  ///   - data: The data.
+  ///   - model: The model.
+  ///   - limit: The most sequences of a batch, if not those that the model takes at once.
   /// - Throws: ``DiagnosticError`` when the data do not have the model's inputs.
-  public init(_ data: EvaluationData, for model: DataModel) throws(DiagnosticError) {
+  public init(
+    _ data: EvaluationData, for model: DataModel, limit: Int = .max
+  ) throws(DiagnosticError) {
     self.data = data
     if case .sequences = data.content, model.isStepped {
       batches = nil
     } else {
-      batches = try DataBatches(data, for: model.prepared)
+      batches = try DataBatches(data, for: model.prepared, limit: limit)
     }
   }
 
   /// The sequences of a batch; the last one may have fewer.
   public var sequencesPerBatch: Int { batches?.sequencesPerBatch ?? data.count }
-  /// Whether the model has time before the sequences.
-  public var isTimeMajor: Bool { batches?.isTimeMajor ?? false }
+  /// What was done to the data for the model's layout, for people; empty when nothing.
+  public var changes: [String] { batches?.changes ?? [] }
   /// Whether the state is carried from batch to batch.
   public var carriesState: Bool { batches?.carriesState ?? false }
 
@@ -41,6 +47,19 @@ public struct DataFeed: Sendable {
     return parts
   }
 
+  /// The inputs of some sequences.
+  ///
+  /// - Throws: ``DiagnosticError`` when they do not fit.
+  public func part(_ range: Range<Int>) throws(DiagnosticError) -> [String: Tensor] {
+    if let batches { return try batches.part(range) }
+    var parts: [String: Tensor] = [:]
+    for (name, tensor) in inputs {
+      parts[name] = try tensor.sliced(
+        starts: [range.lowerBound], ends: [range.upperBound], axes: [0], steps: nil)
+    }
+    return parts
+  }
+
   /// Hands over batch after batch.
   ///
   /// - Parameter body: Takes the inputs, and the number of steps of all sequences in them.
@@ -50,9 +69,9 @@ public struct DataFeed: Sendable {
     try body(inputs, data.steps)
   }
 
-  /// An output with the sequences first.
+  /// An output with the sequences first, then the steps.
   ///
-  /// - Throws: ``DiagnosticError`` when the output cannot be transposed.
+  /// - Throws: ``DiagnosticError`` when it does not follow from the graph where they are.
   public func sequencesFirst(_ output: Tensor, count: Int) throws -> Tensor {
     try batches?.sequencesFirst(output, count: count) ?? output
   }

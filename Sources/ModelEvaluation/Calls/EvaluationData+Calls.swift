@@ -155,12 +155,3 @@ extension StatePairs {
       }
   }
 }
-
-extension CallLayout {
-  /// The layout of a model whose axes are those that ``DataBatches`` takes for it.
-  init?(of model: PreparedModel, states: StatePairs) {
-    self.init(
-      of: model, states: states, isTimeMajor: { model.isTimeMajor($0) },
-      isOneSequence: { model.isOneSequence($0) })
-  }
-}

@@ -2,11 +2,10 @@ public import Diagnostics
 public import LSTMCore
 public import LSTMRuntime
 
-/// Cuts data into batches for one model, in order.
+/// Cuts data into batches for one model, in order and in the model's layout.
 public struct DataBatches: Sendable {
   /// About so many steps go through a model at once; results do not depend on it.
   private static let stepsPerBatch = 128
-  private static let sequencesAtOnce = 256
 
   private let data: EvaluationData
   private let model: PreparedModel
@@ -14,59 +13,47 @@ public struct DataBatches: Sendable {
   private let inputs: [String: Tensor]
   /// Whether a text goes through the model whole: in pieces it would give something else.
   private let looksAlongTime: Bool
-  /// Whether the model has time before the sequences.
-  public let isTimeMajor: Bool
-  /// Whether the model has no axis of sequences: each goes through it by itself, `[steps, features]`.
-  public let isOneSequence: Bool
-  /// The sequences that the model takes at once, when it takes no other number.
-  private let fixedCount: Int?
-
+  /// Where the model has sequences and steps.
+  public let layout: ModelLayout
   /// The sequences of a batch; the last one may have fewer.
-  public var sequencesPerBatch: Int { isOneSequence ? 1 : Self.sequencesAtOnce }
+  public let sequencesPerBatch: Int
 
   /// Fits data to a model.
   ///
-  /// - Throws: ``DiagnosticError`` when the data do not have the model's inputs.
-  public init(_ data: EvaluationData, for model: PreparedModel) throws(DiagnosticError) {
+  /// - Parameters:
+  ///   - data: The data, sequences first.
+  ///   - model: The model.
+  ///   - limit: The most sequences of a batch, if not those that the model takes at once.
+  /// - Throws: ``DiagnosticError`` when the data do not have the model's inputs, or it does not follow
+  ///   from the graph where the model has its sequences.
+  public init(
+    _ data: EvaluationData, for model: PreparedModel, limit: Int = .max
+  ) throws(DiagnosticError) {
     self.data = data
     self.model = model
-    fixedCount = model.inputs.first { !model.stateInputs.contains($0.name) }.flatMap { input in
-      input.shape.count < 2 ? nil : input.shape[model.isTimeMajor(input) ? 1 : 0]
-    }
-    do {
-      switch data.content {
-      case .text:
-        let axes = try TextAxes(model)
-        text = axes
-        looksAlongTime = model.looksAlongTime(axes.input)
-        inputs = [:]
-        isTimeMajor = axes.isTimeMajor
-        isOneSequence = false
-      case .sequences(let given):
-        text = nil
-        looksAlongTime = false
-        let inputs = try Self.named(given, model)
-        let asked = model.inputs.first { !model.stateInputs.contains($0.name) }
-        isOneSequence = asked.map { model.isOneSequence($0) } ?? false
-        isTimeMajor = !isOneSequence && (asked.map { model.isTimeMajor($0) } ?? false)
-        if isOneSequence, let (name, array) = inputs.first, array.dims.count != 3 {
-          throw DiagnosticError(
-            .badEvaluationData, object: name,
-            "expected [sequences, steps, features], found \(array.dims); the model reads the steps "
-              + "of one sequence at a time",
-            hint: "give one sequence a first axis of 1, or a table (CSV) with a step a line")
-        }
-        if isTimeMajor, let asked, let steps = asked.shape.first ?? nil,
-          let array = inputs[asked.name], array.dims.count < 2 || array.dims[1] != steps
-        {
-          throw DiagnosticError(
-            .badEvaluationData, object: asked.name,
-            "expected \(steps) steps in the second axis, found the shape \(array.dims)",
-            hint: "the model has time first, \(asked.shapeText); data have the sequences first")
-        }
-        self.inputs = inputs
+    switch data.content {
+    case .text(_, let streams):
+      let axes = try TextAxes(model)
+      text = axes
+      looksAlongTime = model.looksAlongTime(axes.input)
+      inputs = [:]
+      layout = axes.layout
+      if let fixed = layout.fixedBatch, fixed != streams {
+        throw DiagnosticError(
+          .badEvaluationData,
+          "the text is cut into \(streams) streams, the model takes \(fixed) at once",
+          hint: "give --streams \(fixed)")
       }
-    } catch { throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)") }
+    case .sequences(let given):
+      text = nil
+      looksAlongTime = false
+      let inputs = try Self.named(given, model)
+      layout = try ModelLayout(model, given: Array(inputs.keys))
+      self.inputs = inputs
+    }
+    sequencesPerBatch = min(limit, layout.sequencesPerCall)
+    // Shapes that do not fit are seen before anything is run.
+    if data.count > 0, text == nil { _ = try part(0..<min(1, data.count)) }
   }
 
   /// Whether the state is carried from batch to batch.
@@ -74,20 +61,24 @@ public struct DataBatches: Sendable {
   /// A text is one sequence for each stream; a model that looks along time gets it in one batch.
   public var carriesState: Bool { text != nil && !looksAlongTime }
 
+  /// What was done to the data for the model's layout, for people; empty when nothing.
+  public var changes: [String] {
+    inputs.keys.sorted().filter { !model.inputsOfStates.contains($0) }
+      .compactMap { layout.change(ofInput: $0) }
+  }
+
   /// The inputs of the first sequences and steps: at most so many of each.
   ///
   /// - Throws: ``DiagnosticError`` when the data cannot be cut.
   public func first(sequences: Int, steps: Int) throws(DiagnosticError) -> [String: Tensor] {
-    do {
-      if case .text(let tokens, let streams) = data.content, let text {
-        let length = tokens.count / streams
-        return try Self.textInputs(
-          tokens, text, streams: min(streams, sequences), length: length, from: 0,
-          count: min(steps, length))
-      }
-      let count = isOneSequence ? 1 : max(sequences, fixedCount ?? 0)
-      return try part(0..<min(count, data.count))
-    } catch { throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)") }
+    if case .text(let tokens, let streams) = data.content, let text {
+      let length = tokens.count / streams
+      let kept = text.layout.fixedBatch ?? sequences
+      return try Self.textInputs(
+        tokens, text, streams: min(streams, kept), length: length, from: 0,
+        count: min(steps, length))
+    }
+    return try part(0..<min(sequences, sequencesPerBatch, data.count))
   }
 
   /// Hands over batch after batch.
@@ -110,46 +101,47 @@ public struct DataBatches: Sendable {
     case .sequences:
       for start in stride(from: 0, to: data.count, by: sequencesPerBatch) {
         let range = start..<min(data.count, start + sequencesPerBatch)
-        let steps = inputs.first?.value.dims.dropFirst().first ?? 1
-        try body(try part(range), range.count * steps)
+        try body(try part(range), range.count * stepsOfASequence)
       }
     }
   }
 
+  /// The steps of a sequence.
+  private var stepsOfASequence: Int {
+    let main = model.inputs.first { !model.inputsOfStates.contains($0.name) }?.name
+    return main.flatMap { inputs[$0] }?.dims.dropFirst().first ?? 1
+  }
+
   private static func textInputs(
     _ tokens: [Int], _ axes: TextAxes, streams: Int, length: Int, from start: Int, count: Int
-  ) throws -> [String: Tensor] {
+  ) throws(DiagnosticError) -> [String: Tensor] {
     try axes.inputs(
       (0..<streams).flatMap { tokens[$0 * length + start..<$0 * length + start + count] },
       streams: streams, steps: count)
   }
 
-  private func part(_ range: Range<Int>) throws -> [String: Tensor] {
+  /// The inputs of some sequences, in the model's layout; filled up to as many as it takes.
+  ///
+  /// - Throws: ``DiagnosticError`` when they do not fit.
+  public func part(_ range: Range<Int>) throws(DiagnosticError) -> [String: Tensor] {
     var parts: [String: Tensor] = [:]
     for (name, values) in inputs {
       let part = try values.sliced(
         starts: [range.lowerBound], ends: [range.upperBound], axes: [0], steps: nil)
-      let stateAxis = model.stateAxes[name]
-      let isTurned =
-        stateAxis.map { $0 == 1 } ?? (isTimeMajor && !model.isWithoutSteps(name))
-      if isOneSequence, stateAxis == nil {
-        parts[name] = try part.squeezed([0])
-      } else {
-        parts[name] =
-          isTurned && part.dims.count >= 2
-          ? try part.transposed([1, 0] + Array(2..<part.dims.count)) : part
-      }
+      parts[name] = try layout.own(try layout.filled(part, for: name), for: name)
     }
     return parts
   }
 
   /// The given arrays under the names of the model's inputs; one array fits one input whatever its
   /// name is.
-  private static func named(
+  static func named(
     _ inputs: [String: Tensor], _ model: PreparedModel
-  ) throws -> [String: Tensor] {
+  ) throws(DiagnosticError) -> [String: Tensor] {
     let needed = model.inputs.filter { !model.stateInputs.contains($0.name) }
-    if needed.count == 1, inputs.count == 1, let only = inputs.first {
+    if needed.count == 1, inputs.count == 1, let only = inputs.first,
+      !model.stateInputs.contains(only.key)
+    {
       return [needed[0].name: only.value]
     }
     for input in needed where inputs[input.name] == nil {
@@ -161,34 +153,17 @@ public struct DataBatches: Sendable {
     return inputs.filter { item in model.inputs.contains { $0.name == item.key } }
   }
 
-  /// The axis of an output along which the sequences are: the second one when time comes first.
+  /// An output with the sequences first, then the steps.
   ///
   /// - Parameters:
   ///   - output: What the model makes of a batch.
-  ///   - count: The sequences of the batch.
-  /// - Returns: 0 or 1.
-  /// - Throws: ``DiagnosticError`` when sizes do not tell and one sequence alone cannot be run.
-  public func sequenceAxis(of output: Tensor, count: Int) throws -> Int {
-    guard output.dims.count >= 2, output.dims[1] == count else { return 0 }
-    if isTimeMajor { return output.dims.count >= 3 ? 1 : 0 }
-    guard text == nil, output.dims.count >= 3 else { return 0 }
-    guard output.dims[0] == count else { return 1 }
-    guard count > 1, fixedCount == nil else { return 0 }
-    var session = RunSession()
-    let alone = try model.run(try part(0..<1), session: &session).first
-    return alone?.dims.first == 1 ? 0 : 1
-  }
-
-  /// An output with the sequences first again.
-  ///
-  /// - Parameters:
-  ///   - output: What the model makes of a batch.
+  ///   - index: Which of the model's outputs it is.
   ///   - count: The sequences of the batch.
   /// - Returns: `[sequences, …]`.
-  /// - Throws: ``DiagnosticError`` when the output cannot be turned.
-  public func sequencesFirst(_ output: Tensor, count: Int) throws -> Tensor {
-    if isOneSequence { return try output.unsqueezed([0]) }
-    guard try sequenceAxis(of: output, count: count) == 1 else { return output }
-    return try output.transposed([1, 0] + Array(2..<output.dims.count))
+  /// - Throws: ``DiagnosticError`` when it does not follow from the graph where they are.
+  public func sequencesFirst(
+    _ output: Tensor, of index: Int = 0, count: Int
+  ) throws(DiagnosticError) -> Tensor {
+    try layout.sequencesFirst(output, of: index, count: count)
   }
 }

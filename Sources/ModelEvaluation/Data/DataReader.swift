@@ -9,8 +9,10 @@ public struct DataReader: Sendable {
   /// The tokens of a text; a file that is neither `.npy` nor `.npz` is a text when there are some, a
   /// table of numbers when there are none.
   public var vocabulary: Vocabulary?
-  /// The streams into which a text is cut.
-  public var streams = 10
+  /// The streams into which a text is cut; as many as the model takes at once, or ten, when `nil`.
+  public var streams: Int?
+  /// The streams of a text where neither the user nor the model says how many.
+  public static let usualStreams = 10
   /// The steps of a window of a table; those that the model's input has when `nil`.
   public var window: Int?
   /// The steps from one window to the next; those of a window when `nil`.
@@ -20,7 +22,7 @@ public struct DataReader: Sendable {
   public init() {}
 
   /// The names under which an `.npz` may hold labels.
-  private static let labelNames: Set<String> = ["labels", "label", "y"]
+  public static let labelNames: Set<String> = ["labels", "label", "y"]
 
   /// Reads data for a model.
   ///
@@ -55,8 +57,10 @@ public struct DataReader: Sendable {
     case .npz:
       var inputs: [String: Tensor] = [:]
       var labels: Tensor?
+      let names = Set((model.graph?.inputs ?? []).map(\.name))
       for (name, array) in try NpzFile.read(source) {
-        if Self.labelNames.contains(name) {
+        // What an input is called means the input.
+        if Self.labelNames.contains(name), !names.contains(name) {
           labels = Tensor(array)
         } else {
           inputs[name] = Tensor(array)
@@ -69,10 +73,19 @@ public struct DataReader: Sendable {
     case nil:
       if let vocabulary {
         return EvaluationData(
-          content: .text(tokens: try vocabulary.numbers(in: source), streams: streams))
+          content: .text(
+            tokens: try vocabulary.numbers(in: source),
+            streams: streams ?? Self.fixedBatch(of: model) ?? Self.usualStreams))
       }
       return EvaluationData(content: .sequences(["x": try windows(source, model)]))
     }
+  }
+
+  /// The number of sequences that a model takes at once, when it takes no other.
+  private static func fixedBatch(of model: Model) -> Int? {
+    let axes = GraphAxes(model)
+    return model.graph?.inputs.lazy
+      .compactMap { axes.axes(of: $0.name)?.first { $0.role == .batch } ?? nil }.first?.size
   }
 
   /// The arrays for a model's inputs, the sequences of initial states moved to the first axis, where
@@ -82,21 +95,30 @@ public struct DataReader: Sendable {
   ) throws(DiagnosticError) -> [String: Tensor] {
     guard let graph = model.graph else { return given }
     let named = given.filter { item in graph.inputs.contains { $0.name == item.key } }
-    let states = try graph.stateValues()
+    let states = graph.stateValues()
     let isWhole = graph.inputs.allSatisfy {
       states.optional.contains($0.name) || named[$0.name] != nil
     }
     // Other arrays may stand beside the inputs; those that are looked for in vain are missed later.
     var turned = isWhole ? named : given
-    for input in graph.inputs where states.axes[input.name] == 1 {
+    let axes = GraphAxes(model)
+    let count = named.lazy.filter { !states.inputs.contains($0.key) }.first?.value.dims.first
+    for input in graph.inputs where states.inputs.contains(input.name) {
       guard let tensor = named[input.name] else { continue }
-      guard tensor.dims.count == input.shape.count else {
+      guard let own = axes.axes(of: input.name), tensor.dims.count == own.count else {
         throw DiagnosticError(
           .badEvaluationData, object: input.name,
           "has the shape \(tensor.dims), expected \(input.shapeText)",
           hint: "initial states are given in the shape of the model's input")
       }
-      turned[input.name] = try tensor.transposed([1, 0] + Array(2..<tensor.dims.count))
+      if let batch = own.firstIndex(where: { $0.role == .batch }) {
+        let rest = own.indices.filter { $0 != batch }
+        turned[input.name] = try tensor.transposed([batch] + rest)
+      } else {
+        // A state that is the same for all sequences.
+        turned[input.name] = try tensor.unsqueezed([0])
+          .broadcast(to: [min(max(1, count ?? 1), 1 << 16)] + tensor.dims)
+      }
     }
     return turned
   }
@@ -109,8 +131,12 @@ public struct DataReader: Sendable {
       if error.hint == nil { error.hint = "a text needs --vocab" }
       throw error
     }
-    let input = model.graph?.inputs.first
-    let fixed = (input?.shape.count ?? 0) == 3 ? input?.shape[1] : nil
+    let states = model.graph?.stateValues().inputs ?? []
+    let input = model.graph?.inputs.first { !states.contains($0.name) }
+    let axes = GraphAxes(model)
+    let fixed = try input.flatMap { (input) throws(DiagnosticError) in
+      try axes.timeAxis(of: input.name).flatMap { axes.axes(of: input.name)?[$0].size }
+    }
     let steps = window ?? fixed ?? table.rowCount
     guard steps >= 1, table.rowCount >= steps else {
       throw DiagnosticError(

@@ -74,10 +74,7 @@ public struct GeneratedInputs: Sendable {
       }
       let inputs = try SeededInputs.sequences(
         for: prepared, of: model, sequences: sequences, steps: steps, seed: seed)
-      // Statistics are looked for where the model reads the sequences as they are.
-      let recorded =
-        prepared.inputs.contains { prepared.isTimeMajor($0) || prepared.isOneSequence($0) }
-        ? nil : try RecordedStatistics.scaled(inputs, for: model, threads: threads)
+      let recorded = try RecordedStatistics.scaled(inputs, for: model, threads: threads)
       fitted.content = .sequences(recorded ?? inputs)
       data = fitted
       source = recorded == nil ? .seeded : .statistics
@@ -101,7 +98,7 @@ private struct TextWriter {
   private let prepared: PreparedModel
   private let input: GraphInput
   private let vocabularySize: Int
-  private let isTimeMajor: Bool
+  private let axes: TextAxes
   private let threads: Int
   private var random: SeededGenerator
 
@@ -113,7 +110,7 @@ private struct TextWriter {
     else { return nil }
     self.prepared = prepared
     input = axes.input
-    isTimeMajor = axes.isTimeMajor
+    self.axes = axes
     vocabularySize = size
     self.threads = threads
     random = SeededGenerator(seed: seed)
@@ -121,14 +118,17 @@ private struct TextWriter {
 
   /// Writes; `nil` when the model's output is not a score for each token.
   mutating func write(streams: Int, tokens count: Int) throws -> EvaluationData? {
-    let length = input.shape.indices.contains(1) ? input.shape[isTimeMajor ? 0 : 1] : nil
+    let time = try axes.layout.timeAxis(ofInput: input.name)
+    let length = time.flatMap { prepared.axes.axes(of: input.name)?[$0].size }
+    let streams = axes.layout.fixedBatch ?? streams
     if let length, length > 1 { return try writeWindows(streams, length: length) }
     var session = RunSession(carriesState: true)
     var texts = (0..<streams).map { _ in [random.integer(below: vocabularySize)] }
     for _ in 1..<count {
-      let tensor = tokens(texts.map { [$0[$0.count - 1]] })
-      let output = try prepared.run([input.name: tensor], session: &session, threads: threads)
-      guard let next = draw(output.first, rows: streams, axes: 3) else { return nil }
+      let inputs = try axes.inputs(
+        texts.map { $0[$0.count - 1] }, streams: streams, steps: 1)
+      let output = try prepared.run(inputs, session: &session, threads: threads)
+      guard let next = try draw(output.first, rows: streams, axes: 3) else { return nil }
       for stream in 0..<streams { texts[stream].append(next[stream]) }
     }
     return EvaluationData(
@@ -142,32 +142,28 @@ private struct TextWriter {
     }
     for _ in 0..<2 * length {
       var session = RunSession()
-      let tensor = tokens(texts.map { Array($0.suffix(length)) })
-      let output = try prepared.run([input.name: tensor], session: &session, threads: threads)
-      guard let next = draw(output.first, rows: streams, axes: 2) else { return nil }
+      let inputs = try axes.inputs(
+        texts.flatMap { $0.suffix(length) }, streams: streams, steps: length)
+      let output = try prepared.run(inputs, session: &session, threads: threads)
+      guard let next = try draw(output.first, rows: streams, axes: 2) else { return nil }
       for stream in 0..<streams { texts[stream].append(next[stream]) }
     }
     // What stood there at first was not written by the model.
     let windows = texts.flatMap { text in
       [0, length / 2, length].map { Array(text[length + $0..<2 * length + $0]) }
     }
+    let elements = windows.flatMap { $0.map { Int64($0) } }
     return EvaluationData(
-      content: .sequences([input.name: tokens(windows)]), isSeeded: true)
-  }
-
-  private func tokens(_ rows: [[Int]]) -> Tensor {
-    let (steps, count) = (rows[0].count, rows.count)
-    if isTimeMajor {
-      let elements = (0..<steps).flatMap { step in rows.map { Int64($0[step]) } }
-      return Tensor(dims: [steps, count], elements: .integers(elements))
-    }
-    return Tensor(
-      dims: [count, steps], elements: .integers(rows.flatMap { $0.map { Int64($0) } }))
+      content: .sequences([
+        input.name: Tensor(dims: [windows.count, length], elements: .integers(elements))
+      ]), isSeeded: true)
   }
 
   /// A token for each row of probabilities.
-  private mutating func draw(_ output: Tensor?, rows: Int, axes: Int) -> [Int]? {
-    guard let output, let values = output.floats, output.dims.count == axes,
+  private mutating func draw(_ made: Tensor?, rows: Int, axes rank: Int) throws -> [Int]? {
+    guard let made, made.dims.last == vocabularySize else { return nil }
+    let output = try axes.layout.sequencesFirst(made, count: rows)
+    guard let values = output.floats, output.dims.count == rank,
       output.dims.last == vocabularySize, values.count == rows * vocabularySize,
       Score.areProbabilities(values, classes: vocabularySize)
     else { return nil }

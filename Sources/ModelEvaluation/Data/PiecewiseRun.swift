@@ -33,15 +33,18 @@ extension PreparedModel {
     guard inputs.allSatisfy({ $0.name == input.name || stateInputs.contains($0.name) }) else {
       return false
     }
+    // Without an axis of time, or with one of fixed length, there is nothing to try.
+    guard let time = try? axes.timeAxis(of: input.name), let all = axes.axes(of: input.name) else {
+      return false
+    }
+    let dims = all.enumerated().map { $0 == time ? nil : $1.size ?? 1 }
     guard
       (try? checkedProduct(
-        [Self.trialSteps] + input.shape.dropFirst().map { $0 ?? 1 }, limit: Self.trialLimit,
-        of: "a trial")) != nil
+        [Self.trialSteps] + dims.compactMap { $0 }, limit: Self.trialLimit, of: "a trial")) != nil
     else { return false }
-    let isTimeMajor = isTimeMajor(input)
     // Different tokens, as far as there are some; token 0 may stand for no step.
     for tokens in input.isInteger ? [7, 3, 2] : [2] {
-      if let differs = differsInPieces(input, isTimeMajor: isTimeMajor, tokens: tokens) {
+      if let differs = differsInPieces(input, dims, tokens: tokens) {
         return differs
       }
     }
@@ -49,28 +52,29 @@ extension PreparedModel {
   }
 
   /// Whether a trial gives something else in pieces; `nil` when it cannot be run whole.
-  private func differsInPieces(_ input: GraphInput, isTimeMajor: Bool, tokens: Int) -> Bool? {
-    let isOneSequence = isOneSequence(input)
-    func dims(_ steps: Int) -> [Int] {
-      if isOneSequence { return [steps] + input.shape.dropFirst().map { $0 ?? 1 } }
-      return (isTimeMajor ? [steps, 1] : [1, steps])
-        + (input.isInteger && input.shape.isEmpty ? [] : input.shape.dropFirst(2).map { $0 ?? 1 })
-        + (!input.isInteger && input.shape.isEmpty ? [1] : [])
-    }
+  ///
+  /// - Parameters:
+  ///   - input: The input.
+  ///   - dims: Its sizes, `nil` for that of time.
+  ///   - tokens: How many tokens differ.
+  /// - Returns: Whether it does.
+  private func differsInPieces(_ input: GraphInput, _ dims: [Int?], tokens: Int) -> Bool? {
+    // The elements of a step lie side by side in each row of what comes before time.
+    let time = dims.firstIndex(of: nil) ?? 0
+    let rows = dims[..<time].reduce(1) { $0 * ($1 ?? 1) }
+    let width = dims[(time + 1)...].reduce(1) { $0 * ($1 ?? 1) }
     func part(_ steps: Range<Int>) -> [String: Tensor] {
-      let shape = dims(steps.count)
-      let features = shape.reduce(1, *) / max(1, steps.count)
+      let shape = dims.map { $0 ?? steps.count }
       // Numbers that differ, the same ones whole and in pieces.
-      let numbers = steps.flatMap { step in (0..<features).map { (step * 7 + $0 * 3) % 5 } }
+      let places = (0..<rows).flatMap { row in
+        steps.flatMap { step in (0..<width).map { (step: step, feature: row * width + $0) } }
+      }
       return [
         input.name: Tensor(
           dims: shape,
           elements: input.isInteger
-            ? .integers(
-              steps.flatMap { step in
-                [Int64](repeating: Int64(1 + step * step % max(1, tokens - 1)), count: features)
-              })
-            : .floats(numbers.map { 0.4 * Float($0) - 0.8 }))
+            ? .integers(places.map { Int64(1 + $0.step * $0.step % max(1, tokens - 1)) })
+            : .floats(places.map { 0.4 * Float(($0.step * 7 + $0.feature * 3) % 5) - 0.8 }))
       ]
     }
     var whole = RunSession()
@@ -78,17 +82,24 @@ extension PreparedModel {
       return nil
     }
     var session = RunSession(carriesState: true)
-    var pieces: [[Float]] = []
+    var tensors: [Tensor] = []
     for step in 0..<Self.trialSteps {
-      guard let piece = try? run(part(step..<step + 1), session: &session).first?.floats else {
-        return true
-      }
-      pieces.append(piece)
+      guard let piece = try? run(part(step..<step + 1), session: &session).first,
+        piece.floats != nil
+      else { return true }
+      tensors.append(piece)
     }
     // All steps come out, or the last one.
-    let last = pieces.last ?? []
-    let joined = all.count == last.count ? last : pieces.flatMap { $0 }
-    return all.count != joined.count
-      || zip(all, joined).contains { abs($0 - $1) > 1e-4 * (1 + abs($0)) }
+    let last = tensors.last?.floats ?? []
+    if all.count == last.count { return Self.differ(all, last) }
+    guard
+      let output = (try? axes.timeAxis(of: outputValues[0])) ?? nil,
+      let found = try? Tensor.concatenated(tensors, axis: output, allow: { _ in }).floats
+    else { return true }
+    return Self.differ(all, found)
+  }
+
+  private static func differ(_ a: [Float], _ b: [Float]) -> Bool {
+    a.count != b.count || zip(a, b).contains { abs($0 - $1) > 1e-4 * (1 + abs($0)) }
   }
 }

@@ -22,13 +22,16 @@ enum RecordedStatistics {
     guard inputs.count == 1, let (name, input) = inputs.first, let values = input.floats,
       var graph = model.graph, let node = normalization(in: graph)
     else { return nil }
+    let data = EvaluationData(content: .sequences(inputs), isSeeded: true)
+    let given = try DataBatches(data, for: try PreparedModel(model))
+      .first(sequences: input.dims.first ?? 1, steps: .max)
     graph.outputs = [0, 3, 4].map {
       GraphOutput(name: node.inputs[$0], value: node.inputs[$0])
     }
     var part = model
     part.graph = graph
     var session = RunSession()
-    let found = try PreparedModel(part).run(inputs, session: &session, threads: threads)
+    let found = try PreparedModel(part).run(given, session: &session, threads: threads)
     guard let read = found[0].floats, let mean = found[1].floats, let variance = found[2].floats,
       !mean.isEmpty, mean.count == variance.count, variance.allSatisfy({ $0.isFinite && $0 >= 0 })
     else { return nil }

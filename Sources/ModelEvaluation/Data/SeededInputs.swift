@@ -49,22 +49,16 @@ public enum SeededInputs {
   static func sequences(
     for prepared: PreparedModel, of model: Model, sequences: Int, steps: Int, seed: UInt64
   ) throws(DiagnosticError) -> [String: Tensor] {
-    var inputs: [String: Tensor] = [:]
-    for input in prepared.inputs where !prepared.stateInputs.contains(input.name) {
-      let isOne = prepared.isOneSequence(input)
-      // The open axis of such an input is that of steps.
-      let made = try make(
-        for: prepared, of: model, sequences: isOne ? steps : sequences, steps: steps, seed: seed)
-      guard let tensor = made[input.name] else { continue }
-      if isOne {
-        inputs[input.name] = try tensor.unsqueezed([0])
-      } else if prepared.isTimeMajor(input), tensor.dims.count >= 2 {
-        inputs[input.name] = try tensor.transposed([1, 0] + Array(2..<tensor.dims.count))
-      } else {
-        inputs[input.name] = tensor
-      }
+    let layout = try ModelLayout(prepared)
+    let count = layout.isOneSequence ? 1 : sequences
+    return try make(for: prepared, of: model, seed: seed) { (input) throws(DiagnosticError) in
+      let axes = prepared.axes.axes(of: input.name) ?? []
+      let own = Self.dims(input, axes, sequences: count, steps: steps, model)
+      let batch = layout.batchAxis(ofInput: input.name)
+      let time = try layout.timeAxis(ofInput: input.name)
+      let rest = own.indices.filter { $0 != batch && $0 != time }.map { own[$0] }
+      return [count] + (time.map { [own[$0]] } ?? []) + rest
     }
-    return inputs
   }
 
   /// Makes inputs for a model that is run call by call, `[sequences, calls, …]`; each sequence has a
@@ -101,13 +95,23 @@ public enum SeededInputs {
   static func make(
     for prepared: PreparedModel, of model: Model, sequences: Int, steps: Int, seed: UInt64
   ) throws(DiagnosticError) -> [String: Tensor] {
+    try make(for: prepared, of: model, seed: seed) { input in
+      let axes = prepared.axes.axes(of: input.name) ?? []
+      let dims = Self.dims(input, axes, sequences: sequences, steps: steps, model)
+      return zip(dims, axes).map { $1.size ?? $0 }
+    }
+  }
+
+  private static func make(
+    for prepared: PreparedModel, of model: Model, seed: UInt64,
+    dims: (GraphInput) throws(DiagnosticError) -> [Int]
+  ) throws(DiagnosticError) -> [String: Tensor] {
     var generator = SeededGenerator(seed: seed)
     var inputs: [String: Tensor] = [:]
     // A fixed shape comes from a file.
     var rest = RunBudget.givenMemory.map { $0 / MemoryLayout<Int64>.stride } ?? elementLimit
     for input in prepared.inputs where !prepared.stateInputs.contains(input.name) {
-      let isTimeMajor = prepared.isTimeMajor(input)
-      let dims = input.dims(sequences: sequences, steps: steps, isTimeMajor: isTimeMajor, model)
+      let dims = try dims(input)
       let count: Int
       do throws(DiagnosticError) {
         count = try checkedProduct(dims, limit: rest, of: "a made-up input")
@@ -128,20 +132,19 @@ public enum SeededInputs {
     }
     return inputs
   }
-}
 
-extension GraphInput {
-  /// A whole shape: open sizes are sequences first, then steps, then the features of the first LSTM.
-  fileprivate func dims(
-    sequences: Int, steps: Int, isTimeMajor: Bool, _ model: Model
+  /// A whole shape in the layout of an input: sequences, also where the model fixes another number,
+  /// steps, and the sizes of the model; open axes of features have those of the first LSTM.
+  private static func dims(
+    _ input: GraphInput, _ axes: [ValueAxis], sequences: Int, steps: Int, _ model: Model
   ) -> [Int] {
-    var shape = shape
-    if shape.isEmpty {
-      shape = isInteger ? [nil, nil] : [nil, nil, model.lstmWeights.first?.inputSize ?? 1]
-    }
-    let open = isTimeMajor ? [steps, sequences] : [sequences, steps]
-    return shape.enumerated().map { axis, size in
-      size ?? (open.indices.contains(axis) ? open[axis] : model.lstmWeights.first?.inputSize ?? 1)
+    axes.map { axis in
+      switch axis.role {
+      case .batch: sequences
+      case .time: axis.size ?? steps
+      case .features: axis.size ?? model.lstmWeights.first?.inputSize ?? 1
+      case .directions, nil: axis.size ?? 1
+      }
     }
   }
 }
