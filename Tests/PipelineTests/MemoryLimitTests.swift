@@ -46,7 +46,7 @@ import Testing
     #expect(run.exitCode == 65)
     #expect(
       run.errors.contains("above the limit of 20 MB of --max-memory" + Self.hint), "\(run.errors)")
-    for size in ["", "4 apples", "-1GB", "0"] {
+    for size in ["4 apples", "-1GB", "0"] {
       let run = try CommandRun(
         ["run", "expand5.onnx", "--data", "x.npy", "--max-memory=\(size)"], in: Self.folder)
       #expect(run.exitCode == 64, "\(size)")

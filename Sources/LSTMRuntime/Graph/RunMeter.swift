@@ -42,7 +42,7 @@ final class RunMeter {
       throw DiagnosticError(
         .limitExceeded,
         "takes \(wanted) operations, \(operations) were done before, above the limit of "
-          + "\(budget.operations) for a run" + reason,
+          + "\(budget.operations)" + reason,
         hint: Self.hint(bytes))
     }
     operations = sum
