@@ -29,11 +29,7 @@ def numbers(seed, *shape, scale=0.5):
 
 def save_keras(name, library, layers, x, **settings):
     library.utils.set_random_seed(1)
-    given = library.layers.Input(x.shape[1:], **settings)
-    value = given
-    for layer in layers:
-        value = layer(value)
-    model = library.Model(given, value)
+    model = library.Sequential([library.layers.Input(x.shape[1:], **settings), *layers])
     model.set_weights([numbers(index, *w.shape) for index, w in enumerate(model.get_weights())])
     ending = "h5" if library is tf_keras else "keras"
     model.save(FOLDER / f"{name}.{ending}")
