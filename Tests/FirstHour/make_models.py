@@ -89,7 +89,7 @@ def tfkeras_sensor():
     model.fit(*sensors(3000), epochs=5, batch_size=64, verbose=0)
     out = folder("tfkeras-sensor")
     model.save(out / "model.h5", include_optimizer=False)
-    x, y = sensors(600)
+    x, y = sensors(300)
     np.savez_compressed(out / "test.npz", x=x, y=y)
     print("tfkeras-sensor", np.mean((model.predict(x, verbose=0)[:, 0] > 0.5) == y))
 
@@ -188,7 +188,7 @@ def torch_state_dict():
         model, (x[:2],), out / "exported.onnx", input_names=["x"], output_names=["y"],
         dynamic_shapes=({0: torch.export.Dim("batch"), 1: torch.export.Dim("steps")},), dynamo=True)
     without_traces(out / "exported.onnx")
-    x, y = sensors(600)
+    x, y = sensors(300)
     np.savez_compressed(out / "test.npz", x=x, y=y)
 
 
@@ -303,7 +303,7 @@ def tagger():
     model.fit(*data(3000), epochs=6, batch_size=64, verbose=0)
     out = folder("tagger")
     model.save(out / "model.h5", include_optimizer=False)
-    x, y = data(700)
+    x, y = data(300)
     np.savez_compressed(out / "test.npz", words=x, y=y)
     print("tagger", np.mean(model.predict(x, verbose=0).argmax(2) == y))
 

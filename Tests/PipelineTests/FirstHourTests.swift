@@ -33,7 +33,7 @@ import Testing
       #expect(text.contains("# \(hour): done"), "\(text.suffix(4000))")
       for line in text.split(separator: "\n")
       where !line.hasPrefix("$ ") && !line.hasPrefix("Next: ") && !line.contains("warning: ")
-        && !line.hasPrefix("error: ") && !line.hasPrefix("Check it with: ")
+        && !line.hasPrefix("error: ")
       {
         #expect(line.count <= 80, "\(line)")
       }

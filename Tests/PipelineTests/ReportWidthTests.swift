@@ -27,7 +27,7 @@ import Testing
   ]
 
   private static func isCommand(_ line: Substring) -> Bool {
-    line.hasPrefix("Next: ") || line.hasPrefix("Check it with: ")
+    line.hasPrefix("Next: ")
   }
 
   @Test(arguments: commands, [nil, 60, 100])

@@ -108,9 +108,17 @@ struct CompressionReportText {
         .joined(separator: "\n")
     }
     // A command stands in a line of its own, which is never broken.
-    return command == "lowrank"
-      ? "Wrote \(output).\nNext: lstmpack quantize \(shellWord(output)) --bits 4"
-      : "Wrote \(output).\nCheck it with: lstmpack verify \(shellWord(output))"
+    return "Wrote \(output).\nNext: lstmpack \(nextCommand(output))"
+  }
+
+  /// What tells most of what was written: factors are packed, a model that can be run is compared with
+  /// what it was made from, another one is checked.
+  private func nextCommand(_ output: String) -> String {
+    if command == "lowrank" { return "quantize \(shellWord(output)) --bits 4" }
+    if let path = source.path, model.obstacleToRunning == nil {
+      return "eval \(shellWord(output)) --against \(shellWord(path))"
+    }
+    return "verify \(shellWord(output)) --run"
   }
 
   /// The account for programs.

@@ -68,6 +68,10 @@ struct TextTable {
     widths.reduce(0, +) + gap * max(0, widths.count - 1)
   }
 
+  private func longestWord(_ column: Int) -> Int {
+    rows.map { $0[column].split(separator: " ").map(\.count).max() ?? 0 }.max() ?? 0
+  }
+
   /// The widths of some columns: titles and notes made narrower as far as needed and as they can be
   /// read.
   private func widths(_ columns: [Int], within width: Int, _ gap: Int) -> [Int] {
@@ -84,7 +88,10 @@ struct TextTable {
       narrow(place, to: natural[place].broken)
     }
     for (place, column) in columns.enumerated() where alignments[column] == .note {
-      narrow(place, to: Self.narrowest.note)
+      narrow(
+        place,
+        to: natural[place].whole > Self.narrowest.note
+          ? Self.narrowest.note : longestWord(column))
     }
     // What can stand nowhere else is as narrow as need be.
     if columns.count <= 2, columns.first == 0 {

@@ -19,7 +19,7 @@ enum TextWrap {
   }
 
   private static func isCommand(_ line: Substring) -> Bool {
-    line.hasPrefix("Next: ") || line.hasPrefix("Check it with: ")
+    line.hasPrefix("Next: ")
   }
 
   /// Where the lines that follow begin: two further in than the line, or below what stands after a label.
