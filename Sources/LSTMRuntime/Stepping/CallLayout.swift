@@ -34,6 +34,8 @@ public struct CallLayout: Equatable, Sendable {
   /// The layout of a model.
   ///
   /// Axes that the file leaves open and that are no axes of sequences have one element in a call.
+  /// There is none (`nil`) when calls of any length can be made and all states are those of LSTMs, so
+  /// that a whole sequence goes through the model in one call, or when there are no states.
   ///
   /// - Parameters:
   ///   - model: The model.
@@ -41,8 +43,6 @@ public struct CallLayout: Equatable, Sendable {
   ///   - isTimeMajor: Whether an input has steps before the sequences.
   ///   - isOneSequence: Whether an input holds the steps of one sequence, without an axis of
   ///     sequences.
-  /// - Returns: The layout; `nil` when calls of any length can be made and all states are those of
-  ///   LSTMs, so that a whole sequence goes through the model in one call, or when there are no states.
   public init?(
     of model: PreparedModel, states: StatePairs, isTimeMajor: (GraphInput) -> Bool,
     isOneSequence: (GraphInput) -> Bool
