@@ -23,7 +23,7 @@ struct DataOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Read a text as so many streams of equal length side by side.", valueName: "count"))
-  var streams = standardStreams
+  var streams = DataOptions.standardStreams
 
   @Option(
     help: ArgumentHelp(
@@ -143,7 +143,7 @@ struct SeedOptions: ParsableArguments {
   static let standardSeed: UInt64 = 1
 
   @Option(help: ArgumentHelp("The seed of synthetic inputs, used without --data.", valueName: "n"))
-  var seed = standardSeed
+  var seed = SeedOptions.standardSeed
 
   @Option(help: ArgumentHelp("How many synthetic sequences are made.", valueName: "count"))
   var sequences = GeneratedInputs.standardSequences
