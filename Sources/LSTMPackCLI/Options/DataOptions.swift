@@ -208,7 +208,7 @@ struct SeedOptions: ParsableArguments {
   static let standardSeed: UInt64 = 1
 
   @Option(help: ArgumentHelp("The seed of synthetic inputs, used without --data.", valueName: "n"))
-  var seed = standardSeed
+  var seed = SeedOptions.standardSeed
 
   @Option(help: ArgumentHelp("How many synthetic sequences are made.", valueName: "count"))
   var sequences = GeneratedInputs.standardSequences
@@ -234,6 +234,7 @@ struct SeedOptions: ParsableArguments {
   ///   - output: The output that is scored, if it is not the first one.
   ///   - states: States that the model's graph does not tell.
   ///   - threads: How many threads may work.
+  /// - Returns: The inputs.
   /// - Throws: `DiagnosticError` with code `notRunnable` for a model that cannot be run.
   func inputs(
     for model: Model, output: String?, states: StateOptions, threads: Int
