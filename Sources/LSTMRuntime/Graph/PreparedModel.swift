@@ -140,7 +140,8 @@ public struct PreparedModel: Sendable {
           Step(
             name: node.name, operation: operation, inputs: inputs, outputs: outputs,
             foldsTime: try context.flag("timeDistributed"),
-            masksEachStep: try context.flag("masksEachStep"), isOfState: states.nodes.contains(index),
+            masksEachStep: try context.flag("masksEachStep"),
+            isOfState: states.nodes.contains(index),
             isPrefix: isPrefix))
       } catch { throw DiagnosticError.of(error).atObject(node.name) }
     }
