@@ -36,7 +36,7 @@ import Testing
       let prepared = try PreparedModel(model)
       var given = inputs
       if let only = prepared.inputs.first, prepared.inputs.count == 1, given.count == 1 {
-        given = [only.name: inputs.values.first!]
+        given = inputs.first.map { [only.name: $0.value] } ?? [:]
       }
       var session = RunSession()
       return try prepared.run(given, session: &session)
@@ -66,7 +66,8 @@ import Testing
       try KerasExport().export(ExportRequest(model: item.model))
     }
     #expect(error?.code == .notExportable)
-    #expect(error?.problem.contains("states that are not zero") == true, "\(String(describing: error))")
+    #expect(
+      error?.problem.contains("states that are not zero") == true, "\(String(describing: error))")
     let (model, result) = try item.written(SafeTensorsExport())
     #expect(result.notes.contains { $0.contains("states that are not zero") })
     #expect(model.graph == nil && model.lstmWeights == item.model.lstmWeights)
@@ -101,7 +102,8 @@ import Testing
 
   // MARK: - Settings
 
-  @Test(arguments: ["relu", "backwards", "directions_summed", "tokens_masked"], ["k2.h5", "k3.keras"])
+  @Test(
+    arguments: ["relu", "backwards", "directions_summed", "tokens_masked"], ["k2.h5", "k3.keras"])
   func safetensorsSayWhatTheirNamesDoNot(name: String, ending: String) throws {
     let item = try Case("\(name)_\(ending)")
     item.expect(try item.run(item.model))
@@ -232,7 +234,8 @@ import Testing
 
   /// The header of a safetensors file without what lstmpack adds.
   private static func header(_ source: ByteSource) throws -> [String: String] {
-    let length = Int(try source.bytes(in: 0..<4).enumerated().reduce(0) { $0 | Int($1.1) << (8 * $1.0) })
+    let length = Int(
+      try source.bytes(in: 0..<4).enumerated().reduce(0) { $0 | Int($1.1) << (8 * $1.0) })
     let text = Data(try source.bytes(in: 8..<8 + length))
     let json = try JSONSerialization.jsonObject(with: text) as? [String: [String: Any]] ?? [:]
     return json.filter { $0.key != "__metadata__" }

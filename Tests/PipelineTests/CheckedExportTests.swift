@@ -37,11 +37,14 @@ import Testing
     #expect(error?.code == .exportDiffers, sourceLocation: sourceLocation)
     #expect(error?.object == object, sourceLocation: sourceLocation)
     #expect(
-      error?.problem.contains(part) == true, "\(error?.problem ?? "")", sourceLocation: sourceLocation)
+      error?.problem.contains(part) == true, "\(error?.problem ?? "")",
+      sourceLocation: sourceLocation)
   }
 
   @Test func aFileThatIsTheModelPasses() throws {
-    for name in ["relu_k2.h5", "directions_summed_k3.keras", "dilated_same_k2.h5", "batch_first.onnx"] {
+    for name in [
+      "relu_k2.h5", "directions_summed_k3.keras", "dilated_same_k2.h5", "batch_first.onnx",
+    ] {
       let source = try ByteSource(path: fixture("export/\(name)").path)
       let model = try model(name)
       for format in ExportFormats.all where !format.isCopy(of: model) || source.count > 0 {
@@ -175,7 +178,10 @@ import Testing
   @Test func theReportSaysWhatWasCompared() throws {
     try withTemporaryFolder { folder in
       let run = try CommandRun(
-        ["export", fixture("export/relu_k3.keras").path, "--to", "onnx", "--out", "m.onnx", "--json"],
+        [
+          "export", fixture("export/relu_k3.keras").path, "--to", "onnx", "--out", "m.onnx",
+          "--json",
+        ],
         in: folder)
       let json = try JSONValue.parse(Array(run.output.utf8))
       #expect(json["check"]?["outputs"] == 1)
@@ -183,7 +189,8 @@ import Testing
       let quantized = try CommandRun(
         ["quantize", fixture("export/relu_k3.keras").path, "--bits", "2", "--out", "q.onnx"],
         in: folder)
-      #expect(quantized.output.contains("Read back: 8 matrices and 1 output"), "\(quantized.output)")
+      #expect(
+        quantized.output.contains("Read back: 8 matrices and 1 output"), "\(quantized.output)")
       #expect(quantized.output.contains("--weights int2 keeps the codes"))
     }
   }

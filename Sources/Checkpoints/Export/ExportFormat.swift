@@ -186,7 +186,8 @@ extension GraphInput {
     }
     guard let elementType, elementType != type else { return (type, nil) }
     return (
-      type, "the input \(name) is of type \(type.rawValue); in the checkpoint it is \(elementType.rawValue)"
+      type,
+      "the input \(name) is of type \(type.rawValue); in the checkpoint it is \(elementType.rawValue)"
     )
   }
 }

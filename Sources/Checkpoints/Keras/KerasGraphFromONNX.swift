@@ -69,6 +69,7 @@ struct KerasGraphFromONNX {
   /// - Parameters:
   ///   - model: The model.
   ///   - target: What it is for, for notes.
+  /// - Returns: The model, and what is different about it.
   /// - Throws: `DiagnosticError` with code `notExportable` that names a node.
   static func model(
     _ model: Model, target: String = "Keras"
@@ -223,7 +224,8 @@ struct KerasGraphFromONNX {
       case (4, .sizes?), (5..., .zeros?): continue
       case (4, _):
         throw DiagnosticError(
-          .notExportable, "it is given lengths of sequences, which its layer in \(target) would not get",
+          .notExportable,
+          "it is given lengths of sequences, which its layer in \(target) would not get",
           hint: "export it to onnx")
       default:
         throw DiagnosticError(

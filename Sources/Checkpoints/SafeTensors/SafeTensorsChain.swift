@@ -86,7 +86,8 @@ enum SafeTensorsChain {
     }
     var object: JSONObject = [
       "tokens": .bool(input.isInteger), "links": .array(links),
-      "input": .string(input.name), "shape": .array(input.shape.map { $0.map { .integer($0) } ?? .null }),
+      "input": .string(input.name),
+      "shape": .array(input.shape.map { $0.map { .integer($0) } ?? .null }),
       "output": .string(graph.outputs[0].name),
     ]
     object["type"] = input.elementType.map { .string($0.rawValue) }
@@ -145,7 +146,8 @@ enum SafeTensorsChain {
       value = "v\(number)"
     }
     guard !order.isEmpty, order.count == model.layers.count else {
-      throw NoChain(reason: "the file has \(model.layers.count) layers and the chain \(order.count)")
+      throw NoChain(
+        reason: "the file has \(model.layers.count) layers and the chain \(order.count)")
     }
     graph.inputs = [Self.input(input, json, model, first: order[0])]
     graph.outputs = [

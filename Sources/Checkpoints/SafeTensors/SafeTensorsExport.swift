@@ -20,7 +20,8 @@ public struct SafeTensorsExport: ExportFormat {
 
   /// Files with factors in place of matrices are for others.
   public func obstacleToReading(_ request: ExportRequest) -> String? {
-    guard request.weights == .factors, request.model.matrices.contains(where: { $0.matrix.rank != nil })
+    guard request.weights == .factors,
+      request.model.matrices.contains(where: { $0.matrix.rank != nil })
     else { return nil }
     return "anything, because lstmpack writes factors in safetensors and does not read them"
   }
@@ -242,7 +243,8 @@ private struct SafeTensorsDraft {
       notes.append("\(name): PyTorch's LSTM has no clip; this one has \(clip)")
     }
     if layer.couplesInputAndForget {
-      notes.append("\(name): its input and forget gates are coupled, those of PyTorch's LSTM are not")
+      notes.append(
+        "\(name): its input and forget gates are coupled, those of PyTorch's LSTM are not")
     }
   }
 

@@ -87,7 +87,8 @@ enum SafeTensorsSettings {
   private static func direction(_ value: JSONValue) -> DirectionSettings? {
     guard let direction = value["direction"]?.stringValue.flatMap(Direction.init(rawValue:)),
       let keepsOrder = value["keepsComputedOrder"]?.boolValue,
-      let gate = activation(value["gateActivation"]), let cell = activation(value["cellActivation"]),
+      let gate = activation(value["gateActivation"]),
+      let cell = activation(value["cellActivation"]),
       let output = activation(value["outputActivation"])
     else { return nil }
     return DirectionSettings(
@@ -123,7 +124,8 @@ enum SafeTensorsSettings {
     else { return nil }
     return Activation(
       function, alpha: value["alpha"]?.doubleValue.map { Float($0) },
-      beta: value["beta"]?.doubleValue.map { Float($0) }, sourceName: value["sourceName"]?.stringValue)
+      beta: value["beta"]?.doubleValue.map { Float($0) },
+      sourceName: value["sourceName"]?.stringValue)
   }
 
   static func malformed(_ problem: String) -> DiagnosticError {

@@ -35,10 +35,15 @@ extension SourceTensor {
   /// - Precondition: `elementType` is a floating-point type, and `values` has the elements of `shape`.
   public init(_ values: [Float], name: String, shape: [Int], elementType: ElementType) {
     func bytes<Word: FixedWidthInteger>(_ word: (Float) -> Word) -> [UInt8] {
-      values.flatMap { value in
+      let size = Word.bitWidth / 8
+      var result = [UInt8](repeating: 0, count: values.count * size)
+      for (index, value) in values.enumerated() {
         let word = word(value)
-        return (0..<Word.bitWidth / 8).map { UInt8(truncatingIfNeeded: word >> Word(8 * $0)) }
+        for byte in 0..<size {
+          result[index * size + byte] = UInt8(truncatingIfNeeded: word >> Word(8 * byte))
+        }
       }
+      return result
     }
     let stored: [UInt8]
     switch elementType {

@@ -39,8 +39,8 @@ struct ExportOptions: ParsableArguments {
 
   /// Writes a model, after the file was compared with it; notes go to standard error.
   ///
-  /// - Parameter strict: Whether what cannot be compared is an error.
   /// - Returns: The file and how it was compared.
+  /// - Throws: `DiagnosticError`, with `strict` also for what cannot be compared.
   func write(
     _ model: Model, as format: any ExportFormat, checkpoint: ByteSource?, options: ImportOptions,
     to path: String, overwrite: Bool, strict: Bool

@@ -95,7 +95,8 @@ struct OutputComparison {
       let error = error as? DiagnosticError ?? DiagnosticError(.badData, "\(error)")
       throw .difference(
         Self.error(
-          error.object, "the file that was written cannot be run on an input of the model: "
+          error.object,
+          "the file that was written cannot be run on an input of the model: "
             + error.problem))
     }
   }
@@ -129,7 +130,8 @@ struct OutputComparison {
         guard difference <= limit else {
           throw .difference(
             Self.error(
-              name, "element \(index) of the shape \(own.dims) is \(y) in the file and \(x) in the "
+              name,
+              "element \(index) of the shape \(own.dims) is \(y) in the file and \(x) in the "
                 + "model, on synthetic input; the largest element is \(largest)"))
         }
         worst = max(worst, difference)

@@ -23,7 +23,8 @@ struct SyntheticInputs {
   static let sizes: [Sizes] = [9, 64, 512, 1600].flatMap { steps in
     [5, 1].flatMap { first in
       [
-        Sizes(open: (first, steps), sequences: first), Sizes(open: (first, steps), sequences: steps),
+        Sizes(open: (first, steps), sequences: first),
+        Sizes(open: (first, steps), sequences: steps),
         Sizes(open: (steps, first), sequences: first),
       ]
     }

@@ -92,7 +92,8 @@ struct WeightComparison {
     for layer in model.layers {
       switch layer.kind {
       case .lstm(let lstm): groups.append(group(layer.name, lstm, model.lstmWeights[lstm.weights]))
-      case .embedding(let embedding): groups.append(group(layer.name, embedding.weights.dequantized))
+      case .embedding(let embedding):
+        groups.append(group(layer.name, embedding.weights.dequantized))
       case .dense(let dense): groups.append(group(layer.name, dense.weights.dequantized))
       case .opaque(let opaque):
         // A matrix that the file does not say to be one of these, either way round.
@@ -231,6 +232,7 @@ struct WeightComparison {
       }
       return (candidate.name, differences.max() ?? 0)
     }.min { $0.difference < $1.difference }
-    return nearest.map { "those of \($0.name) differ by up to \($0.difference)" } ?? "there are none"
+    return nearest.map { "those of \($0.name) differ by up to \($0.difference)" }
+      ?? "there are none"
   }
 }
