@@ -16,7 +16,7 @@ import Testing
     ["analyze", models + "/keras-weights/model.weights.h5", "--weights-only"],
     ["analyze", models + "/csv-forecast/model.keras", "--sample", "200"],
     ["quantize", models + "/tagger/model.h5", "--bits", "2", "--dry-run"],
-    ["lowrank", models + "/tagger/model.h5", "--rank", "4", "--dry-run"],
+    ["lowrank", models + "/tagger/model.h5", "--rank", "4", "--out", "r.bvq", "--force"],
     ["quantize", models + "/torch-lm/model.onnx", "--bits", "2", "--out", "small.onnx", "--force"],
     [
       "eval", models + "/csv-forecast/model.keras", "--against",
