@@ -171,12 +171,12 @@ tagger() {
 }
 
 word_lm() {
-  lstm train train.txt --epochs 2 --out model.h5
+  lstm train train.txt --hidden 64 --layers 1 --epochs 2 --out model.h5
   says "<unk>"
   lstm quantize model.h5 --bits 2 --others 8
   lstm eval model.2bit.bvq --against model.h5 --data new.txt --vocab model.vocab.json
   judged perplexity
-  smaller model.h5 model.2bit.bvq 8
+  smaller model.h5 model.2bit.bvq 4
 }
 
 streaming() {
