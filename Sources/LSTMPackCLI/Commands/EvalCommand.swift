@@ -9,8 +9,13 @@ struct EvalCommand: ParsableCommand {
       Runs a model, and beside it the one that --against names, over the data. With a text: \
       perplexity and bits per token; with labels: log loss, accuracy and F1, or the mean squared \
       error. Between the two: top-1 agreement, Kullback-Leibler divergence, and the error of h, c \
-      and outputs after 1, 10, 100 and 1000 steps. A value has ± its standard error, over sequences or parts of them; + is worse. \
-      Without data, inputs are made up from a seed, and the report says so.
+      and outputs after 1, 10, 100 and 1000 steps. A value has ± its standard error, over \
+      sequences or parts of them; + is worse. Without data, inputs are synthetic, those of \
+      `analyze` and `search`, and the report says so.
+
+      A model that passes its states through inputs and outputs is run call by call, the states \
+      fed back, over the steps of the data. Which states belong together the graph tells for \
+      LSTMs; others are named with --state.
 
       With --cache-window, a text is also scored with a continuous cache (Grave, Joulin, Usunier \
       2016): tokens that followed similar hidden states in the last steps of their stream are \

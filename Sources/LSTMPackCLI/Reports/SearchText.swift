@@ -122,7 +122,8 @@ struct SearchText {
     if let uniform = result.uniform, best.uniform == nil {
       text +=
         "; \(uniform.uniform?.phrase ?? "one treatment") everywhere: "
-        + "\(NumberText.bytes(uniform.byteCount)), \(changes.sentence(uniform.change, error: uniform.score.changeError))"
+        + "\(NumberText.bytes(uniform.byteCount)), "
+        + changes.sentence(uniform.change, error: uniform.score.changeError)
     }
     text += ".\n\n\(planTable(best))\n\nWritten: \(planPath)\n"
     let words =
