@@ -45,8 +45,9 @@ public struct SearchResult: Sendable {
   public var picks: [Pick]
   /// How many models were scored, those before an interruption included.
   public var evaluations: Int
-  /// The matrices that the data do not exercise: no treatment of them changes any output. Plans keep
-  /// them.
+  /// The matrices that the data do not exercise: no treatment of them changes any output.
+  ///
+  /// Plans keep them.
   public var unexercised: Set<MatrixPath>
   /// Candidates without a score, and why.
   public var failures: [(candidate: String, reason: String)]

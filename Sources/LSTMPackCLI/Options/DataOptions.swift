@@ -234,6 +234,7 @@ struct SeedOptions: ParsableArguments {
   ///   - output: The output that is scored, if it is not the first one.
   ///   - states: States that the model's graph does not tell.
   ///   - threads: How many threads may work.
+  /// - Returns: The inputs.
   /// - Throws: `DiagnosticError` with code `notRunnable` for a model that cannot be run.
   func inputs(
     for model: Model, output: String?, states: StateOptions, threads: Int

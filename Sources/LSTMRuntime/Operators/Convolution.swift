@@ -77,7 +77,7 @@ enum Convolution {
   ///
   /// - Parameters:
   ///   - x: `[batch, height, width, channels]`.
-  ///   - filters: Of a kernel `[rows, columns, channels / groups, filters]`, or one axis less.
+  ///   - prepared: The filters of a kernel `[rows, columns, channels / groups, filters]`, or one axis less.
   ///   - bias: `[filters]`, or `nil`.
   ///   - windows: Stride, dilation and padding of both axes.
   ///   - groups: The groups into which channels and filters are cut.

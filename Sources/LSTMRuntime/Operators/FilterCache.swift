@@ -19,6 +19,8 @@ final class FilterCache: Sendable {
   /// - Parameters:
   ///   - source: The kernel; where it is the same as at the last call, nothing is made.
   ///   - make: Makes the filters.
+  /// - Returns: The filters.
+  /// - Throws: What `make` throws.
   func filters(of source: Tensor, _ make: () throws -> Filters) rethrows -> Filters {
     if let known = kept.withLock({ $0 }), known.source == source { return known.filters }
     let made = try make()

@@ -81,6 +81,7 @@ public struct DirectMeasurement: Sendable {
   /// Candidates without a score.
   public var failures: [Failure]
   /// The matrices that the run did not exercise: no treatment of them changes any output in any bit.
+  ///
   /// They may matter a lot on other data, or where states are fed back.
   public var unexercised: Set<MatrixPath> = []
   /// The sequences over which drift was measured.

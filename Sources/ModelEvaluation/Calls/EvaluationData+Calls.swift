@@ -145,6 +145,7 @@ extension StatePairs {
   /// What a reader has to know of states that are not fed back.
   ///
   /// - Parameter given: Inputs that have data.
+  /// - Returns: Sentences without a full stop.
   func notes(besides given: Set<String>) -> [String] {
     unpaired.filter { !given.contains($0) }.map { name in
       "the state '\(name)' is zero at every call: no output of the model continues it"

@@ -73,6 +73,7 @@ package struct GroupedSums: Sendable {
   /// A figure with its standard error, which is not a number for fewer than two groups.
   ///
   /// - Parameter figure: Makes the figure of sums.
+  /// - Returns: The figure.
   package func estimate(_ figure: ([Double]) -> Double) -> MeanAndError {
     let totals = totals
     let value = figure(totals)
