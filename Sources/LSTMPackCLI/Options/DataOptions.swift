@@ -208,7 +208,7 @@ struct SeedOptions: ParsableArguments {
   static let standardSeed: UInt64 = 1
 
   @Option(help: ArgumentHelp("The seed of synthetic inputs, used without --data.", valueName: "n"))
-  var seed = standardSeed
+  var seed = SeedOptions.standardSeed
 
   @Option(help: ArgumentHelp("How many synthetic sequences are made.", valueName: "count"))
   var sequences = GeneratedInputs.standardSequences

@@ -22,11 +22,11 @@ struct HookOptions: ParsableArguments {
     help: ArgumentHelp(
       "The kind of file that the hook reads: source (that of the checkpoint), bvq, "
         + ExportFormats.all.map(\.name).joined(separator: ", ") + ".", valueName: "format"))
-  var hookFormat = standardFormat
+  var hookFormat = HookOptions.standardFormat
 
   @Option(
     help: ArgumentHelp("The time that the hook may take for a model.", valueName: "seconds"))
-  var hookTimeout = standardTimeout
+  var hookTimeout = HookOptions.standardTimeout
 
   @Flag(help: "Smaller numbers are better, when the hook prints a number without more.")
   var hookLowerIsBetter = false

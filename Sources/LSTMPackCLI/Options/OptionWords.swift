@@ -29,7 +29,7 @@ extension DataOptions {
         ("--streams", streams.map { "\($0)" }),
         ("--window", window.map { "\($0)" }), ("--stride", stride.map { "\($0)" }),
         ("--hop", hop.map { "\($0)" }),
-      ] + states.state.map { ("--state", $0) })
+      ] + states.state.map { (name: "--state", value: Optional($0)) })
   }
 }
 
