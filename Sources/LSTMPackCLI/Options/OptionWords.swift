@@ -23,13 +23,13 @@ extension ModelOptions {
 extension DataOptions {
   /// The data, and how they are read and handed to the model.
   var words: [String] {
-    OptionWords.of(
-      [
-        ("--data", data), ("--vocab", vocab),
-        ("--streams", streams.map { "\($0)" }),
-        ("--window", window.map { "\($0)" }), ("--stride", stride.map { "\($0)" }),
-        ("--hop", hop.map { "\($0)" }),
-      ] + states.state.map { (name: "--state", value: Optional($0)) })
+    let named = states.state.map { (name: "--state", value: Optional($0)) }
+    return OptionWords.of([
+      ("--data", data), ("--vocab", vocab),
+      ("--streams", streams.map { "\($0)" }),
+      ("--window", window.map { "\($0)" }), ("--stride", stride.map { "\($0)" }),
+      ("--hop", hop.map { "\($0)" }),
+    ]) + OptionWords.of(named)
   }
 }
 
