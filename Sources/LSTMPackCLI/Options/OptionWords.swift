@@ -13,10 +13,13 @@ enum OptionWords {
 extension ModelOptions {
   /// How the model is read; not the model itself.
   var words: [String] {
-    OptionWords.of([
+    let axes =
+      timeAxis.map { (name: "--time-axis", value: Optional($0)) }
+      + batchAxis.map { (name: "--batch-axis", value: Optional($0)) }
+    return OptionWords.of([
       ("--from", from), ("--recurrent-activation", recurrentActivation),
       ("--forget-bias", forgetBias.map { "\($0)" }), ("--map", map),
-    ])
+    ]) + OptionWords.of(axes)
   }
 }
 
