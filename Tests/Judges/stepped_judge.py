@@ -64,13 +64,14 @@ def divergence(name, base, other):
     return float((p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))).mean())
 
 
-def recording(shared):
+def recording(shared, seconds):
     with wave.open(os.path.join(shared, "models/evaldata/silero/test.wav")) as file:
-        return np.frombuffer(file.readframes(file.getnframes()), "<i2").astype("f4") / 32768
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2").astype("f4") / 32768
+        return samples[:int(seconds * file.getframerate())]
 
 
-def data(name, shared):
-    samples = recording(shared)
+def data(name, shared, seconds):
+    samples = recording(shared, seconds)
     if name.startswith("silero"):
         frames = np.pad(samples, (0, -len(samples) % 512)).reshape(-1, 512)
         before = np.vstack([np.zeros((1, 64), "f4"), frames[:-1, -64:]])
@@ -91,13 +92,15 @@ def run(*arguments):
     return result.stdout
 
 
-def judge(program, name, path, shared, folder):
-    x = data(name, shared)
+def judge(program, name, path, options, folder):
+    shared = options.shared
+    x = data(name, shared, options.seconds)
     file = os.path.join(folder, name + ".npy")
     np.save(file, x[None])
     play = silero if name.startswith("silero") else stream
     plan = os.path.join(folder, name + ".plan.json")
-    report = json.loads(run(program, "analyze", path, "--data", file, "--plan", plan, "--json"))
+    report = json.loads(run(program, "analyze", path, "--data", file, "--plan", plan, "--json",
+                            *(["--sample", str(options.sample)] if options.sample else [])))
     metric = report["data"]["direct"]["metric"]
     base = play(path, x)
     promises = {p["name"]: p for p in report["frontier"]}
@@ -127,6 +130,8 @@ def main():
     parser.add_argument("program")
     parser.add_argument("shared")
     parser.add_argument("--only", default="")
+    parser.add_argument("--seconds", type=float, default=1e9, help="so much of the recording")
+    parser.add_argument("--sample", type=int, help="as for analyze")
     arguments = parser.parse_args()
     print("| Model | Treatment | Promised ± 2 standard errors | Streamed in ONNX Runtime | `eval` | |")
     print("| --- | --- | --- | --- | --- | --- |")
@@ -141,7 +146,7 @@ def main():
                 reason = next(line for line in text.splitlines() if "cannot be run whole" in line)
                 print(f"| {name} | | {reason.split(':', 1)[1].strip()} | | | |")
                 continue
-            good = judge(os.path.abspath(arguments.program), name, path, arguments.shared, folder) and good
+            good = judge(os.path.abspath(arguments.program), name, path, arguments, folder) and good
     return 0 if good else 1
 
 

@@ -13,23 +13,26 @@ enum OptionWords {
 extension ModelOptions {
   /// How the model is read; not the model itself.
   var words: [String] {
-    OptionWords.of([
+    let axes =
+      timeAxis.map { (name: "--time-axis", value: Optional($0)) }
+      + batchAxis.map { (name: "--batch-axis", value: Optional($0)) }
+    return OptionWords.of([
       ("--from", from), ("--recurrent-activation", recurrentActivation),
       ("--forget-bias", forgetBias.map { "\($0)" }), ("--map", map),
-    ])
+    ]) + OptionWords.of(axes)
   }
 }
 
 extension DataOptions {
   /// The data, and how they are read and handed to the model.
   var words: [String] {
-    OptionWords.of(
-      [
-        ("--data", data), ("--vocab", vocab),
-        ("--streams", streams.map { "\($0)" }),
-        ("--window", window.map { "\($0)" }), ("--stride", stride.map { "\($0)" }),
-        ("--hop", hop.map { "\($0)" }),
-      ] + states.state.map { ("--state", $0) })
+    let named = states.state.map { (name: "--state", value: Optional($0)) }
+    return OptionWords.of([
+      ("--data", data), ("--vocab", vocab),
+      ("--streams", streams.map { "\($0)" }),
+      ("--window", window.map { "\($0)" }), ("--stride", stride.map { "\($0)" }),
+      ("--hop", hop.map { "\($0)" }),
+    ]) + OptionWords.of(named)
   }
 }
 

@@ -30,11 +30,11 @@ struct ChangeText {
     return number(change)
   }
 
-  /// A change with its uncertainty: `+1.25 % ± 0.20 %`.
+  /// A change with its standard error: `+1.25 % ± 0.20 %`.
   func full(_ change: Double?, error: Double?) -> String {
     guard let change, change.isFinite else { return "no score" }
     guard let error, error > 0 else { return number(change) }
-    return number(change) + " ± " + (isShare ? size(2 * error, 2) : NumberText.error(2 * error))
+    return number(change) + " ± " + (isShare ? size(error, 2) : NumberText.error(error))
   }
 
   /// A change in a sentence: `1.25 % ± 0.20 % worse`, `0.40 % ± 0.10 % better`.

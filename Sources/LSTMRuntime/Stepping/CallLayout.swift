@@ -34,12 +34,12 @@ public struct CallLayout: Equatable, Sendable {
   /// The layout of a model.
   ///
   /// Axes that the file leaves open and that are no axes of sequences have one element in a call.
+  /// There is none (`nil`) when calls of any length can be made and all states are those of LSTMs, so
+  /// that a whole sequence goes through the model in one call, or when there are no states.
   ///
   /// - Parameters:
   ///   - model: The model.
   ///   - states: Its states.
-  /// - Returns: The layout; `nil` when calls of any length can be made and all states are those of
-  ///   LSTMs, so that a whole sequence goes through the model in one call, or when there are no states.
   public init?(of model: PreparedModel, states: StatePairs) {
     guard !states.pairs.isEmpty else { return nil }
     let fed = states.inputs

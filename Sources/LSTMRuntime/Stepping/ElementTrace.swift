@@ -117,7 +117,7 @@ struct ElementTrace {
   private func moved(
     _ node: GraphNode, _ operation: Operation, _ inputs: [GraphValue?]
   ) -> [Tensor?]? {
-    let places = MovingOperations.movedInputs(of: node)
+    let places = OperationAxes.movedInputs(of: node)
     guard !places.isEmpty else { return nil }
     guard places.contains(where: { numbers[node.inputs[$0]] != nil }) else { return [] }
     // Numbers stay integers whatever a cast makes of values.
@@ -194,23 +194,6 @@ struct ElementTrace {
       numbers[(outer * dims[axis] + dims[axis] - 1) * inner + place] = Int64(number)
     }
     return Tensor(dims: dims, elements: .integers(numbers))
-  }
-}
-
-/// Operations whose result holds elements of their inputs, moved.
-enum MovingOperations {
-  private static let ofFirst: Set = [
-    "identity", "onnx.Cast", "onnx.Expand", "onnx.Flatten", "onnx.Gather", "onnx.Reshape",
-    "onnx.Slice", "onnx.Split", "onnx.Squeeze", "onnx.Tile", "onnx.Transpose", "onnx.Unsqueeze",
-    "keras.Flatten", "keras.Reshape", "keras.Permute", "keras.RepeatVector",
-  ]
-  private static let ofAll: Set = ["onnx.Concat", "keras.Concatenate"]
-
-  /// The inputs of a node whose elements its result holds; none for a node that computes.
-  static func movedInputs(of node: GraphNode) -> [Int] {
-    guard node.layer == nil else { return [] }
-    if ofAll.contains(node.operation) { return Array(node.inputs.indices) }
-    return ofFirst.contains(node.operation) && !node.inputs.isEmpty ? [0] : []
   }
 }
 
