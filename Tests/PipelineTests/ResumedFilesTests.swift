@@ -48,7 +48,8 @@ import Testing
   @Test(arguments: [
     ("out", "../pwn.h5", 64, "would have '"), ("out", "/tmp/lstmpack-pwn.h5", 64, "would have '"),
     ("log", "../pwn.log", 64, "give --log with the file to write, or --force"),
-    ("log", "/tmp/lstmpack-pwn.log", 64, "would have '"), ("log", "way/pwn.log", 64, "would have '"),
+    ("log", "/tmp/lstmpack-pwn.log", 64, "would have '"),
+    ("log", "way/pwn.log", 64, "would have '"),
     ("out", "victim.h5", 1, "victim.h5: exists already"),
     ("log", "victim.h5", 1, "victim.h5: exists already"),
     ("log", "t.txt", 64, "is named for "), ("out", "link.h5", 64, "would have '"),

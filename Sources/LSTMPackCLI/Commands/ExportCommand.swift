@@ -44,7 +44,8 @@ struct ExportCommand: ParsableCommand {
   var json = false
 
   @Flag(
-    help: "Fail with exit code 1, writing nothing, when the file cannot be compared with the model.")
+    help: "Fail with exit code 1, writing nothing, when the file cannot be compared with the model."
+  )
   var strict = false
 
   func validate() throws {
