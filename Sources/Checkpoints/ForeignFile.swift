@@ -21,63 +21,103 @@ struct ForeignFile {
 
   private static let torchScript = ForeignFile(
     kind: "a TorchScript file of PyTorch",
-    hint: "in Python, torch.onnx.export(torch.jit.load('model.pt'), (x,), 'model.onnx', dynamo=False) "
-      + "with an input x writes one that lstmpack reads; " + stateDictionary)
+    hint: "in Python, torch.onnx.export(torch.jit.load('model.pt'), (x,), 'model.onnx', "
+      + "dynamo=False) with an input x writes one that lstmpack reads; " + stateDictionary)
 
   private static let exportedProgram = ForeignFile(
     kind: "an exported program of PyTorch (torch.export, .pt2)",
-    hint: "in Python, torch.onnx.export(torch.export.load('model.pt2'), f='model.onnx', dynamo=True) "
-      + "writes one that lstmpack reads")
+    hint: "in Python, torch.onnx.export(torch.export.load('model.pt2'), f='model.onnx', "
+      + "dynamo=True) writes one that lstmpack reads")
 
   private static let pickle = ForeignFile(
     kind: "a pickle, which may run anything when it is read", hint: torch.hint)
 
-  private static let source = "export the model that it was converted from: to .onnx, or as Keras saves it"
+  private static let source =
+    "export the model that it was converted from: to .onnx, or as Keras saves it"
 
   /// Kinds that are told by bytes at an offset.
   private static let signatures: [(offset: Int, bytes: [UInt8], file: ForeignFile)] = [
-    (4, Array("TFL3".utf8), ForeignFile(
-      kind: "a TensorFlow Lite model",
-      hint: "give the Keras model from which it was converted (.keras or .h5)")),
-    (4, Array("ORTM".utf8), ForeignFile(
-      kind: "a model in the format of ONNX Runtime (.ort)",
-      hint: "give the .onnx file from which it was converted")),
-    (4, Array("ET12".utf8), ForeignFile(
-      kind: "an ExecuTorch program (.pte)",
-      hint: "in Python, torch.onnx.export of the PyTorch model writes an .onnx file")),
-    (0, Array("GGUF".utf8), ForeignFile(
-      kind: "a GGUF file", hint: "give the checkpoint from which it was converted")),
-    (0, [0x93] + Array("NUMPY".utf8), ForeignFile(
-      kind: "an array of NumPy (.npy), no model", hint: "give it as --data beside a model")),
-    (0, Array("MATLAB 5.0 MAT-file".utf8), ForeignFile(
-      kind: "a .mat file of MATLAB",
-      hint: "in MATLAB, exportONNXNetwork(net, 'model.onnx') writes one that lstmpack reads")),
+    (
+      4, Array("TFL3".utf8),
+      ForeignFile(
+        kind: "a TensorFlow Lite model",
+        hint: "give the Keras model from which it was converted (.keras or .h5)")
+    ),
+    (
+      4, Array("ORTM".utf8),
+      ForeignFile(
+        kind: "a model in the format of ONNX Runtime (.ort)",
+        hint: "give the .onnx file from which it was converted")
+    ),
+    (
+      4, Array("ET12".utf8),
+      ForeignFile(
+        kind: "an ExecuTorch program (.pte)",
+        hint: "in Python, torch.onnx.export of the PyTorch model writes an .onnx file")
+    ),
+    (
+      0, Array("GGUF".utf8),
+      ForeignFile(
+        kind: "a GGUF file", hint: "give the checkpoint from which it was converted")
+    ),
+    (
+      0, [0x93] + Array("NUMPY".utf8),
+      ForeignFile(
+        kind: "an array of NumPy (.npy), no model", hint: "give it as --data beside a model")
+    ),
+    (
+      0, Array("MATLAB 5.0 MAT-file".utf8),
+      ForeignFile(
+        kind: "a .mat file of MATLAB",
+        hint: "in MATLAB, exportONNXNetwork(net, 'model.onnx') writes one that lstmpack reads")
+    ),
   ]
 
   /// Kinds of JSON that are told by names and words in them, the more special ones first.
   private static let documents: [(words: [String], file: ForeignFile)] = [
-    (["\"state_dict\"", "\"model_data\""], ForeignFile(
-      kind: "a model of GuitarML (JSON of a PyTorch state dict)",
-      hint: "export the PyTorch model with torch.onnx.export; or, for its weights, in Python: d = "
-        + "json.load(open('model.json'))['state_dict']; safetensors.numpy.save_file({k: numpy.array(v, "
-        + "'float32') for k, v in d.items()}, 'model.safetensors')")),
-    (["\"architecture\"", "\"weights\"", "\"config\""], ForeignFile(
-      kind: "a model of Neural Amp Modeler (.nam: one list of all weights)",
-      hint: "export the PyTorch model that it was made from with torch.onnx.export")),
-    (["\"in_shape\"", "\"layers\""], ForeignFile(
-      kind: "a model of RTNeural (JSON)",
-      hint: "give the model that it was made from: as Keras saves it, or from PyTorch with "
-        + "torch.onnx.export")),
-    (["\"modelTopology\"", "\"weightsManifest\""], ForeignFile(
-      kind: "a model of TensorFlow.js",
-      hint: "tensorflowjs_converter --input_format=tfjs_layers_model --output_format=keras model.json "
-        + "model.h5 writes one that lstmpack reads")),
-    (["\"class_name\"", "\"config\""], ForeignFile(
-      kind: "the architecture of a Keras model, without weights",
-      hint: "in Python, model.save('model.keras') writes both")),
-    (["\"weight_map\""], ForeignFile(
-      kind: "the index of weights in several .safetensors files",
-      hint: "give one of these files, or in Python safetensors.torch.save_file all weights into one")),
+    (
+      ["\"state_dict\"", "\"model_data\""],
+      ForeignFile(
+        kind: "a model of GuitarML (JSON of a PyTorch state dict)",
+        hint:
+          "export the PyTorch model with torch.onnx.export; or, for its weights, in Python: d = "
+          + "json.load(open('model.json'))['state_dict']; safetensors.numpy.save_file({k: numpy.array(v, "
+          + "'float32') for k, v in d.items()}, 'model.safetensors')")
+    ),
+    (
+      ["\"architecture\"", "\"weights\"", "\"config\""],
+      ForeignFile(
+        kind: "a model of Neural Amp Modeler (.nam: one list of all weights)",
+        hint: "export the PyTorch model that it was made from with torch.onnx.export")
+    ),
+    (
+      ["\"in_shape\"", "\"layers\""],
+      ForeignFile(
+        kind: "a model of RTNeural (JSON)",
+        hint: "give the model that it was made from: as Keras saves it, or from PyTorch with "
+          + "torch.onnx.export")
+    ),
+    (
+      ["\"modelTopology\"", "\"weightsManifest\""],
+      ForeignFile(
+        kind: "a model of TensorFlow.js",
+        hint:
+          "tensorflowjs_converter --input_format=tfjs_layers_model --output_format=keras model.json "
+          + "model.h5 writes one that lstmpack reads")
+    ),
+    (
+      ["\"class_name\"", "\"config\""],
+      ForeignFile(
+        kind: "the architecture of a Keras model, without weights",
+        hint: "in Python, model.save('model.keras') writes both")
+    ),
+    (
+      ["\"weight_map\""],
+      ForeignFile(
+        kind: "the index of weights in several .safetensors files",
+        hint: "give one of these files, or in Python safetensors.torch.save_file all weights into "
+          + "one")
+    ),
   ]
 
   /// Tells by the contents of a file that is no zip archive; `nil` for others.

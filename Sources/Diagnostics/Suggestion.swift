@@ -69,6 +69,7 @@ extension DiagnosticError {
   ///   - word: What was given.
   ///   - known: What there is.
   ///   - prefix: What stands before each of them, such as dashes.
+  /// - Returns: The error.
   public func suggesting(
     for word: String, among known: [String], prefix: String = ""
   ) -> DiagnosticError {

@@ -29,6 +29,7 @@ public struct FolderNames: Sendable {
   /// The path of a file, for opening it and for messages.
   ///
   /// - Parameter name: A name relative to the folder, or an absolute one.
+  /// - Returns: The path.
   public func path(of name: String) -> String {
     if name.utf8.first == UInt8(ascii: "/") { return name }
     let parts = Self.parts(name)

@@ -26,7 +26,8 @@ struct OutputTarget {
   init(_ path: String, overwrite: Bool) throws(DiagnosticError) {
     // The system would take the name to end there.
     guard !path.utf8.contains(0) else {
-      throw DiagnosticError(.fileAccess, file: path, "cannot be written: its name holds a zero byte")
+      throw DiagnosticError(
+        .fileAccess, file: path, "cannot be written: its name holds a zero byte")
     }
     var status = stat()
     let target = try Self.behindLinks(path)

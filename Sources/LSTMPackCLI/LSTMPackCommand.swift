@@ -51,7 +51,16 @@ public struct LSTMPackCommand: ParsableCommand {
   ///
   /// - Throws: `DiagnosticError`, and what the argument parser throws.
   public static func perform(_ arguments: [String]) throws {
-    var command = try parseAsRoot(ConfigurationFile.expanded(arguments))
+    let words = try ConfigurationFile.expanded(arguments)
+    // The parser helps with all commands where it does not know the one that is asked about.
+    if words.first == "help", let problem = CommandWords.problem(in: words) { throw problem }
+    var command: any ParsableCommand
+    do { command = try parseAsRoot(words) } catch {
+      // It looks at what it knows before it says what it does not.
+      guard exitCode(for: error) == .validationFailure else { throw error }
+      if let problem = CommandWords.problem(in: words) { throw problem }
+      throw error
+    }
     try command.run()
   }
 

@@ -68,7 +68,10 @@ import Testing
   }
 
   @Test(arguments: [
-    (["m/data.pkl", "m/version", "m/data/0"], "is a file of PyTorch (torch.save", "torch.onnx.export"),
+    (
+      ["m/data.pkl", "m/version", "m/data/0"], "is a file of PyTorch (torch.save",
+      "torch.onnx.export"
+    ),
     (
       ["m/data.pkl", "m/constants.pkl", "m/code/__torch__.py"], "is a TorchScript file of PyTorch",
       "torch.jit.load"

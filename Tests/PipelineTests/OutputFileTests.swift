@@ -78,7 +78,8 @@ import Testing
   @Test(
     .enabled(if: FileManager.default.fileExists(atPath: "/dev/full"), "needs /dev/full"),
     arguments: [
-      ["--help"], ["help", "quantize"], ["--version"], ["inspect", model], ["inspect", model, "--json"],
+      ["--help"], ["help", "quantize"], ["--version"], ["inspect", model],
+      ["inspect", model, "--json"],
       ["quantize", model, "--bits", "2", "--out", "-"], ["--generate-completion-script", "bash"],
     ])
   func aFullStandardOutputIsAnError(arguments: [String]) throws {

@@ -48,7 +48,8 @@ import Testing
   @Test(arguments: [
     ("out", "../pwn.h5", 64, "would have '"), ("out", "/tmp/lstmpack-pwn.h5", 64, "would have '"),
     ("log", "../pwn.log", 64, "give --log with the file to write, or --force"),
-    ("log", "/tmp/lstmpack-pwn.log", 64, "would have '"), ("log", "way/pwn.log", 64, "would have '"),
+    ("log", "/tmp/lstmpack-pwn.log", 64, "would have '"),
+    ("log", "way/pwn.log", 64, "would have '"),
     ("out", "victim.h5", 1, "victim.h5: exists already"),
     ("log", "victim.h5", 1, "victim.h5: exists already"),
     ("log", "t.txt", 64, "is named for "), ("out", "link.h5", 64, "would have '"),
@@ -86,9 +87,9 @@ import Testing
         limitedTo: "mkdir out")
       #expect(first.exitCode == 0, "\(first.errors)")
       #expect(
-        first.errors.contains(
+        first.errors.replacing("\n", with: " ").contains(
           "writes out/m.h5 and out/m.vocab.json, each epoch's losses to out/l.csv, the run itself to "
-            + "out/m.training\n"))
+            + "out/m.training "))
       let outside = folder.deletingLastPathComponent()
       try FileManager.default.moveItem(at: folder, to: outside.appending(path: "moved"))
       func resume(_ epochs: Int, _ options: [String] = []) throws -> CommandRun {
@@ -99,7 +100,9 @@ import Testing
       for epochs in 2...3 {
         let run = try resume(epochs)
         #expect(run.exitCode == 0, "\(run.errors)")
-        #expect(run.errors.contains("writes moved/out/m.h5 and moved/out/m.vocab.json, "))
+        #expect(
+          run.errors.replacing("\n", with: " ").contains(
+            "writes moved/out/m.h5 and moved/out/m.vocab.json, "))
       }
       let log = outside.appending(path: "moved/out/l.csv")
       #expect(try String(contentsOf: log, encoding: .utf8).split(separator: "\n").count == 4)

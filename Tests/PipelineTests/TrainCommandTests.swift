@@ -247,7 +247,10 @@ import Testing
           ["train", "train.txt", "--config", "list.json"], 64,
           "error: list.json: is no JSON object of options"
         ),
-        (["train", "train.txt", "--config", "wrong.json"], 64, "there is no option '--hiden' of train; did you mean '--hidden'?"),
+        (
+          ["train", "train.txt", "--config", "wrong.json"], 64,
+          "there is no option '--hiden' of train; did you mean '--hidden'?"
+        ),
         (
           ["train", "x.csv", "--labels", "y.csv", "--window", "2"], 65,
           "there are 3 labels for 2 sequences"

@@ -68,6 +68,7 @@ struct TrainingFiles {
   ///   - digests: The SHA-256 of the data.
   ///   - vocabulary: The vocabulary of a text.
   ///   - written: The SHA-256 of the model as the run has written it.
+  /// - Returns: What stands in the checkpoint, by name.
   func record(
     digests: [String], vocabulary: Vocabulary?, written: String?
   ) -> [String: String] {
@@ -142,9 +143,11 @@ struct TrainingFiles {
     for (name, path) in [
       ("the model", out), ("the vocabulary", vocabulary), ("the checkpoint", checkpoint),
       ("the log", log),
-    ] + TrainingDataOptions.files.sorted().map({
-      ("data", $0 == "training" ? training : data[$0])
-    }) {
+    ]
+      + TrainingDataOptions.files.sorted().map({
+        ("data", $0 == "training" ? training : data[$0])
+      })
+    {
       guard let path else { continue }
       let place = URL(filePath: path).standardizedFileURL.resolvingSymlinksInPath().path
       if let other = names.updateValue(name, forKey: place), (name, other) != ("data", "data") {

@@ -8,6 +8,7 @@ extension ValidationError {
   ///   - option: The option, with its dashes.
   ///   - names: The words that it takes.
   ///   - value: What was given.
+  /// - Returns: The error.
   static func value(of option: String, takes names: [String], not value: String) -> Self {
     let question = Suggestion.question(for: value, among: names).map { " D" + $0.dropFirst() } ?? ""
     return ValidationError(

@@ -95,6 +95,7 @@ extension TrainingSettings {
   /// - Parameters:
   ///   - data: The data, which may have fewer steps than are asked for.
   ///   - isTrained: Whether the segments are those of training, or of evaluation.
+  /// - Returns: The steps, at least 1.
   func steps(of data: TrainingData, isTrained: Bool) -> Int {
     switch data {
     case .text(let tokens):

@@ -96,7 +96,8 @@ public struct CommandHook: EvaluationHook {
     let lines = outcome.errors.split(whereSeparator: \.isNewline).suffix(quotedLines)
     guard !lines.isEmpty else { return error }
     var error = error
-    error.problem += "; it said:\n" + lines.map { "  \(quoted($0, limit: 300))" }.joined(separator: "\n")
+    error.problem +=
+      "; it said:\n" + lines.map { "  \(quoted($0, limit: 300))" }.joined(separator: "\n")
     if let hint = error.hint {
       error.problem += "\n" + hint
       error.hint = nil

@@ -85,9 +85,10 @@ final class HookFamily {
   static func adoptOrphans() {
     #if os(Linux)
       // prctl takes any number of arguments, and so is not imported.
-      typealias Control = @convention(c) (
-        CInt, CUnsignedLong, CUnsignedLong, CUnsignedLong, CUnsignedLong
-      ) -> CInt
+      typealias Control =
+        @convention(c) (
+          CInt, CUnsignedLong, CUnsignedLong, CUnsignedLong, CUnsignedLong
+        ) -> CInt
       let setChildSubreaper: CInt = 36
       guard let symbol = unsafe dlsym(dlopen(nil, RTLD_NOW), "prctl"),
         unsafe unsafeBitCast(symbol, to: Control.self)(setChildSubreaper, 1, 0, 0, 0) == 0

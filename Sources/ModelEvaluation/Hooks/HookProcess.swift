@@ -8,6 +8,8 @@ import Foundation
 /// them: also those that have left the command's group of processes. When this process is interrupted or
 /// killed, a watcher in the group finds the end of a pipe and does the same.
 enum HookProcess {
+  /// The watcher and the command, for `/bin/sh`.
+  ///
   /// $1 is the command, $2 the folder, file descriptor 3 what ends with this process. The watcher looks
   /// for the mark in what Linux says of processes; it has the mark, too, and goes last.
   private static let watched = """
