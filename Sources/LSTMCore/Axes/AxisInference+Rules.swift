@@ -245,11 +245,9 @@ extension AxisInference {
     let isPool = !node.operation.hasSuffix("Conv") && !node.operation.hasSuffix("Conv1D")
     let limit = 1 << 31
     func setting(_ names: [String], _ usual: Int?) -> Int? {
-      guard let name = names.first(where: { node.attributes[$0] != nil }),
-        let attribute = node.attributes[name]
-      else { return usual }
+      guard let name = names.first(where: { node.attributes[$0] != nil }) else { return usual }
       let own =
-        attribute.integer ?? attribute.integers.flatMap { $0.count == count ? $0[index] : nil }
+        whole(name, node) ?? list(name, node).flatMap { $0.count == count ? $0[index] : nil }
       return own.flatMap { (0..<limit).contains($0) ? $0 : nil }
     }
     let isKeras = node.operation.hasPrefix("keras.")

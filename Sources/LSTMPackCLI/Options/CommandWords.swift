@@ -27,7 +27,9 @@ enum CommandWords {
   /// - Parameter words: The arguments.
   /// - Returns: The error; `nil` when all words are known.
   static func problem(in words: [String]) -> DiagnosticError? {
-    guard let first = words.first(where: { $0 != "help" }), !first.hasPrefix("-") else { return nil }
+    guard let first = words.first(where: { $0 != "help" }), !first.hasPrefix("-") else {
+      return nil
+    }
     guard let options = options[first] else {
       if first == ReadModelCommand.name { return nil }
       let commands = options.keys.sorted()
