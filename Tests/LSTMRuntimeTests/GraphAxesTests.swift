@@ -92,15 +92,22 @@ import Testing
   }
 
   /// A state that is moved on its way to the LSTM, through each operation of the table that moves.
-  @Test(arguments: [
-    ("onnx.Transpose", [nil, 1, 4], ["perm": GraphAttribute([1, 0, 2])], "[batch, directions 1, 4]"),
-    ("onnx.Unsqueeze", [nil, 4], ["axes": GraphAttribute([0])], "[batch, 4]"),
-    ("onnx.Reshape", [nil, 4], ["shape": GraphAttribute([1, -1, 4])], "[batch, 4]"),
-    ("onnx.Slice", [3, nil, 4], [
-      "starts": GraphAttribute([1]), "ends": GraphAttribute([2]), "axes": GraphAttribute([0]),
-    ], "[directions 3, batch, 4]"),
-    ("identity", [1, nil, 4], [:], "[directions 1, batch, 4]"),
-  ] as [(String, [Int?], [String: GraphAttribute], String)])
+  @Test(
+    arguments: [
+      (
+        "onnx.Transpose", [nil, 1, 4], ["perm": GraphAttribute([1, 0, 2])],
+        "[batch, directions 1, 4]"
+      ),
+      ("onnx.Unsqueeze", [nil, 4], ["axes": GraphAttribute([0])], "[batch, 4]"),
+      ("onnx.Reshape", [nil, 4], ["shape": GraphAttribute([1, -1, 4])], "[batch, 4]"),
+      (
+        "onnx.Slice", [3, nil, 4],
+        [
+          "starts": GraphAttribute([1]), "ends": GraphAttribute([2]), "axes": GraphAttribute([0]),
+        ], "[directions 3, batch, 4]"
+      ),
+      ("identity", [1, nil, 4], [:], "[directions 1, batch, 4]"),
+    ] as [(String, [Int?], [String: GraphAttribute], String)])
   func statesAreFollowedBack(
     operation: String, shape: [Int?], attributes: [String: GraphAttribute], expected: String
   ) throws {
@@ -116,10 +123,13 @@ import Testing
     let model = try model([
       lstm("x", ["Y"]), node("onnx.Transpose", ["Y"], "t", ["perm": GraphAttribute([0, 2, 1, 3])]),
       node("onnx.Shape", ["x"], "shape"),
-      node("constant", [], "zero", ["shape": GraphAttribute([1]), "integers": GraphAttribute([0])]),
+      node(
+        "constant", [], "zero", ["shape": GraphAttribute([1]), "integers": GraphAttribute([0])]),
       node("constant", [], "one", ["shape": GraphAttribute([1]), "integers": GraphAttribute([1])]),
-      node("constant", [], "rest", ["shape": GraphAttribute([1]), "integers": GraphAttribute([-1])]),
-      node("onnx.Gather", ["shape", "zero"], "steps"), node("onnx.Gather", ["shape", "one"], "batch"),
+      node(
+        "constant", [], "rest", ["shape": GraphAttribute([1]), "integers": GraphAttribute([-1])]),
+      node("onnx.Gather", ["shape", "zero"], "steps"),
+      node("onnx.Gather", ["shape", "one"], "batch"),
       node("onnx.Concat", ["steps", "batch", "rest"], "target", ["axis": GraphAttribute(0)]),
       node("onnx.Reshape", ["t", "rest"], "flat"), node("onnx.Reshape", ["flat", "target"], "y"),
     ])

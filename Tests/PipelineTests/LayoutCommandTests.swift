@@ -47,7 +47,8 @@ import Testing
         try arrays(file("\(base)/dynamic.y.npy"))["x"])
       // Shapes exactly as `inspect` prints them.
       _ = try run(
-        file("\(base)/static_with_states.onnx"), file("\(base)/states.npz"), to: "y.npz", in: folder)
+        file("\(base)/static_with_states.onnx"), file("\(base)/states.npz"), to: "y.npz", in: folder
+      )
       let made = try arrays(folder.appending(path: "y.npz").path)
       #expect(made["y"]?.dims == [4, 2, 3])
       #expect(made["h"]?.dims == [2, 2, 12])

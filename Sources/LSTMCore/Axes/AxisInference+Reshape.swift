@@ -65,11 +65,26 @@ extension AxisInference {
     }
     // What could not be matched may come from any of the rest.
     groups.mix(Array(rest))
+    placeOnes(&made, target, axes.flatMap { $0 })
     return made.enumerated().map { place, axis in
       if let axis { return axis }
       if case .size(let size) = wanted[place], size >= 0 { return [groups.atom(size: size)] }
       return [groups.atom(size: nil)]
     }
+  }
+
+  /// Axes of one element that were passed over become those of one element in the result, where there are
+  /// as many: exporters move a batch of one by reshaping.
+  private func placeOnes(_ made: inout [[Int]?], _ target: [SizeTerm], _ before: [Int]) {
+    let places = made.indices.filter { made[$0] == [] && number(target[$0]) == 1 }
+    guard !places.isEmpty else { return }
+    // The only atom of an axis stays there.
+    let kept = Set(made.compactMap { $0?.count == 1 ? $0?[0] : nil })
+    var ones = before.filter { groups.size(of: $0) == 1 && !kept.contains($0) }
+    if ones.count > places.count { ones.removeAll { groups.roles(of: $0) == [.directions] } }
+    guard ones.count == places.count else { return }
+    for index in made.indices { made[index]?.removeAll { ones.contains($0) } }
+    for (place, atom) in zip(places, ones) { made[place] = [atom] }
   }
 
   private enum Wanted {

@@ -246,10 +246,8 @@ extension AxisInference {
     let limit = 1 << 31
     func setting(_ names: [String], _ usual: Int?) -> Int? {
       guard let name = names.first(where: { node.attributes[$0] != nil }) else { return usual }
-      // A wrong setting leaves the count unknown; what runs the node refuses it.
       let own =
-        (try? node.integer(name))
-        ?? (try? node.integers(name)).flatMap { $0.count == count ? $0[index] : nil }
+        whole(name, node) ?? list(name, node).flatMap { $0.count == count ? $0[index] : nil }
       return own.flatMap { (0..<limit).contains($0) ? $0 : nil }
     }
     let isKeras = node.operation.hasPrefix("keras.")
