@@ -126,11 +126,11 @@ torch_state_dict() {
 
 silero() {
   lstm inspect model.onnx
-  lstm analyze model.onnx --plan model.plan.json
-  lstm compress model.onnx --plan model.plan.json
-  lstm eval model.plan.bvq --against model.onnx
+  lstm quantize model.onnx --bits 8
+  lstm eval model.8bit.bvq --against model.onnx
   judged outputRelativeError
-  smaller model.onnx model.plan.bvq 1
+  lstm verify --run model.8bit.bvq
+  smaller model.onnx model.8bit.bvq 1
 }
 
 csv_forecast() {
@@ -207,14 +207,14 @@ large() {
 }
 
 for hour in $hours; do
-  if [ "$hour" = silero ] && [ ! -f "$shared/models/dev/onnx-silero6-16k-op15-if.onnx" ]; then
-    printf '# silero: skipped: there is no %s\n\n' "$shared/models/dev/onnx-silero6-16k-op15-if.onnx"
+  if [ "$hour" = silero ] && [ ! -f "$shared/models/dev/onnx-silero6a-fasterwhisper-op18.onnx" ]; then
+    printf '# silero: skipped: there is no %s\n\n' "$shared/models/dev/onnx-silero6a-fasterwhisper-op18.onnx"
     continue
   fi
   mkdir "$work/$hour"
   cd "$work/$hour"
   if [ "$hour" = silero ]; then
-    cp "$shared/models/dev/onnx-silero6-16k-op15-if.onnx" model.onnx
+    cp "$shared/models/dev/onnx-silero6a-fasterwhisper-op18.onnx" model.onnx
   elif [ "$hour" != large ]; then
     cp "$here/models/$hour/"* .
     chmod u+w ./*
