@@ -7,6 +7,8 @@ build=$here/../../.build-fuzz
 mkdir -p "$build"
 build=$(cd "$build" && pwd)
 cd "$here"
+# SwiftPM does not see that another package has new files, as long as its plan is there.
+rm -f "$build/plain/release.yaml"
 swift build -c release --scratch-path "$build/plain" --product Structure
 seeds=$build/structure-seeds
 FUZZ_LONGEST=60000 ./seeds.sh "$seeds"
