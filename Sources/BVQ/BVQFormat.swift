@@ -1,3 +1,5 @@
+internal import Diagnostics
+
 /// The constants and limits of the container; `formats/bvq/SPEC.md` is normative.
 ///
 /// The limits are there so that a file cannot make its reader allocate or loop without bound; each
@@ -35,5 +37,5 @@ public enum BVQFormat {
   public static let scaleExponents = -126...127
 
   /// The next multiple of ``alignment``, or `offset` when it is one.
-  static func aligned(_ offset: Int) -> Int { (offset + alignment - 1) / alignment * alignment }
+  static func aligned(_ offset: Int) -> Int { offset.dividedRoundingUp(by: alignment) * alignment }
 }

@@ -110,11 +110,17 @@ enum GraphMetadata {
           MetadataCursor(member.value, path: "\(cursor.path).\(member.key)"))
       }
     }
-    return GraphNode(
+    let node = GraphNode(
       name: try cursor.required("name").string,
       operation: try cursor.required("operation").string, layer: layer, attributes: attributes,
       inputs: try strings(cursor.required("inputs")),
       outputs: try strings(cursor.required("outputs")))
+    if node.operation == GraphNode.constantOperation {
+      do throws(DiagnosticError) { _ = try node.constantTensor() } catch {
+        throw cursor.error((error.object.map { "'\($0)': " } ?? "") + error.problem)
+      }
+    }
+    return node
   }
 
   private static func strings(_ cursor: MetadataCursor) throws(DiagnosticError) -> [String] {
@@ -127,14 +133,18 @@ enum GraphMetadata {
     _ cursor: MetadataCursor
   ) throws(DiagnosticError) -> GraphAttribute {
     if let text = cursor.value.stringValue { return .text(text) }
-    if let number = cursor.value.doubleValue { return .number(number) }
+    if cursor.value.arrayValue == nil { return .number(try number(cursor)) }
     var numbers: [Double] = []
-    for element in try cursor.elements {
-      guard let number = element.value.doubleValue else {
-        throw element.error("expected a number")
-      }
-      numbers.append(number)
-    }
+    for element in try cursor.elements { numbers.append(try number(element)) }
     return .numbers(numbers)
+  }
+
+  private static func number(_ cursor: MetadataCursor) throws(DiagnosticError) -> Double {
+    // A double does not hold larger integers exactly.
+    if let integer = cursor.value.intValue, !ClosedRange.settings.contains(integer) {
+      throw cursor.error("expected an integer of at most 2 to the power of 53, found \(integer)")
+    }
+    guard let number = cursor.value.doubleValue else { throw cursor.error("expected a number") }
+    return number
   }
 }

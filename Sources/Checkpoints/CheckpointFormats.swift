@@ -49,6 +49,9 @@ public enum CheckpointFormats {
     HDF5File.whenDataAreRead(body)
   }
 
+  /// Whether libhdf5 is at work in this process; a signal handler may ask.
+  public static var isLibHDF5AtWork: Bool { HDF5File.isLibraryAtWork }
+
   private static func format(
     of source: ByteSource, named name: String?
   ) throws(DiagnosticError) -> any CheckpointFormat {

@@ -10,7 +10,7 @@ public import Diagnostics
 ///
 /// A model from elsewhere must not make lstmpack read other files of the machine, so the path has to
 /// be relative, without `..`, through no symbolic link, to a file with one name only, below the
-/// model's own folder.
+/// model's own folder, and not the model itself.
 public struct NeighborFile: Sendable {
   /// The path, relative to the model's folder.
   public let name: String
@@ -29,10 +29,13 @@ public struct NeighborFile: Sendable {
     }
     // By bytes, as the system does: a character may be a slash with an accent.
     let slash = UInt8(ascii: "/")
-    let parts = name.utf8.split(separator: slash, omittingEmptySubsequences: false)
+    let given = name.utf8.split(separator: slash, omittingEmptySubsequences: false)
       .map { String(Substring($0)) }
-    guard !name.isEmpty, !name.utf8.contains(UInt8(ascii: "\\")), !name.utf8.contains(0),
-      !parts.contains(where: { $0.isEmpty || $0 == ".." || $0 == "." })
+    guard !name.utf8.contains(0) else { throw refused("the name holds a zero byte") }
+    // `./w.bin` is `w.bin`.
+    let parts = given.filter { $0 != "." }
+    guard !name.utf8.contains(UInt8(ascii: "\\")), !parts.isEmpty,
+      !parts.contains(where: { $0.isEmpty || $0 == ".." })
     else { throw refused("expected a relative path without '..'") }
     var path = modelPath.utf8.lastIndex(of: slash).map { String(modelPath[..<$0]) } ?? "."
     for (index, part) in parts.enumerated() {
@@ -45,6 +48,11 @@ public struct NeighborFile: Sendable {
       guard index < parts.count - 1 || status.st_nlink == 1 else {
         throw refused("is a file with \(status.st_nlink) names (hard links)")
       }
+      var own = stat()
+      guard
+        unsafe stat(modelPath, &own) != 0 || own.st_ino != status.st_ino
+          || own.st_dev != status.st_dev
+      else { throw refused("is the file that names it") }
     }
     return path
   }

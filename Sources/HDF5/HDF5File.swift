@@ -94,6 +94,9 @@ public final class HDF5File: Sendable {
 
   private static let dataObserver = Mutex<(@Sendable () -> Void)?>(nil)
 
+  /// Whether libhdf5 is at work in this process; a signal handler may ask.
+  public static var isLibraryAtWork: Bool { HDF5Library.isInUse }
+
   /// Calls a function once, before the first elements of a dataset of any file are read.
   ///
   /// Before that libhdf5 goes through the structure of a file, which is where damage makes it fill the

@@ -12,19 +12,32 @@ extension DiagnosticError.Code {
 /// The one door to libhdf5, which is not safe for threads.
 enum HDF5Library {
   private static let lock = NSRecursiveLock()
+  /// How many calls of ``use(_:)`` are under way; a signal handler may read it.
+  private nonisolated(unsafe) static let depth = {
+    let depth = unsafe UnsafeMutablePointer<Int32>.allocate(capacity: 1)
+    unsafe depth.initialize(to: 0)
+    return unsafe depth
+  }()
 
   /// Runs a body with the library to itself and its printing of errors switched off.
   static func use<Result>(
     _ body: () throws(DiagnosticError) -> Result
   ) throws(DiagnosticError) -> Result {
     lock.lock()
-    defer { lock.unlock() }
+    unsafe depth.pointee += 1
+    defer {
+      unsafe depth.pointee -= 1
+      lock.unlock()
+    }
     // The error stack, and with it the printing, belongs to a thread: set on each entry.
     H5Eset_auto2(lp_h5_default_stack(), nil, nil)
     // No file makes us load code: filters are those that libhdf5 was built with.
     H5PLset_loading_state(0)
     return try body()
   }
+
+  /// Whether a call is under way; for signal handlers, too.
+  static var isInUse: Bool { unsafe depth.pointee > 0 }
 
   /// An error with the innermost reason that libhdf5 gives.
   ///

@@ -5,8 +5,10 @@ extension DiagnosticError.Code {
   public static let badSetting = Self("graph.setting", .malformedInput)
 }
 
-/// The one way to read the settings of a node: absent, a setting has its default; there, it must be
-/// what it has to be. A wrong value is never taken for the default.
+/// The one way to read the settings of a node.
+///
+/// Absent, a setting has its default; there, it must be what it has to be. A wrong value is never taken
+/// for the default.
 package protocol NodeSettings {
   /// The name of the layer or node.
   var name: String { get }

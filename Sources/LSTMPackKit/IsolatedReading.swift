@@ -50,7 +50,7 @@ public struct IsolatedReader: Sendable {
   /// - Parameter source: The file; its bytes go to standard input when they are in memory.
   /// - Returns: The model.
   /// - Throws: ``DiagnosticError`` of the other process; with code `crashedWhileReading` when a signal
-  ///   ended it.
+  ///   ended it in libhdf5, and with code `readerDefect` when one ended it elsewhere.
   public func read(_ source: ByteSource) throws(DiagnosticError) -> ModelFile {
     let process = Process()
     process.executableURL = executable
@@ -69,10 +69,7 @@ public struct IsolatedReader: Sendable {
     process.waitUntilExit()
     let said = text()
     guard process.terminationReason == .exit else {
-      throw DiagnosticError(
-        .crashedWhileReading, file: source.name,
-        "cannot be read: libhdf5 \(Self.ending(of: process.terminationStatus)) in it",
-        hint: "the file is damaged; copy it again, or save the model again")
+      throw Self.error(signal: process.terminationStatus, said).inFile(source.name)
     }
     guard process.terminationStatus == 0 else {
       throw Self.error(said, status: process.terminationStatus).inFile(source.name)
@@ -109,12 +106,24 @@ public struct IsolatedReader: Sendable {
   /// Bytes that one thread writes before another reads them.
   private final class Box: @unchecked Sendable { var bytes: [UInt8] = [] }
 
-  private static func ending(of signal: Int32) -> String {
+  /// What ended the other process; a crash outside of libhdf5 is nobody's fault but our own.
+  private static func error(signal: Int32, _ said: [UInt8]) -> DiagnosticError {
+    let lines = said.split(separator: 0x0A).map { Array($0) }
+    let problem: String
     switch signal {
-    case SIGALRM: "did not come to an end within \(IsolatedServer.seconds) s"
-    case SIGKILL: "was ended by the system"
-    default: "crashed (signal \(signal))"
+    case SIGALRM: problem = "reading it did not come to an end in the time that it may take"
+    case SIGKILL: problem = "the process that reads it was ended by the system"
+    case _ where lines.contains(IsolatedServer.crashInLibHDF5):
+      problem = "libhdf5 crashed (signal \(signal)) in it"
+    default:
+      return DiagnosticError(
+        .readerDefect,
+        "lstmpack crashed (signal \(signal)) while it read this file, which is a defect of lstmpack",
+        hint: "please report it together with the file")
     }
+    return DiagnosticError(
+      .crashedWhileReading, "cannot be read: \(problem)",
+      hint: "the file is damaged; copy it again, or save the model again")
   }
 
   private static func error(_ said: [UInt8], status: Int32) -> DiagnosticError {
@@ -141,7 +150,13 @@ public struct IsolatedReader: Sendable {
 /// The side of ``IsolatedReader`` that reads the checkpoint.
 public enum IsolatedServer {
   /// How long libhdf5 may take before it comes to the weights.
-  static let seconds: UInt32 = 8
+  private static let seconds: UInt32 = 8
+  /// How long the weights and the graph may take then, besides a second for each MiB.
+  private static let secondsAfterwards = 30
+  /// What the process says when it crashes in libhdf5.
+  static let crashInLibHDF5 = Array("crashed in libhdf5".utf8)
+  /// The signals of a crash.
+  private static let crashes = [SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS]
   /// The memory that it may use before, besides twice the size of the file.
   private static let memoryBytes = 48 << 20
 
@@ -149,13 +164,29 @@ public enum IsolatedServer {
   ///
   /// - Parameter byteCount: The size of the file.
   public static func limit(byteCount: Int) {
+    for number in crashes {
+      signal(number) { number in
+        // Only what a signal handler may do.
+        if CheckpointFormats.isLibHDF5AtWork {
+          _ = unsafe IsolatedServer.crashLine.withUnsafeBytes {
+            unsafe write(2, $0.baseAddress, $0.count)
+          }
+        }
+        signal(number, SIG_DFL)
+        raise(number)
+      }
+    }
+    // Made here, not in the handler.
+    _ = (CheckpointFormats.isLibHDF5AtWork, crashLine)
     alarm(seconds)
     MemoryLimit.set(MemoryLimit.used + memoryBytes + 2 * byteCount)
     CheckpointFormats.whenDataAreRead {
-      alarm(0)
+      alarm(UInt32(min(secondsAfterwards + byteCount >> 20, 86_400)))
       MemoryLimit.lift()
     }
   }
+
+  private static let crashLine = [0x0A] + crashInLibHDF5 + [0x0A]
 
   /// Writes a model for the caller.
   ///
@@ -189,6 +220,8 @@ public enum IsolatedServer {
 }
 
 extension DiagnosticError.Code {
-  /// The process that read a file ended without an answer.
+  /// The process that read a file ended without an answer, in libhdf5 or by its limits.
   public static let crashedWhileReading = Self("file.crashedReader", .malformedInput)
+  /// The process that read a file crashed in our own code.
+  public static let readerDefect = Self("file.readerDefect", .failure)
 }

@@ -238,7 +238,7 @@ private struct ONNXDecoder {
   func tensor(_ range: Range<Int>) throws(DiagnosticError) -> ONNXTensor {
     let typed: Set<Int> = [4, 5, 7, 10, 11]
     let parts = try split(
-      range, flat: [1, 2, 8, 13, 14], deferred: typed.union([3, 9]), numbers: typed)
+      range, flat: [1, 2, 8, 14], deferred: typed.union([3, 9, 13]), numbers: typed)
     let message = unsafe lp_onnx__tensor_proto__unpack(nil, parts.flat.count, parts.flat)
     guard let message = unsafe message else {
       throw malformed("a tensor is damaged", at: range.lowerBound)
@@ -262,8 +262,7 @@ private struct ONNXDecoder {
       let type = unsafe ONNXTensor.ElementType(rawValue: Int(it.data_type))
       let storage: ONNXTensor.Storage
       if unsafe it.data_location == 1 {
-        storage = .external(
-          unsafe try externalPlace(it.external_data, it.n_external_data))
+        storage = .external(try externalPlace(parts.ranges(13)))
       } else if let raw = try single(parts, 9, "the raw data", at: range.lowerBound) {
         storage = .raw(raw)
       } else {
@@ -290,14 +289,12 @@ private struct ONNXDecoder {
   }
 
   private func externalPlace(
-    _ entries: UnsafeMutablePointer<UnsafeMutablePointer<LpOnnx__StringStringEntryProto>?>?,
-    _ count: Int
+    _ entries: [Range<Int>]
   ) throws(DiagnosticError) -> ExternalPlace {
     var values: [String: String] = [:]
-    let buffer = unsafe UnsafeBufferPointer(start: entries, count: count)
-    for index in 0..<count {
-      guard let entry = unsafe buffer[index] else { continue }
-      unsafe values[text(entry.pointee.key)] = text(entry.pointee.value)
+    // Not by protobuf-c, whose texts end at a zero byte: the name of another file.
+    for entry in entries {
+      values[try wholeText(entry, 1)] = try wholeText(entry, 2)
     }
     guard let location = values["location"] else {
       throw DiagnosticError(.malformedONNX, "keeps its data in another file but does not say which")
@@ -370,6 +367,15 @@ private struct ONNXDecoder {
   }
 
   // MARK: - Texts
+
+  /// The text in a field of a message; empty when it is not there.
+  private func wholeText(_ range: Range<Int>, _ number: Int) throws(DiagnosticError) -> String {
+    guard let field = try fields(range, number).last else { return "" }
+    guard field.type == .bytes, field.value.count <= ONNXLimit.messageBytes,
+      let text = String(validating: try source.bytes(in: field.value), as: UTF8.self)
+    else { throw malformed("a text is damaged", at: field.range.lowerBound) }
+    return text
+  }
 
   private func text(_ pointer: UnsafeMutablePointer<CChar>?) -> String {
     guard let pointer = unsafe pointer else { return "" }

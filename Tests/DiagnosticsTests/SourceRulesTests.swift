@@ -15,7 +15,39 @@ import Testing
     var testDescription: String { instead }
   }
 
+  /// Where values of files are decoded and used: their arithmetic must not trap.
+  static let decoding = [
+    "Checkpoints", "ONNXProto", "HDF5", "BVQ", "DataFiles", "ZipArchive", "OrderedJSON",
+    "LSTMCore/Tensors", "LSTMRuntime/Operators", "LSTMRuntime/Graph",
+    "LSTMTraining/Data", "LSTMTraining/Run", "ModelEvaluation/Data", "ModelCompression/Plan",
+    "LSTMPackC",
+  ]
+
   static let rules = [
+    Rule(
+      pattern: #"\+ [A-Za-z0-9_.]+ - 1\) /"#,
+      instead: "a quotient is rounded up by dividedRoundingUp(by:)", folders: decoding),
+    Rule(
+      pattern: #"\bInt\((\$0|[a-z]+)\.(rounded|isFinite|magnitude)|\bInt\(\$0\.[a-z]"#,
+      instead: "a float becomes an integer by Int(cutting:) or Int(exactly:)", folders: decoding,
+      // Chance of our own, of a few steps.
+      exempt: ["LSTMTraining/Data/SegmentPlan.swift"]),
+    Rule(
+      pattern: #"Float\([a-z]+(\[[a-z]+\])? - [a-z]"#,
+      instead: "codes are dequantized by ONNXDequantizer", folders: ["Checkpoints", "ONNXProto"]),
+    Rule(
+      pattern: #"reduce\(0, \{ \$0 &\+"#,
+      instead: "sizes are added by checkedSum", folders: decoding),
+    Rule(
+      pattern: #"Int\(clamping:"#,
+      instead: "a number beyond Int is an error", folders: decoding,
+      exempt: [
+        // Sizes, which checkedProduct refuses then.
+        "ONNXProto/ONNXDecoder.swift", "HDF5/HDF5Dataset.swift", "HDF5/HDF5Editor.swift",
+        "ZipArchive/ZipArchive.swift",
+        // From Int64, which Int holds.
+        "LSTMCore/Tensors/Tensor.swift",
+      ]),
     Rule(
       pattern:
         #"attributes\["?[A-Za-z_]+"?\](\s*\?|\s*==(?! nil)|\s*!=(?! nil)|\s*\{)"#,

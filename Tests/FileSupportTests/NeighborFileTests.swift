@@ -16,8 +16,19 @@ struct NeighborFileTests {
       }
       try Data([2]).write(to: folder.appending(path: "\(Self.accent)w.data"))
       let model = try ByteSource(path: inner.path + "/\(Self.accent)m.onnx")
-      #expect(try NeighborFile(name: "w.data").path(beside: model) == inner.path + "/w.data")
-      for name in ["../\(Self.accent)w.data", "..", "", "./w.data", "a\\b", "/w.data"] {
+      for name in ["w.data", "./w.data", "././w.data"] {
+        #expect(try NeighborFile(name: name).path(beside: model) == inner.path + "/w.data")
+      }
+      let refused = [
+        ("\(Self.accent)m.onnx", "is the file that names it"),
+        ("w.data\0.bin", "the name holds a zero byte"),
+      ]
+      for (name, problem) in refused {
+        #expect {
+          try NeighborFile(name: name).path(beside: model)
+        } throws: { ($0 as? DiagnosticError)?.problem == problem }
+      }
+      for name in ["../\(Self.accent)w.data", "..", "", ".", "./", "a\\b", "/w.data"] {
         let error = try #require(throws: DiagnosticError.self, "\(name)") {
           try NeighborFile(name: name).path(beside: model)
         }

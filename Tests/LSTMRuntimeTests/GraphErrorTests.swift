@@ -95,7 +95,8 @@ import Testing
         == "n: a value of the graph has a negative size in [-5, 3]")
     #expect(
       error(model([node("keras.RepeatVector", ["count": GraphAttribute(1 << 40)])]))
-        == "n: keras.RepeatVector: 'count' is 1099511627776")
+        == "n: keras.RepeatVector: the setting 'count': expected an integer from 1 to 16777216, "
+        + "found 1099511627776")
     #expect(
       error(
         model([
@@ -103,7 +104,8 @@ import Testing
             "constant",
             ["shape": GraphAttribute([1 << 40, 1 << 40]), "integers": GraphAttribute([1])],
             inputs: [])
-        ])) == "n: a constant declares \(huge) elements, above the limit of 2147483648")
+        ]))
+        == "n: constant: the constant declares \(huge) elements, above the limit of 2147483648")
   }
 
   /// Settings and shapes that do not fit give an error of the operation.

@@ -58,6 +58,16 @@ private enum Wire {
     return Wire.model(graph: graph)
   }()
 
+  /// A text of C ends at a zero byte, and would name another file.
+  @Test func theNameOfExternalDataIsReadWhole() throws {
+    let place = Wire.text(1, "location") + Wire.text(2, "w.bin\0.txt")
+    let tensor = try tensor(
+      Wire.tensor("W", dims: [3], data: Wire.bytes(13, place) + Wire.number(14, 1)))
+    #expect { try tensor.floats() } throws: { error in
+      (error as? DiagnosticError)?.object == "external data 'w.bin\0.txt'"
+    }
+  }
+
   @Test func readsNodesAttributesAndTensors() throws {
     let model = try decode(Self.small)
     #expect(model.irVersion == 8)

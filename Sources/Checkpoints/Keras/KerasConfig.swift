@@ -52,7 +52,14 @@ struct KerasConfig {
         .malformedCheckpoint, "the config has a layer without 'class_name' or 'config'")
     }
     self.className = className
-    inboundNodes = value["inbound_nodes"]?.arrayValue ?? []
+    let calls = value["inbound_nodes"] ?? .null
+    guard let inbound = calls == .null ? [] : calls.arrayValue else {
+      throw DiagnosticError(
+        .malformedCheckpoint,
+        "the config has a layer of class '\(className)' whose "
+          + "'inbound_nodes' is not a list")
+    }
+    inboundNodes = inbound
     // Keras 1 and early 2 write a Sequential as a bare list of layers.
     let list = config.arrayValue ?? config["layers"]?.arrayValue
     let isModel =

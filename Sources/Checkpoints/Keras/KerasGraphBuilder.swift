@@ -20,6 +20,10 @@ struct KerasGraphBuilder {
       layers.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
+  /// How often layers may be called, those of shared models counted at each call.
+  private static let callLimit = 1 << 14
+  private var calls = 0
+
   /// A config that cannot be followed, and why; the weights can still be used.
   struct Unconnected: Error {
     let reason: String
@@ -167,6 +171,13 @@ struct KerasGraphBuilder {
   private mutating func call(
     _ layer: KerasConfig, path: String, inputs: [String], problem: String? = nil
   ) throws -> [String] {
+    calls += 1
+    guard calls <= Self.callLimit else {
+      throw DiagnosticError(
+        .limitExceeded, object: path,
+        "the config has more than \(Self.callLimit) layers, those of shared models counted at each "
+          + "call")
+    }
     let count = callCounts[path, default: 0]
     callCounts[path] = count + 1
     if layer.layers != nil {

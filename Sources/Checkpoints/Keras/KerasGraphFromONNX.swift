@@ -480,7 +480,7 @@ struct KerasGraphFromONNX {
     guard node.inputs.indices.contains(input),
       case .constant(let tensor)? = values[node.inputs[input]]
     else { return nil }
-    return tensor.integers?.map { Int($0) }
+    return tensor.integers
   }
 
   private func refusal(_ node: GraphNode) -> DiagnosticError {

@@ -144,52 +144,44 @@ struct ONNXCall {
     guard let codes = x.integers, let scales = scale.floats, !scales.isEmpty else {
       throw malformed("needs integers and scales")
     }
-    let size = try integer("block_size", default: 0, in: 0...Int.max)
-    if size > 0 {
-      return try dequantizeBlocks(
-        x, codes, scale, scales, zeroPoint?.integers, size: size)
-    }
-    let zeros = zeroPoint?.integers ?? [Int](repeating: 0, count: scales.count)
-    let axis =
-      scales.count == 1
-      ? 0
-      : try named {
-        try Tensor.axis(integer("axis", default: 1), rank: x.dims.count)
-      }
-    guard scales.count == 1 || (x.dims.indices.contains(axis) && x.dims[axis] == scales.count),
-      zeros.count == scales.count
-    else { throw malformed("has \(scales.count) scales for shape \(x.dims)") }
-    let stride = Tensor.strides(x.dims)
-    let values = codes.enumerated().map { index, code in
-      let group = scales.count == 1 ? 0 : index / stride[axis] % scales.count
-      return Float(code - zeros[group]) * scales[group]
-    }
-    return ONNXConstant(dims: x.dims, elements: .floats(values))
-  }
-
-  /// Blocks of `size` elements along an axis share a scale.
-  private func dequantizeBlocks(
-    _ x: ONNXConstant, _ codes: [Int], _ scale: ONNXConstant, _ scales: [Float], _ zeros: [Int]?,
-    size: Int
-  ) throws -> ONNXConstant {
-    let axis = try named {
-      try Tensor.axis(integer("axis", default: 1), rank: x.dims.count)
-    }
-    var expected = x.dims
-    expected[axis] = (x.dims[axis] + size - 1) / size
-    guard scale.dims == expected, zeros?.count ?? scales.count == scales.count else {
+    if let zeroPoint, zeroPoint.integers?.count != scales.count {
       throw malformed(
-        "has scales of shape \(scale.dims) for shape \(x.dims) in blocks of \(size)")
+        "has zero points of shape \(zeroPoint.dims) for scales of shape \(scale.dims)")
     }
+    let blockSize = try integer("block_size", default: 0, in: 0...Tensor.elementLimit)
+    let axis =
+      scales.count == 1 && blockSize == 0
+      ? 0 : try named { try Tensor.axis(try integer("axis", default: 1), rank: x.dims.count) }
     try evaluator.spend(codes.count)
-    let inner = Tensor.strides(x.dims)[axis]
-    let (length, blocks) = (x.dims[axis], expected[axis])
-    let values = codes.enumerated().map { index, code in
-      let place = index / inner % length
-      let group = (index / (inner * length) * blocks + place / size) * inner + index % inner
-      return Float(code - (zeros?[group] ?? 0)) * scales[group]
+    let dequantizer = ONNXDequantizer(
+      scales: scales, zeroPoints: zeroPoint?.integers,
+      object: node.name.isEmpty ? nil : node.name, what: node.opType)
+    let group: (Int) -> Int
+    if blockSize > 0 {
+      // Blocks of elements along the axis share a scale.
+      var expected = x.dims
+      expected[axis] = x.dims[axis].dividedRoundingUp(by: blockSize)
+      guard scale.dims == expected else {
+        throw malformed(
+          "has scales of shape \(scale.dims) for shape \(x.dims) in blocks of \(blockSize)")
+      }
+      let inner = Tensor.strides(x.dims)[axis]
+      let (length, blocks) = (x.dims[axis], expected[axis])
+      group = { index in
+        (index / (inner * length) * blocks + index / inner % length / blockSize) * inner
+          + index % inner
+      }
+    } else if scales.count == 1 {
+      group = { _ in 0 }
+    } else {
+      guard x.dims.indices.contains(axis), x.dims[axis] == scales.count else {
+        throw malformed("has \(scales.count) scales for shape \(x.dims)")
+      }
+      let stride = Tensor.strides(x.dims)[axis]
+      group = { index in index / stride % scales.count }
     }
-    return ONNXConstant(dims: x.dims, elements: .floats(values))
+    return ONNXConstant(
+      dims: x.dims, elements: .floats(try dequantizer.values(codes, group: group)))
   }
 }
 

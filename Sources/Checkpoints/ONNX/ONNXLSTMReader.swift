@@ -148,22 +148,18 @@ struct ONNXLSTMReader {
       throw malformed("\(label)_scale: expected \(directions) or \(directions * outputs) numbers")
     }
     let zero = try constant(position + 1, "\(label)_zero_point")
-    let zeros = zero?.integers ?? [Int](repeating: 0, count: scales.count)
-    guard zeros.count == scales.count else {
-      throw malformed("\(label)_zero_point: expected \(scales.count) numbers, found \(zeros.count)")
+    if let zero, zero.integers?.count != scales.count {
+      throw malformed("\(label)_zero_point: expected \(scales.count) integers, found \(zero.count)")
     }
-    var values = [Float](repeating: 0, count: numbers.count)
-    for direction in 0..<directions {
-      for input in 0..<inputs {
-        for output in 0..<outputs {
-          let code = numbers[(direction * inputs + input) * outputs + output]
-          let group = scales.count == directions ? direction : direction * outputs + output
-          values[(direction * outputs + output) * inputs + input] =
-            Float(code - zeros[group]) * scales[group]
-        }
-      }
+    let dequantizer = ONNXDequantizer(
+      scales: scales, zeroPoints: zero?.integers, object: place.path,
+      what: label)
+    let values = try dequantizer.values(numbers) { index in
+      let direction = index / (inputs * outputs)
+      return scales.count == directions ? direction : direction * outputs + index % outputs
     }
-    return ([directions, outputs, inputs], values)
+    let rows = try Tensor([directions, inputs, outputs], values).transposed([0, 2, 1])
+    return (rows.dims, rows.floats ?? [])
   }
 
   private func optionalTensor(_ index: Int, _ label: String, dims: [Int]) throws -> [Float]? {

@@ -2,8 +2,10 @@ import Diagnostics
 import LSTMCore
 import ONNXProto
 
-/// A node with the scope around it. The one way to read its attributes: absent, an attribute has its
-/// default; there, it must be what it has to be. A wrong value is never taken for the default.
+/// A node with the scope around it, whose attributes are read in one way.
+///
+/// Absent, an attribute has its default; there, it must be what it has to be. A wrong value is never
+/// taken for the default.
 protocol ONNXSettings {
   var node: ONNXNode { get }
   var scope: ONNXScope { get }

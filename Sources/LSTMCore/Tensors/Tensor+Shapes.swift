@@ -198,11 +198,11 @@ extension Tensor {
     let sizes =
       sizes
       ?? (0..<parts).map { part in
-        let whole = (size + parts - 1) / parts
+        let whole = size.dividedRoundingUp(by: parts)
         return max(0, min(whole, size - part * whole))
       }
-    guard sizes.allSatisfy({ $0 >= 0 }), sizes.count <= size + parts,
-      sizes.reduce(0, { $0 &+ $1 }) == size
+    guard sizes.count <= size + parts,
+      (try? checkedSum(sizes, limit: size, of: "a split")) == size
     else { throw Self.error("cuts \(size) into \(sizes)") }
     return sizes
   }

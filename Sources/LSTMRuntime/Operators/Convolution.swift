@@ -31,13 +31,21 @@ struct Window1D: Sendable {
     window * stride + element * dilation - padding.before
   }
 
+  /// The places of the elements of a window that lie in an input of so many.
+  func places(window: Int, length: Int) -> [Int] {
+    let start = place(window: window, element: 0)
+    let first = start < 0 ? (-start).dividedRoundingUp(by: dilation) : 0
+    let end = start < length ? min(size, (length - start).dividedRoundingUp(by: dilation)) : 0
+    return (first..<max(first, end)).map { start + $0 * dilation }
+  }
+
   /// The same window with the padding that TensorFlow calls `same` or `causal`.
   func padded(_ name: String?, length: Int) throws -> Window1D {
     var copy = self
     switch name {
     case nil, "valid": break
     case "same":
-      let outputs = (length + stride - 1) / stride
+      let outputs = length.dividedRoundingUp(by: stride)
       let total = max(0, (outputs - 1) * stride + span - length)
       copy.padding = (total / 2, total - total / 2)
     case "causal": copy.padding = (span - 1, 0)
@@ -203,8 +211,7 @@ enum Convolution {
     y.reserveCapacity(batch * windows * channels)
     for row in 0..<batch {
       for index in 0..<windows {
-        let places = (0..<window.size).map { window.place(window: index, element: $0) }
-          .filter { (0..<length).contains($0) }
+        let places = window.places(window: index, length: length)
         for channel in 0..<channels {
           let values = places.map { x.values[(row * length + $0) * channels + channel] }
           switch pool {

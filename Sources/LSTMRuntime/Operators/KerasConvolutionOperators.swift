@@ -20,6 +20,7 @@ enum KerasConvolutionOperators {
     return { call in
       let x = try call.floats(0, rank: 3)
       let kernel = try call.tensor(1)
+      guard kernel.dims.first ?? 0 > 0 else { throw OperationCall.error("has an empty kernel") }
       let filters = try cache.filters(of: kernel) {
         try Convolution.filters(kernel, groups: groups)
       }

@@ -22,7 +22,15 @@ enum KerasLayerOperators {
     return { call in
       let tokens = try call.tensor(0)
       // Keras takes tokens as floats, too, and cuts them.
-      let indices = tokens.integers ?? tokens.floats?.map { Int($0.isFinite ? $0 : -1) } ?? []
+      let indices =
+        try tokens.integers
+        ?? (tokens.floats ?? []).map { value in
+          guard let index = Int(cutting: value) else {
+            throw OperationCall.error(
+              "has no token \(value): the vocabulary has \(table.count), numbered from 0")
+          }
+          return index
+        }
       try call.allow(tokens.dims + [table.size])
       return [
         GraphValue(

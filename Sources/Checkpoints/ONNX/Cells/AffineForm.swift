@@ -146,8 +146,8 @@ final class AffineReader {
       let given = try call.integers(attribute: "split", orInput: 1)
       let count = node.outputs.count
       let sizes = given ?? [Int](repeating: whole.width / max(count, 1), count: count)
-      guard sizes.count == count, sizes.allSatisfy({ $0 >= 0 }), call.output < count,
-        sizes.reduce(0, { $0 &+ $1 }) == whole.width
+      guard sizes.count == count, call.output < count,
+        (try? checkedSum(sizes, limit: whole.width, of: "a Split")) == whole.width
       else { throw NotAffine(reason: "a Split does not fit its input") }
       let start = sizes[..<call.output].reduce(0, +)
       return whole.columns(start..<start + sizes[call.output])

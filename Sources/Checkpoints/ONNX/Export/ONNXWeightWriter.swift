@@ -1,3 +1,4 @@
+import Diagnostics
 import LSTMCore
 import ONNXProto
 
@@ -345,7 +346,7 @@ extension ONNXNewTensor {
       case (_, false): ONNXTensor.ElementType.uint8.rawValue
       }
     let perByte = 8 / bits
-    var bytes = [UInt8](repeating: 0, count: (values.count + perByte - 1) / perByte)
+    var bytes = [UInt8](repeating: 0, count: values.count.dividedRoundingUp(by: perByte))
     let mask = UInt8(truncatingIfNeeded: 1 << bits - 1)
     for (index, value) in values.enumerated() {
       bytes[index / perByte] |=

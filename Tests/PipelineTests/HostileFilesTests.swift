@@ -1,0 +1,52 @@
+import Foundation
+import LSTMPackKit
+import TestSupport
+import Testing
+
+/// Files that were made to trap lstmpack, each with what the command line says: a reason that names
+/// the node or layer and the value.
+@Suite struct HostileFilesTests {
+  private static let place = fixture("hostile")
+  private static let snapshot = place.appending(path: "expected_errors.json")
+  private static let isRecording =
+    ProcessInfo.processInfo.environment["RECORD_SNAPSHOTS"] == "1"
+
+  /// Commands on files of `Tests/Fixtures/hostile`; `FOLDER` is an empty one.
+  static let commands = [
+    "inspect dq.onnx", "inspect dql.onnx", "inspect bs.onnx",
+    "run emb.h5 --data emb.x.npy --out FOLDER/y.npz",
+    "export dil4611686018427387904.keras --to onnx --out FOLDER/m.onnx",
+    "export dil9223372036854775807.keras --to onnx --out FOLDER/m.onnx",
+    "bench dil9223372036854775807.keras", "bench callidx.keras", "inspect laugh16.keras",
+    "quantize laugh20.keras --bits 8 --out FOLDER/q.bvq", "verify mismatch.bvq",
+    "verify negative.bvq",
+    "verify none.bvq", "verify overflow.bvq", "inspect k-mismatch.bvq",
+    "export k-mismatch.bvq --to onnx --out FOLDER/m.onnx",
+  ]
+
+  @Test func eachIsRefusedWithAReason() throws {
+    var recorded = JSONObject()
+    let expected =
+      Self.isRecording
+      ? JSONValue.null : try JSONValue.parse(Array(try Data(contentsOf: Self.snapshot)))
+    for command in Self.commands {
+      let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      defer { try? FileManager.default.removeItem(at: folder) }
+      let arguments = command.replacingOccurrences(of: "FOLDER", with: folder.path)
+        .split(separator: " ").map(String.init)
+      let start = Date()
+      let run = try CommandRun(arguments, in: Self.place)
+      #expect(Date().timeIntervalSince(start) < 20, "\(command)")
+      #expect(run.exitCode == 65, "\(command): exit code \(run.exitCode): \(run.errors)")
+      let text = run.errors.trimmingCharacters(in: .newlines)
+      recorded[command] = .string(text)
+      if !Self.isRecording { #expect(expected[command] == .string(text), "\(command)") }
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == [], "\(command)")
+    }
+    if Self.isRecording {
+      try Data((JSONValue.object(recorded).serialized(pretty: true) + "\n").utf8)
+        .write(to: Self.snapshot)
+    }
+  }
+}
