@@ -1,6 +1,6 @@
-import Foundation
 import Checkpoints
 import FileSupport
+import Foundation
 import LSTMCore
 import TestSupport
 import Testing

@@ -56,17 +56,17 @@ import Testing
   }
 
   @Test func inspectNamesTheAxes() throws {
-    let run = try CommandRun(["inspect", file("time-first-fixed-sizes/every_100x4.onnx")])
-    #expect(run.output.contains("x [time 100, batch 4, 5] in, y [time 100, batch 4, 3] out"))
-    let json = try JSONValue.parse(
-      Array(
-        try CommandRun(["inspect", file("time-first-onnx/dynamic.onnx"), "--json"]).output.utf8))
-    let input = try #require(json["inputs"]?.arrayValue?.first)
-    #expect(
-      input["axes"]?.arrayValue?.map(\.stringValue) == ["time", "batch", "features"])
-    #expect(
-      json["outputShapes"]?.arrayValue?.first?["axes"]?.arrayValue?.map(\.stringValue)
-        == ["time", "batch", "features"])
+    try withTemporaryFolder { folder in
+      let run = try CommandRun(
+        ["inspect", file("time-first-fixed-sizes/every_100x4.onnx")], in: folder)
+      #expect(run.output.contains("x [time 100, batch 4, 5] in, y [time 100, batch 4, 3] out"))
+      let machine = try CommandRun(
+        ["inspect", file("time-first-onnx/dynamic.onnx"), "--json"], in: folder)
+      let json = try JSONValue.parse(Array(machine.output.utf8))
+      let axes = ["inputs", "outputShapes"].map { json[$0]?.arrayValue?.first?["axes"] }
+      let expected = JSONValue.array(["time", "batch", "features"])
+      #expect(axes == [expected, expected])
+    }
   }
 
   @Test func sequencesBeyondAFixedBatchAreRunInTurn() throws {
@@ -160,11 +160,15 @@ import Testing
 
   @Test func theUserMayNameAxes() throws {
     let model = file("time-first-onnx/dynamic.onnx")
-    let turned = try CommandRun(["inspect", model, "--batch-axis", "x=0", "--time-axis", "x=1"])
-    #expect(turned.output.contains("x [batch, time, 5] in"))
-    let bad = try CommandRun(["inspect", model, "--batch-axis", "z=0"])
-    #expect(bad.exitCode == 64)
-    #expect(bad.errors.contains("there is no input or output 'z'; there are x, y"))
-    #expect(try CommandRun(["inspect", model, "--batch-axis", "x=3"]).exitCode == 64)
+    try withTemporaryFolder { folder in
+      let turned = try CommandRun(
+        ["inspect", model, "--batch-axis", "x=0", "--time-axis", "x=1"], in: folder)
+      #expect(turned.output.contains("x [batch, time, 5] in"))
+      let bad = try CommandRun(["inspect", model, "--batch-axis", "z=0"], in: folder)
+      #expect(bad.exitCode == 64)
+      #expect(bad.errors.contains("there is no input or output 'z'; there are x, y"))
+      let beyond = try CommandRun(["inspect", model, "--batch-axis", "x=3"], in: folder)
+      #expect(beyond.exitCode == 64)
+    }
   }
 }

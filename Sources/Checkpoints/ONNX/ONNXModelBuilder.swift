@@ -124,6 +124,7 @@ struct ONNXModelBuilder {
   ///   - places: All nodes.
   ///   - lstms: The positions of the LSTM nodes whose weights were read.
   /// - Returns: The identities.
+  /// - Throws: `DiagnosticError` with code `malformedONNX` for a loop that cannot be.
   private func weightsRead(
     outside cells: [RecognizedCell], _ places: [ONNXPlacedNode], lstms: Set<Int>
   ) throws(DiagnosticError) -> Set<String> {

@@ -198,8 +198,9 @@ struct AxisInference {
     node.attributes[name] == nil ? value : Self.whole(name, node)
   }
 
-  /// A setting that is an integer; `nil` when it is not there, or no integer. What is wrong is refused
-  /// when the node is prepared; here it just cannot be followed.
+  /// A setting that is an integer; `nil` when it is not there, or no integer.
+  ///
+  /// What is wrong is refused when the node is prepared; here it just cannot be followed.
   static func whole(_ name: String, _ node: GraphNode) -> Int? { (try? node.integer(name)) ?? nil }
 
   /// A setting that is a list of integers, likewise.

@@ -12,8 +12,10 @@ public enum AxisRole: String, CaseIterable, Sendable {
 
 /// One axis of a value of a graph.
 public struct ValueAxis: Equatable, Sendable {
-  /// What the axis counts, outermost first: one role as a rule, two for `steps × sequences` in one
-  /// axis; `nil` for what is not known. Empty for an axis of one element that counts nothing.
+  /// What the axis counts, outermost first.
+  ///
+  /// One role as a rule, two for `steps × sequences` in one axis; `nil` for what is not known. Empty for
+  /// an axis of one element that counts nothing.
   public var roles: [AxisRole?]
   /// The size, when the graph fixes it.
   public var size: Int?
