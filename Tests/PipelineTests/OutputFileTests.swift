@@ -1,5 +1,6 @@
 import Foundation
 import LSTMPackKit
+import Synchronization
 import TestSupport
 import Testing
 
@@ -64,14 +65,14 @@ import Testing
 
   @Test func oneOfSeveralWritersSucceeds() throws {
     try withTemporaryFolder { folder in
-      let run = try CommandRun(
-        Self.quantize, in: folder,
-        limitedTo: """
-          for i in 1 2 3 4; do ("$0" "$@" >/dev/null 2>&1; echo $? >rc$i) & done; wait; \
-          cat rc? | sort | uniq -c | tr -s ' '; exit
-          """)
-      #expect(run.output == " 1 0\n 3 1\n")
-      #expect(try names(in: folder) == ["m.bvq", "rc1", "rc2", "rc3", "rc4"])
+      // Not jobs of a shell: it may be started with the signal blocked that says that one has ended.
+      let codes = Mutex<[Int32]>([])
+      DispatchQueue.concurrentPerform(iterations: 4) { _ in
+        let code = (try? CommandRun(Self.quantize, in: folder).exitCode) ?? -1
+        codes.withLock { $0.append(code) }
+      }
+      #expect(codes.withLock { $0.sorted() } == [0, 1, 1, 1])
+      #expect(try names(in: folder) == ["m.bvq"])
     }
   }
 
@@ -108,7 +109,7 @@ import Testing
     try withTemporaryFolder { folder in
       let run = try CommandRun(
         ["inspect", Self.model], in: folder,
-        limitedTo: "mkfifo pipe; (exec <pipe) & exec >pipe; wait")
+        limitedTo: "mkfifo pipe; exec 3<>pipe; exec >pipe; exec 3>&-")
       #expect(run.exitCode == 1)
       #expect(run.errors == "error: standard output: cannot be written: Broken pipe\n")
     }
