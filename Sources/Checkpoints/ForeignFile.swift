@@ -112,7 +112,7 @@ struct ForeignFile {
         hint: "in Python, model.save('model.keras') writes both")
     ),
     (
-      ["\"weight_map\""],
+      ["\"weight_map\"", ".safetensors\""],
       ForeignFile(
         kind: "the index of weights in several .safetensors files",
         hint: "give one of these files, or in Python safetensors.torch.save_file all weights into "

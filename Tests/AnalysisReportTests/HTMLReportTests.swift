@@ -30,10 +30,11 @@ import Testing
     if hasData {
       let candidates: [JSONValue] = matrices.flatMap { matrix in
         ["only", "allBut"].map { scope -> JSONValue in
-          [
+          func own(_ number: Double) -> JSONValue { scope == "only" ? .number(number) : .null }
+          return [
             "matrix": matrix["matrix"] ?? "", "treatment": "2 bits", "scope": .string(scope),
-            "byteCount": 24, "value": scope == "only" ? .number(101.5) : .null,
-            "change": scope == "only" ? .number(0.0153) : .null, "divergence": .number(0.0123),
+            "byteCount": 24, "value": own(101.5), "change": own(0.0153), "changeError": own(0.0021),
+            "isNoise": false, "exercised": true, "divergence": .number(0.0123),
             "drift": [["step": 1, "h": .number(0.0421), "c": .null]],
           ]
         }
@@ -54,7 +55,10 @@ import Testing
           "items": 40, "driftSequences": 4, "driftSteps": 50, "treatments": ["2 bits"],
           "candidates": .array(candidates),
           "uniform": [
-            ["treatment": "2 bits", "byteCount": 48, "value": 104, "change": .number(0.04)]
+            [
+              "treatment": "2 bits", "byteCount": 48, "value": 104, "change": .number(0.04),
+              "changeError": .number(0.005),
+            ]
           ],
           "failures": [["candidate": "all but x", "reason": "the hook ended with exit code 3"]],
         ],

@@ -74,7 +74,7 @@ struct LSTMMetadataTests {
     ),
     (
       "graph_and_self_tests", #""numbers":[-1,2]"#, #""numbers":{}"#,
-      "metadata: graph.nodes[2].attributes.numbers: expected an array"
+      "metadata: graph.nodes[2].attributes.numbers: expected a number"
     ),
     (
       "graph_and_self_tests", #""inputs":["e","",""]"#, #""inputs":["e",1]"#,

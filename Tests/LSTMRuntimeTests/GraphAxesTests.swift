@@ -133,7 +133,7 @@ import Testing
       node("onnx.Concat", ["steps", "batch", "rest"], "target", ["axis": GraphAttribute(0)]),
       node("onnx.Reshape", ["t", "rest"], "flat"), node("onnx.Reshape", ["flat", "target"], "y"),
     ])
-    #expect(shapes(model) == "[time, batch, 4] -> [time, batch, features]")
+    #expect(shapes(model) == "[time, batch, 4] -> [time, batch, 4]")
   }
 
   /// One LSTM over an axis, another one across it: only what is the same for both is known.

@@ -71,7 +71,7 @@ import Testing
   /// As many steps as sequences: sizes do not tell which axis is which.
   @Test(arguments: [4, 5]) func timeFirstOutputsAreTurned(sequences: Int) throws {
     let model = try model("graph_time_first_output")
-    let x = numbers([sequences, 3, 5])
+    let x = numbers([sequences, 5, 3])
     let found = try outputs(model, EvaluationData(content: .sequences(["x": x])))[0]
     #expect(found.dims == [sequences, 5, 3])
     let last = try x.sliced(

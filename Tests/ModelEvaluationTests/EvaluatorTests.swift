@@ -61,8 +61,9 @@ import Testing
     let metrics = report.candidate.metrics
     #expect(try abs(metric("logLoss", metrics).value - (-(3 * log(0.75) + log(0.25)) / 4)) < 1e-6)
     #expect(try metric("accuracy", metrics).value == 0.75)
+    // The jackknife's, over the four sequences: p(1 − p) / (n − 1).
     #expect(
-      try abs(metric("accuracy", metrics).standardError - (0.75 * 0.25 / 4).squareRoot()) < 1e-12)
+      try abs(metric("accuracy", metrics).standardError - (0.75 * 0.25 / 3).squareRoot()) < 1e-12)
     // 2·3 / (2·3 + 1).
     #expect(try abs(metric("f1", metrics).value - 6.0 / 7) < 1e-12)
   }

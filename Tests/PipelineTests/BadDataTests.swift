@@ -18,7 +18,7 @@ import Testing
 
   /// What the names in braces stand for.
   private static let files: [String: String] = [
-    // [any, 6, 4] in, [any, 5] out.
+    // [any, 6, 4] in, [any, 6, 3] out.
     "{numbers}": fixture("runtime/activation_relu_k2_h5.h5").path,
     // The same input, another output.
     "{other}": fixture("runtime/backwards_last_k2_h5.h5").path,
@@ -44,7 +44,7 @@ import Testing
     try write("flat.npy", [48], ones)
     try write("nan.npy", [2, 6, 4], [Float](ones.prefix(47)) + [.nan])
     try write("none.npy", [0, 6, 4], [])
-    try write("half-labels.npy", [2], [0.5, 1])
+    try write("half-labels.npy", [2, 6], [0.5] + [Float](ones.prefix(11)))
     try write("three-labels.npy", [3], [0, 1, 0])
     try text("empty.csv", "")
     try text("short.csv", "1,2,3,4\n1,2,3,4\n")
@@ -71,17 +71,20 @@ import Testing
       name: "features",
       arguments: ["eval", "{numbers}", "--data", "features.npy"],
       exitCode: 65,
-      text: "error: features.npy: features: expected the shape [any, 6, 4], found [2, 6, 3]"),
+      text: "error: features.npy: features: expected [sequences, 6, 4], found [2, 6, 3]; the "
+        + "model has the layout [batch, time 6, 4]; data have the sequences first"),
     Case(
       name: "steps",
       arguments: ["eval", "{numbers}", "--data", "steps.npy"],
       exitCode: 65,
-      text: "error: steps.npy: features: expected the shape [any, 6, 4], found [2, 5, 4]"),
+      text: "error: steps.npy: features: expected [sequences, 6, 4], found [2, 5, 4]; the "
+        + "model has the layout [batch, time 6, 4]; data have the sequences first"),
     Case(
       name: "flat",
       arguments: ["eval", "{numbers}", "--data", "flat.npy"],
       exitCode: 65,
-      text: "error: flat.npy: features: expected the shape [any, 6, 4], found [48]"),
+      text: "error: flat.npy: features: expected [sequences, 6, 4], found the shape [48]; data "
+        + "have the sequences first, whatever the layout of the model is"),
     Case(
       name: "not a number",
       arguments: ["eval", "{numbers}", "--data", "nan.npy"],
@@ -139,7 +142,7 @@ import Testing
       ],
       exitCode: 65,
       text: "error: half-labels.npy: labels: labels are numbers of classes, found floating-point "
-        + "numbers"),
+        + "numbers; give numbers of classes, or --task binary or --task regression"),
     Case(
       name: "labels of another count",
       arguments: ["eval", "{numbers}", "--data", "good.npy", "--labels", "three-labels.npy"],
@@ -149,7 +152,8 @@ import Testing
       name: "numbers for a language model",
       arguments: ["eval", "{characters}", "--data", "good.npy"],
       exitCode: 65,
-      text: "error: good.npy: characters: expected the shape [any, any], found [2, 6, 4]"),
+      text: "error: good.npy: characters: expected [sequences, steps], found the shape [2, 6, 4]; "
+        + "data have the sequences first, whatever the layout of the model is"),
     Case(
       name: "text without a vocabulary",
       arguments: ["eval", "{characters}", "--data", "text.txt"],
@@ -187,8 +191,8 @@ import Testing
       name: "text for a model of numbers",
       arguments: ["eval", "{numbers}", "--data", "text.txt", "--vocab", "{vocabulary}"],
       exitCode: 65,
-      text: "error: text.txt: a text needs a model with one input of tokens, this one has "
-        + "features"),
+      text: "error: text.txt: a text needs a model with one input of tokens, [sequences, steps]; "
+        + "this one has the input features [batch, time 6, 4]"),
     Case(
       name: "two models that do not match",
       arguments: ["eval", "{numbers}", "--against", "{characters}", "--data", "good.npy"],
@@ -205,9 +209,8 @@ import Testing
       name: "reference is no model",
       arguments: ["eval", "{numbers}", "--against", "good.npy"],
       exitCode: 65,
-      text: "error: good.npy: is not a checkpoint that lstmpack reads: it begins with the "
-        + "bytes 93 4e 55 4d 50 59 1 0; lstmpack reads Keras .h5, .hdf5 and .keras files, "
-        + ".onnx and .safetensors"),
+      text: "error: good.npy: is an array of NumPy (.npy), no model; give it as --data beside a "
+        + "model"),
     Case(
       name: "base is no base",
       arguments: [
@@ -303,7 +306,8 @@ import Testing
       name: "output that is not there",
       arguments: ["run", "{numbers}", "--data", "good.npy", "--output", "lstm_9"],
       exitCode: 65,
-      text: "error: {numbers}: there is no output or layer 'lstm_9'; there are lstm"),
+      text: "error: {numbers}: there is no output or layer 'lstm_9'; did you mean 'lstm'? "
+        + "there are lstm"),
     Case(
       name: "layer that is no LSTM",
       arguments: ["run", "{numbers}", "--data", "good.npy", "--layer", "dense"],

@@ -141,7 +141,7 @@ import Testing
     ),
     (
       ["quantize", "model.h5", "--bits", "tenary"], 64,
-      "Error: --bits takes 1, ternary, ternary2, 2, 3, 4, 8, 16, not 'tenary'. "
+      "Error: --bits takes 1, ternary, ternary2, 2, 3, 4, 8, 16, 32, not 'tenary'. "
         + "Did you mean 'ternary'?\n"
     ),
     (
@@ -158,7 +158,7 @@ import Testing
     ),
     (
       ["quantize", "model.h5", "--bits", "5"], 64,
-      "Error: --bits takes 1, ternary, ternary2, 2, 3, 4, 8, 16, not '5'.\n"
+      "Error: --bits takes 1, ternary, ternary2, 2, 3, 4, 8, 16, 32, not '5'.\n"
     ),
     (
       ["quantize", "model.h5", "--bits", "2", "--others", "7"], 64,

@@ -11,7 +11,7 @@ import Testing
       "is a model of GuitarML", "torch.onnx.export; or, for its weights, in Python: d = json.load("
     ),
     (
-      #"{"version": "0.5.0", "architecture": "LSTM", "config": {"num_layers": 1}, "weights": [0.1, 0.2]}"#,
+      #"{"version": "0.5.0", "metadata": {}, "architecture": "LSTM", "config": {"num_layers": 1}, "weights": [0.1, 0.2]}"#,
       "is a model of Neural Amp Modeler", "torch.onnx.export"
     ),
     (
@@ -92,7 +92,9 @@ import Testing
       }
       let zip = Process()
       zip.executableURL = URL(filePath: "/usr/bin/env")
-      zip.arguments = ["python3", "-m", "zipfile", "-c", "model.pt"] + members
+      // Files that are named to zipfile lose their folders; folders do not.
+      let roots = Set(members.map { String($0.prefix { $0 != "/" }) }).sorted()
+      zip.arguments = ["python3", "-m", "zipfile", "-c", "model.pt"] + roots
       zip.currentDirectoryURL = folder
       try zip.run()
       zip.waitUntilExit()

@@ -44,7 +44,8 @@ import Testing
       let letters = { (text: String) in text.filter { !$0.isWhitespace } }
       let narrow = letters(run.output)
       // Speed is never the same twice.
-      for line in wide.output.split(separator: "\n") where !line.hasPrefix("steps/s") {
+      for line in wide.output.split(separator: "\n")
+      where !line.hasPrefix("steps/s") && !line.hasPrefix("streamed step") {
         for cell in line.split(separator: "  ") where cell.count < 20 {
           // Titles may be broken after a slash, and then stand beside other cells.
           let words = cell.split { $0 == " " || $0 == "/" }.map(String.init)

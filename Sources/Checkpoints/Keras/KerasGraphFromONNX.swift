@@ -94,10 +94,11 @@ struct KerasGraphFromONNX {
     for input in old.inputs {
       let outer: [Axis] = batchFirst ? [.batch, .steps] : [.steps, .batch]
       let axes = input.shape.count == 3 ? outer + [.features] : outer
-      guard input.shape.count == (input.isInteger ? 2 : 3) else {
+      // Initial states are inputs of ONNX models that nobody needs to give.
+      let isState = !input.isInteger && states.optional.contains(input.name)
+      guard !isState, input.shape.count == (input.isInteger ? 2 : 3) else {
         let isRead = old.nodes.contains { $0.inputs.contains(input.name) }
-        // Initial states are inputs of ONNX models that nobody needs to give.
-        guard !isRead || (!input.isInteger && states.optional.contains(input.name)) else {
+        guard !isRead || isState else {
           throw DiagnosticError(
             .notExportable, object: input.name,
             input.isInteger

@@ -30,8 +30,11 @@ public struct KerasShardsFormat: CheckpointFormat {
   public func recognizes(_ source: ByteSource) throws(DiagnosticError) -> Bool {
     let start = String(
       decoding: try source.bytes(in: 0..<min(source.count, 4096)), as: UTF8.self)
-    return start.first { !$0.isWhitespace } == "{"
-      && (start.contains("\"weight_map\"") || start.contains("\"metadata\""))
+    guard start.first(where: { !$0.isWhitespace }) == "{",
+      start.contains("\"weight_map\"") || start.contains("\"metadata\"")
+    else { return false }
+    // Lists of .safetensors files have the same names, and other documents have metadata.
+    return try ForeignFile.of(source) == nil
   }
 
   /// Reads a model.

@@ -50,8 +50,8 @@ struct AxisInference {
       if shape.isEmpty, let rank = ranks[input.name] { shape = [Int?](repeating: nil, count: rank) }
       guard shape.count <= Self.rankLimit else { continue }
       let axes = shape.map { [groups.atom(size: $0)] }
-      // Inputs of Keras' models have the batch first.
-      if isKeras, let first = axes.first { groups.note(.batch, first) }
+      // Inputs of Keras' models have the batch first, unless an LSTM's layout says otherwise.
+      if isKeras, let first = axes.first { groups.note(.batch, first, .weak) }
       values[input.name] = Value(axes: axes)
       declare(input.axes, axes)
     }

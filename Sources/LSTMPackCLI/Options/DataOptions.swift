@@ -102,6 +102,11 @@ struct DataOptions: ParsableArguments {
       let arrays = try ArrayFile.read(source)
       let names = Set(prepared.inputs.map(\.name))
       let isAlone = arrays.count == 1
+      // What is looked for in vain is missed later, with the names of what is there.
+      let isWhole = prepared.inputs.allSatisfy {
+        prepared.stateInputs.contains($0.name) || arrays[$0.name] != nil
+      }
+      guard isAlone || isWhole else { return .own(arrays) }
       warn(
         arrays.keys.filter {
           !names.contains($0) && !isAlone && !DataReader.labelNames.contains($0)

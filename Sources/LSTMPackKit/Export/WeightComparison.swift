@@ -178,13 +178,7 @@ struct WeightComparison {
     var found: [Group] = []
     var coarsest = Self.order.count
     for candidate in candidates {
-      var rounding = 0
-      let isSame = zip(group.parts, candidate.parts).allSatisfy { own, other in
-        guard let type = Self.rounding(own, to: other) else { return false }
-        rounding = max(rounding, type)
-        return true
-      }
-      guard isSame else { continue }
+      guard let rounding = Self.rounding(group, to: candidate) else { continue }
       // The closest first, of several that are the same but for rounding.
       if rounding < coarsest { found.insert(candidate, at: 0) } else { found.append(candidate) }
       coarsest = min(coarsest, rounding)
@@ -208,19 +202,48 @@ struct WeightComparison {
   /// The types of files, the finest first.
   private static let order: [SourceTensor.ElementType] = [.float32, .float16, .bfloat16]
 
+  /// The finest type to which the numbers of a group may have been rounded; `nil` when they are others.
+  private static func rounding(_ group: Group, to other: Group) -> Int? {
+    guard group.parts.count == other.parts.count else { return nil }
+    // Two biases of a type make a sum that is not of it, so matrices tell the type of vectors, too.
+    let matrices = other.parts.prefix(group.matrixCount)
+    let ofVectors =
+      order.indices.last { type in matrices.allSatisfy { isExact($0, as: order[type]) } } ?? 0
+    var coarsest = 0
+    for (index, parts) in zip(group.parts, other.parts).enumerated() {
+      let known = index < group.matrixCount ? 0 : ofVectors
+      guard let type = rounding(parts.0, to: parts.1, known: known) else { return nil }
+      coarsest = max(coarsest, type)
+    }
+    return coarsest
+  }
+
   /// The finest type to which numbers may have been rounded; `nil` when they are others.
   ///
-  /// Codes times scales may be multiplied in another order, and the scales be rounded, too: so twice half a unit in the
-  /// last place is allowed, and in float32 what is nothing beside the largest number.
-  private static func rounding(_ own: [Float], to other: [Float]) -> Int? {
+  /// Codes times scales may be multiplied in another order: so twice half a unit in the last place is allowed, and in
+  /// float32 what is nothing beside the largest number. What was rounded to 16 bits is a number of 16 bits: one weight
+  /// that is wrong among others that are float32 does not pass for rounded.
+  /// Up to the type `known` they may have been rounded whatever they are.
+  private static func rounding(_ own: [Float], to other: [Float], known: Int) -> Int? {
     guard own.count == other.count else { return nil }
     if own == other { return 0 }
     let largest = own.reduce(Float(0)) { max($0, abs($1)) }
     let limits: [(relative: Float, absolute: Float)] = [
-      (0, 2e-6 * largest), (0x1p-10, 0x1p-23), (0x1p-7, 0),
+      (0, 1e-5 * largest), (0x1p-10, 0x1p-23), (0x1p-7, 0),
     ]
-    return limits.firstIndex { relative, absolute in
-      zip(own, other).allSatisfy { abs($0 - $1) <= relative * abs($0) + absolute }
+    return limits.indices.first { type in
+      let (relative, absolute) = limits[type]
+      return (type <= known || isExact(other, as: order[type]))
+        && zip(own, other).allSatisfy { abs($0 - $1) <= relative * abs($0) + absolute }
+    }
+  }
+
+  /// Whether a type holds numbers as they are.
+  private static func isExact(_ numbers: [Float], as type: SourceTensor.ElementType) -> Bool {
+    switch type {
+    case .float16: numbers.allSatisfy { Float(Float16($0)) == $0 }
+    case .bfloat16: numbers.allSatisfy { $0.bitPattern & 0xFFFF == 0 }
+    default: true
     }
   }
 

@@ -128,7 +128,8 @@ public struct DataBatches: Sendable {
     for (name, values) in inputs {
       let part = try values.sliced(
         starts: [range.lowerBound], ends: [range.upperBound], axes: [0], steps: nil)
-      parts[name] = try layout.own(try layout.filled(part, for: name), for: name)
+      parts[name] = try layout.own(
+        try layout.filled(part, for: name), for: name, of: values.dims)
     }
     return parts
   }

@@ -93,16 +93,20 @@ public struct ModelLayout: Sendable {
   /// - Parameters:
   ///   - data: `[sequences, steps, …]`.
   ///   - name: The input.
+  ///   - whole: The shape of all data, of which these are a part, for errors.
   /// - Returns: The same elements as the model takes them.
-  /// - Throws: ``DiagnosticError`` with code `badEvaluationData` when the number of axes differs.
-  public func own(_ data: Tensor, for name: String) throws(DiagnosticError) -> Tensor {
+  /// - Throws: ``DiagnosticError`` with code `badEvaluationData` when the shape does not fit.
+  public func own(
+    _ data: Tensor, for name: String, of whole: [Int]? = nil
+  ) throws(DiagnosticError) -> Tensor {
+    let found = whole ?? data.dims
     guard let axes = model.axes.axes(of: name) else { return data }
     let order = try dataOrder(name)
     let hasBatch = batchAxes[name] != nil
     guard data.dims.count == order.count + (hasBatch ? 0 : 1) else {
       throw DiagnosticError(
         .badEvaluationData, object: name,
-        "expected \(shapeOfData(name, axes)), found the shape \(data.dims)",
+        "expected \(shapeOfData(name, axes)), found the shape \(found)",
         hint: hasBatch
           ? "data have the sequences first, whatever the layout of the model is"
           : "the model reads one sequence at a time: give one a first axis of 1, or a table (CSV) "
@@ -113,8 +117,7 @@ public struct ModelLayout: Sendable {
       if let size = axes[axis].size, size != data.dims[place] {
         throw DiagnosticError(
           .badEvaluationData, object: name,
-          "expected \(shapeOfData(name, axes)), found "
-            + "\(hasBatch ? data.dims : [1] + data.dims)",
+          "expected \(shapeOfData(name, axes)), found \(found)",
           hint:
             "the model has the layout \(model.axes.shapeText(of: name)); data have the sequences "
             + "first")
@@ -133,11 +136,11 @@ public struct ModelLayout: Sendable {
       return try own(data, for: name)
     }
     let first = try own(
-      try data.sliced(starts: [0], ends: [1], axes: [0], steps: nil), for: name)
+      try data.sliced(starts: [0], ends: [1], axes: [0], steps: nil), for: name, of: data.dims)
     var rest: [Tensor] = [try first.unsqueezed([0])]
     for index in 1..<count {
       let part = try data.sliced(starts: [index], ends: [index + 1], axes: [0], steps: nil)
-      rest.append(try own(part, for: name).unsqueezed([0]))
+      rest.append(try own(part, for: name, of: data.dims).unsqueezed([0]))
     }
     do { return try Tensor.concatenated(rest, axis: 0, allow: { _ in }) } catch {
       throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)")

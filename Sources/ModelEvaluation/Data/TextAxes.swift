@@ -17,7 +17,13 @@ struct TextAxes {
     }
     input = inputs[0]
     layout = try ModelLayout(model)
-    guard model.axes.axes(of: input.name)?.count == 2, !layout.isOneSequence,
+    if let axes = model.axes.axes(of: input.name), axes.count != 2 {
+      throw DiagnosticError(
+        .badEvaluationData,
+        "a text needs a model with one input of tokens, [sequences, steps]; this one has the input "
+          + "\(input.name) \(model.axes.shapeText(of: input.name))")
+    }
+    guard model.axes.axes(of: input.name) != nil, !layout.isOneSequence,
       try layout.timeAxis(ofInput: input.name) != nil
     else {
       throw DiagnosticError(
