@@ -22,6 +22,7 @@ import Testing
     "verify negative.bvq",
     "verify none.bvq", "verify overflow.bvq", "inspect k-mismatch.bvq",
     "export k-mismatch.bvq --to onnx --out FOLDER/m.onnx",
+    "run batch.onnx --data batch.x.npy --out FOLDER/y.npz", "bench no-output.onnx",
   ]
 
   @Test func eachIsRefusedWithAReason() throws {

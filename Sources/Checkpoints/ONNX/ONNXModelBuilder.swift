@@ -111,7 +111,8 @@ struct ONNXModelBuilder {
     for cell in result.cells { found[cell.skeleton.newCell] = cell }
     var others: [ONNXValueID: String] = [:]
     for (place, reason) in result.others {
-      others[ONNXValueID(name: place.node.outputs[0], scope: place.scope)] = reason
+      guard let output = place.node.outputs.first else { continue }
+      others[ONNXValueID(name: output, scope: place.scope)] = reason
     }
     return (found, others)
   }

@@ -162,7 +162,7 @@ public struct ModelLayout: Sendable {
   ///   - name: The input.
   /// - Returns: `[fixedBatch, …]`.
   /// - Throws: ``DiagnosticError`` when the model mixes sequences, so that those that are filled in
-  ///   would change the others.
+  ///   would change the others, or a batch has too many elements.
   func filled(_ data: Tensor, for name: String) throws(DiagnosticError) -> Tensor {
     guard let fixedBatch, let count = data.dims.first, count < fixedBatch, count > 0 else {
       return data
@@ -173,11 +173,7 @@ public struct ModelLayout: Sendable {
         "the model takes \(fixedBatch) sequences at once and may mix them; \(count) are left over",
         hint: "give a multiple of \(fixedBatch) sequences")
     }
-    let last = try data.sliced(starts: [count - 1], ends: [count], axes: [0], steps: nil)
-    let rest = [Tensor](repeating: last, count: fixedBatch - count)
-    do { return try Tensor.concatenated([data] + rest, axis: 0, allow: { _ in }) } catch {
-      throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)")
-    }
+    return try data.filled(to: fixedBatch, axis: 0, of: name)
   }
 
   // MARK: - Outputs

@@ -152,11 +152,7 @@ public struct OwnLayoutRun: Sendable {
           starts: [start], ends: [start + wanted], axes: [axis], steps: nil)
         if addsAxis { part = try part.squeezed([0]) }
         if wanted < perCall, fills {
-          let last = try part.sliced(
-            starts: [wanted - 1], ends: [wanted], axes: [axis], steps: nil)
-          part = try Tensor.concatenated(
-            [part] + [Tensor](repeating: last, count: perCall - wanted), axis: axis,
-            allow: { _ in })
+          part = try part.filled(to: perCall, axis: axis, of: name)
         }
         parts[name] = part
       }
