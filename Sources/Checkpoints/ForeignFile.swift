@@ -8,7 +8,7 @@ struct ForeignFile {
   /// What to do.
   let hint: String
 
-  /// So many bytes at the beginning and at the end of a file are looked at.
+  /// The number of bytes examined at the beginning and at the end of a file.
   private static let searchedCount = 1 << 16
 
   private static let stateDictionary =

@@ -147,7 +147,7 @@ public final class ByteSource: Sendable {
     }
   }
 
-  /// So many bytes are read by one call.
+  /// The number of bytes that one call reads.
   private static let pieceSize = 1 << 18
 
   /// Has the system give a piece of a buffer its pages at once, which takes less time than one by one as

@@ -23,7 +23,7 @@ struct PartFile: ~Copyable {
 
   private static let marker = ".part-"
   private static let digits = 16
-  /// So many bytes of the target's name are in that of its part file: names have a limit.
+  /// The number of bytes of the target's name that its part file's name takes over: names have a limit.
   private static let nameLimit = 120
   /// Names drawn before the system is taken to be out of order.
   private static let attempts = 100

@@ -79,7 +79,7 @@ struct DataOptions: ParsableArguments {
   /// - Parameters:
   ///   - labels: The file of the labels.
   ///   - model: The model, or the original of those that are compared.
-  ///   - steps: At most so many calls of each sequence are made.
+  ///   - steps: The maximum number of calls of each sequence.
   /// - Returns: The data, and the name of their file.
   /// - Throws: `DiagnosticError` with the file named.
   func fitted(

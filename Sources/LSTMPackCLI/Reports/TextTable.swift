@@ -35,7 +35,7 @@ struct TextTable {
   /// The table as wide as the terminal at most.
   var text: String { text(width: Terminal.width) }
 
-  /// The table for a terminal of so many columns: lines joined by newlines, without trailing spaces.
+  /// The table for a terminal of a given width in columns: lines joined by newlines, without trailing spaces.
   func text(width: Int) -> String {
     let columns = Array(alignments.indices)
     for gap in [Self.gaps.usual, Self.gaps.fewest] {

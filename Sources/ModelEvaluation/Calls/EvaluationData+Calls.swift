@@ -13,7 +13,7 @@ extension EvaluationData {
   /// - Parameters:
   ///   - model: The model, or the original of those that are compared.
   ///   - naming: States that the model's graph does not tell.
-  ///   - steps: At most so many calls of each sequence are made; all when `nil`.
+  ///   - steps: The maximum number of calls of each sequence; all when `nil`.
   ///   - chains: Whether sequences of a single call are the calls of one sequence.
   /// - Returns: The data, with notes on what was found; as they are when whole sequences go through the
   ///   model, or when they were fitted before.
