@@ -242,6 +242,15 @@ import Testing
         + "lstmpack eval [<options>] [<model>]\n  See 'lstmpack eval --help' for more "
         + "information."),
     Case(
+      name: "labels beside a text",
+      arguments: [
+        "eval", "{characters}", "--data", "text.txt", "--vocab", "{vocabulary}", "--labels",
+        "three-labels.npy",
+      ],
+      exitCode: 65,
+      text: "error: three-labels.npy: labels: a text has none: each token is to be told from those "
+        + "before it; leave out --labels, or give sequences as .npy or .npz"),
+    Case(
       name: "cache without a text",
       arguments: ["eval", "{characters}", "--data", "good.npy", "--cache-window", "9"],
       exitCode: 64,

@@ -23,8 +23,8 @@ struct DataOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Read a text as so many streams of equal length side by side; without it as many as the model "
-        + "takes at once, else \(DataReader.usualStreams).", valueName: "count"))
+      "The number of streams of equal length that a text is read as, side by side; without it as many "
+        + "as the model takes at once, else \(DataReader.usualStreams).", valueName: "count"))
   var streams: Int?
 
   @Option(
@@ -221,7 +221,7 @@ struct SeedOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "The steps of a synthetic sequence where the model leaves them open, or of a model that is run "
-        + "call by call the calls over which states are fed back (with --data at most so many; all "
+        + "call by call the calls over which states are fed back (with --data the maximum; all "
         + "without it). Synthetic sequences have \(GeneratedInputs.standardSteps) without it.",
       valueName: "steps"))
   var steps: Int?

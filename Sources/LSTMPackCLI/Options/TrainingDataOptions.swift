@@ -75,7 +75,7 @@ struct TrainingDataOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Read a text as so many streams of equal length side by side in validation.",
+      "The number of streams of equal length that a text is read as in validation, side by side.",
       valueName: "count"))
   var streams = 10
 

@@ -8,7 +8,7 @@ public struct EvaluationData: Sendable {
   public enum Content: Sendable {
     /// Sequences, by the name of the input, the sequences along the first axis.
     case sequences([String: Tensor])
-    /// A running text, cut into so many streams of equal length that are read side by side; each
+    /// A running text, cut into `streams` streams of equal length that are read side by side; each
     /// token is to be told from those before it.
     case text(tokens: [Int], streams: Int)
   }
@@ -98,6 +98,12 @@ public struct EvaluationData: Sendable {
           .badEvaluationData,
           "is too short: \(tokens.count) tokens do not make \(streams) streams of at least 2",
           hint: "give a longer text or fewer --streams")
+      }
+      guard labels == nil else {
+        throw DiagnosticError(
+          .badEvaluationData, object: "labels",
+          "a text has none: each token is to be told from those before it",
+          hint: "leave out --labels, or give sequences as .npy or .npz")
       }
     case .sequences(let inputs):
       for (name, tensor) in inputs.sorted(by: { $0.key < $1.key }) {
