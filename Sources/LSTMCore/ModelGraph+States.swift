@@ -1,10 +1,29 @@
+extension GraphNode {
+  /// The positions of the inputs that begin the h and the c of an LSTM; none for other nodes.
+  package var initialStates: Range<Int> {
+    let positions =
+      switch operation {
+      case "onnx.LSTM": 5..<7
+      case "keras.LSTM": 1..<Int.max
+      case "lstm.Cell": 1..<3
+      default: 0..<0
+      }
+    return positions.clamped(to: inputs.indices)
+  }
+
+  /// The position of the input that holds the lengths of sequences; `nil` for nodes without one.
+  package var lengths: Int? {
+    operation == "onnx.LSTM" && inputs.count > 4 && !inputs[4].isEmpty ? 4 : nil
+  }
+}
+
 extension ModelGraph {
   /// What begins the states of LSTMs.
   package struct StateValues {
     /// Inputs of the graph that begin states, whatever else reads them.
     package var inputs: Set<String> = []
-    /// Those of them that nothing else reads: they may be left out, and states are zero then, or
-    /// carried.
+    /// Those of them, and of the inputs of lengths, that nothing else reads: they may be left out, and states
+    /// are zero then, or carried, and sequences as long as they are.
     package var optional: Set<String> = []
     /// Nodes that make states of ``optional`` inputs: slices of one input for several layers, say.
     package var nodes: Set<Int> = []
@@ -19,6 +38,7 @@ extension ModelGraph {
   /// - Returns: Inputs and nodes.
   package func stateValues(nodes needed: [Int]? = nil, outputs: [String]? = nil) -> StateValues {
     var states: Set<String> = []
+    var lengths: Set<String> = []
     var others = Set(outputs ?? self.outputs.map(\.value))
     var found = StateValues()
     let moved = valuesMovedFromInputs
@@ -32,18 +52,23 @@ extension ModelGraph {
         makesStates && made.allSatisfy { states.contains($0) && !others.contains($0) }
         && positions.allSatisfy { moved.contains(node.inputs[$0]) }
       if isOfState { found.nodes.insert(index) }
-      let isLSTM = node.operation.hasSuffix(".LSTM")
       for (position, name) in node.inputs.enumerated() where !name.isEmpty {
-        if isLSTM ? position > 0 : makesStates && positions.contains(position) {
+        if node.initialStates.contains(position) {
           states.insert(name)
-        }
-        if isLSTM ? position == 0 : !(isOfState && positions.contains(position)) {
-          others.insert(name)
+          // A cell of a loop that is written out always gets its states.
+          if node.operation == "lstm.Cell" { others.insert(name) }
+        } else if position == node.lengths {
+          lengths.insert(name)
+        } else {
+          let isMoved = positions.contains(position)
+          if makesStates, isMoved { states.insert(name) }
+          if !(isOfState && isMoved) { others.insert(name) }
         }
       }
     }
-    found.inputs = Set(inputs.map(\.name)).intersection(states)
-    found.optional = found.inputs.subtracting(others)
+    let names = Set(inputs.map(\.name))
+    found.inputs = names.intersection(states)
+    found.optional = names.intersection(states.union(lengths)).subtracting(others)
     return found
   }
 

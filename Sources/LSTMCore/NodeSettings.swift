@@ -33,6 +33,12 @@ extension ClosedRange<Int> {
   package static var shapes: ClosedRange<Int> { -1...1 << 40 }
   /// Positions in a list.
   package static var positions: ClosedRange<Int> { 0...1 << 24 }
+
+  /// The range, for what an error expected: ` from 1 to 5`; nothing for what every integer of a file fits.
+  package var phrase: String {
+    let isWide = lowerBound <= Self.settings.lowerBound && upperBound >= Self.settings.upperBound
+    return isWide ? "" : " from \(lowerBound) to \(upperBound)"
+  }
 }
 
 extension NodeSettings {
@@ -48,7 +54,7 @@ extension NodeSettings {
   ) throws(DiagnosticError) -> Int? {
     guard let attribute = attributes[setting] else { return nil }
     guard let value = attribute.integer, range.contains(value) else {
-      throw wrong(setting, "an integer\(Self.text(range))")
+      throw wrong(setting, "an integer\(range.phrase)")
     }
     return value
   }
@@ -73,7 +79,7 @@ extension NodeSettings {
   ) throws(DiagnosticError) -> [Int]? {
     guard let attribute = attributes[setting] else { return nil }
     guard let values = attribute.integers, values.allSatisfy(range.contains) else {
-      throw wrong(setting, "a list of integers\(Self.text(range))")
+      throw wrong(setting, "a list of integers\(range.phrase)")
     }
     return values
   }
@@ -158,10 +164,6 @@ extension NodeSettings {
 
   private func error(_ problem: String) -> DiagnosticError {
     DiagnosticError(.badSetting, object: name.isEmpty ? nil : name, "\(operation): \(problem)")
-  }
-
-  private static func text(_ range: ClosedRange<Int>) -> String {
-    range == .settings ? "" : " from \(range.lowerBound) to \(range.upperBound)"
   }
 }
 

@@ -28,6 +28,8 @@ public struct DataAnalysis: Sendable {
   public var suggestion: Suggestion?
   /// The steps of the data over which each candidate was scored.
   public var steps: Int
+  /// The outputs over which treatments of all matrices, and the suggested plan, were scored; `nil` without data.
+  public var sureItems: Int?
   /// The outputs that each score is made of; `nil` when the user's own evaluation scored.
   public var items: Int?
   /// What could not be done, and why.

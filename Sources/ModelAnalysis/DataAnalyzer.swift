@@ -13,8 +13,10 @@ public struct DataAnalyzer: Sendable {
   public static let suggestedChange = 0.01
   /// The multiplications that the direct measure may take in all, about: half a minute on two cores.
   private static let workLimit = 4e11
-  /// How many times as many steps the suggested plan is scored on.
+  /// How many times as many steps treatments of all matrices, and the suggested plan, are scored on.
   private static let sureFactor = 10
+  /// How many times as many steps again they are scored on when that makes a stream whole.
+  private static let wholeFactor = 4
   /// What the call of a node takes besides its products, as multiplications.
   private static let workPerCall = 5000
   private static let stepRange = 200...20_000
@@ -88,7 +90,7 @@ public struct DataAnalyzer: Sendable {
       return analysis
     }
     let direct = try DirectAnalyzer(
-      table: table, hook: scorer.hook, original: scorer.original,
+      table: table, scorer: scorer,
       jobs: hook == nil ? threads : jobs, threads: threads
     ).measure(runs: runs) { progress("candidates", $0, $1) }
     analysis.direct = direct
@@ -117,12 +119,12 @@ public struct DataAnalyzer: Sendable {
   private func scorer(
     _ model: Model, _ data: EvaluationData?, _ layers: LayersAlone?, _ table: TreatmentTable,
     into analysis: inout DataAnalysis, _ progress: Progress
-  ) throws(DiagnosticError) -> Scorer? {
+  ) throws(DiagnosticError) -> TreatmentScorer? {
     progress("original", 0, 2)
     defer { progress("original", 2, 2) }
     if let hook = hook ?? layers {
       let score = try hook.evaluate(model)
-      return Scorer(hook: hook, original: score, sure: hook, sureOriginal: score)
+      return TreatmentScorer(hook: hook, original: score)
     }
     guard let data else { return nil }
     if let obstacle = model.obstacleToRunning {
@@ -149,26 +151,23 @@ public struct DataAnalyzer: Sendable {
     analysis.steps = sample.steps
     analysis.items = evaluation.items
     progress("original", 1, 2)
+    var more = try data.sample(steps: Self.sureFactor * sample.steps)
+    // Pieces of a stream miss the errors that grow along it, whatever their number is.
+    if data.calls != nil, data.steps <= Self.wholeFactor * more.steps { more = data }
     let sure = try DataEvaluation(
-      try data.sample(steps: Self.sureFactor * sample.steps), original: model, task: task,
-      output: output, threads: threads)
-    return Scorer(
-      hook: evaluation, original: evaluation.original, sure: sure, sureOriginal: sure.original)
-  }
-
-  /// What scores models.
-  private struct Scorer {
-    /// For many candidates.
-    let hook: any EvaluationHook
-    let original: HookScore
-    /// For the few that matter most: on more of the data.
-    let sure: any EvaluationHook
-    let sureOriginal: HookScore
+      more, original: model, task: task, output: output, threads: threads)
+    analysis.sureItems = sure.items
+    for (what, part) in [("single matrices are", sample), ("all matrices and plans are", more)] {
+      analysis.notes += part.notes.filter { !data.notes.contains($0) }.map { "\(what) \($0)" }
+    }
+    return TreatmentScorer(
+      hook: evaluation, original: evaluation.original, sure: (sure, sure.original))
   }
 
   /// As many steps as the work limit allows, by the weights that each step reads.
   private func steps(for table: TreatmentTable, _ data: EvaluationData) -> Int {
-    let evaluations = table.rows.reduce(8) { $0 + 2 * $1.cells.count }
+    let uniform = Self.sureFactor * table.uniformTreatments.count
+    let evaluations = table.rows.reduce(8 + uniform) { $0 + 2 * $1.cells.count }
     var weights = table.model.matrices.reduce(1) { sum, item in
       item.path.role == .embedding ? sum : sum + item.matrix.rows * item.matrix.columns
     }
@@ -186,7 +185,8 @@ public struct DataAnalyzer: Sendable {
 
   /// The smallest plan along the walk of the allocation that costs little enough.
   private func suggestion(
-    _ table: TreatmentTable, _ direct: DirectMeasurement, _ scorer: Scorer, _ progress: Progress
+    _ table: TreatmentTable, _ direct: DirectMeasurement, _ scorer: TreatmentScorer,
+    _ progress: Progress
   ) throws(DiagnosticError) -> DataAnalysis.Suggestion? {
     let allocation = TreatmentAllocation(table.options(direct))
     // Harms that do not add up show in the score; then the one before is tried.

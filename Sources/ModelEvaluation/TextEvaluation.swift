@@ -65,7 +65,7 @@ struct TextEvaluation {
       let own = rows.crossEntropy(scores.values, targets: targets)
       let numbers = places.map { groups.group(sequence: $0.stream, output: $0.step) }
       var others: [Double]?
-      try candidate.add(own, scores, next: next, streams: streams)
+      try candidate.add(own, scores, next: next, groups: numbers, streams: streams)
       if var subject = base {
         base = nil
         let other = try subject.run(
@@ -78,8 +78,7 @@ struct TextEvaluation {
         }
         let found = rows.crossEntropy(other.values, targets: targets)
         others = found
-        try subject.add(
-          found, other, next: next, streams: streams)
+        try subject.add(found, other, next: next, groups: numbers, streams: streams)
         base = subject
         likeness.add(
           candidate: scores.values, base: other.values, groups: numbers, scores: rows)
@@ -101,7 +100,8 @@ struct TextEvaluation {
     }
     var report = EvaluationReport(
       task: .language, isSeeded: data.isSeeded, sequences: streams, items: total,
-      cache: evaluator.cache, candidate: candidate.report, reference: base?.report)
+      cache: evaluator.cache, candidate: candidate.report(losses.estimate { $0[1] / $0[0] }),
+      reference: base?.report(losses.estimate { $0[2] / $0[0] }))
     report.notes = data.notes
     if saved != nil {
       var reference = EvaluationReport.Subject()
@@ -110,12 +110,8 @@ struct TextEvaluation {
       report.notes.append(SavedText.note)
       if cache != nil { report.notes.append(SavedText.noteOnCaches) }
     }
-    report.candidate.metrics.replaceSubrange(
-      0..<2, with: Self.metrics(losses.estimate { $0[1] / $0[0] }))
     if report.reference != nil {
       report.similarity = likeness.metrics
-      report.reference?.metrics.replaceSubrange(
-        0..<2, with: Self.metrics(losses.estimate { $0[2] / $0[0] }))
       // exp of the difference of mean losses is the ratio of perplexities.
       let perplexity = losses.estimate {
         Activation.exponential(($0[1] - $0[2]) / $0[0]) - 1

@@ -7,7 +7,6 @@ struct TextSubject {
   let axes: TextAxes
   private(set) var subject: EvaluationSubject
   private var cache: TextCache?
-  private var losses = RunningMean()
 
   init(
     _ model: Model, _ evaluator: Evaluator, _ data: EvaluationData, cache: TextCache?
@@ -48,18 +47,18 @@ struct TextSubject {
     return Scores(values: values, classes: classes, hidden: hidden)
   }
 
-  /// Takes note of the losses of a batch.
+  /// Hands a batch over to the cache, if there is one.
   ///
   /// - Parameters:
   ///   - own: The losses, `[streams, steps]`.
   ///   - scores: What the model made of it.
   ///   - next: The tokens that the losses are about, `[streams, steps]`.
+  ///   - groups: The group of each output.
   ///   - streams: How many streams there are.
   /// - Throws: `DiagnosticError` when there is a cache, but no hidden state for each step.
   mutating func add(
-    _ own: [Double], _ scores: Scores, next: [Int], streams: Int
+    _ own: [Double], _ scores: Scores, next: [Int], groups: [Int], streams: Int
   ) throws {
-    for loss in own { losses.add(loss) }
     guard let hidden = scores.hidden else { return }
     let steps = next.count / streams
     guard let values = hidden.floats, let size = hidden.dims.last, size > 0,
@@ -70,13 +69,16 @@ struct TextSubject {
         "a cache needs a hidden state at each step; the dense layer reads the shape "
           + "\(hidden.dims) for \(streams) streams of \(steps) steps")
     }
-    try cache?.add(own, hidden: values, size: size, next: next)
+    try cache?.add(own, hidden: values, size: size, next: next, groups: groups)
   }
 
   /// Speed, size and scores.
-  var report: EvaluationReport.Subject {
+  ///
+  /// - Parameter loss: The mean loss in nats.
+  /// - Returns: A part of the report.
+  func report(_ loss: MeanAndError) -> EvaluationReport.Subject {
     var report = subject.report
-    report.metrics = TextEvaluation.metrics(losses.result)
+    report.metrics = TextEvaluation.metrics(loss)
     if let cache { report.metrics.append(cache.metric) }
     return report
   }
@@ -90,7 +92,8 @@ struct TextCache {
   private let threads: Int
   /// Made when the size of the hidden states is known.
   private var pointer: CachePointer?
-  private var losses = RunningMean()
+  /// The count of tokens, and their losses.
+  private var losses = GroupedSums(width: 2)
 
   init(_ settings: CachePointer.Settings, streams: Int, length: Int, threads: Int) {
     self.settings = settings
@@ -106,8 +109,11 @@ struct TextCache {
   ///   - hidden: `[streams, steps, size]`.
   ///   - size: The elements of a hidden state.
   ///   - next: The tokens after the steps, `[streams, steps]`.
+  ///   - groups: The group of each of them.
   /// - Throws: `DiagnosticError` when the cache would be too large.
-  mutating func add(_ own: [Double], hidden: [Float], size: Int, next: [Int]) throws {
+  mutating func add(
+    _ own: [Double], hidden: [Float], size: Int, next: [Int], groups: [Int]
+  ) throws {
     var current =
       try pointer
       ?? CachePointer(
@@ -115,13 +121,15 @@ struct TextCache {
         threads: threads)
     // Held once, so that it is changed where it is.
     pointer = nil
-    for loss in current.losses(own, hidden: hidden, next: next) { losses.add(loss) }
+    for (loss, group) in zip(current.losses(own, hidden: hidden, next: next), groups) {
+      losses.add([1, loss], group: group)
+    }
     pointer = current
   }
 
   var metric: EvaluationReport.Metric {
     EvaluationReport.Metric(
-      name: "cachePerplexity", value: TextEvaluation.perplexity(losses.result),
+      name: "cachePerplexity", value: TextEvaluation.perplexity(losses.estimate { $0[1] / $0[0] }),
       higherIsBetter: false)
   }
 }

@@ -29,9 +29,7 @@ import Testing
       instead: "a quotient is rounded up by dividedRoundingUp(by:)", folders: decoding),
     Rule(
       pattern: #"\bInt\((\$0|[a-z]+)\.(rounded|isFinite|magnitude)|\bInt\(\$0\.[a-z]"#,
-      instead: "a float becomes an integer by Int(cutting:) or Int(exactly:)", folders: decoding,
-      // Chance of our own, of a few steps.
-      exempt: ["LSTMTraining/Data/SegmentPlan.swift"]),
+      instead: "a float becomes an integer by Int(cutting:) or Int(exactly:)", folders: decoding),
     Rule(
       pattern: #"Float\([a-z]+(\[[a-z]+\])? - [a-z]"#,
       instead: "codes are dequantized by ONNXDequantizer", folders: ["Checkpoints", "ONNXProto"]),
@@ -61,9 +59,7 @@ import Testing
       pattern: #"ettings\["[A-Za-z_]+"\](?!\s*=[^=])"#,
       instead: "settings of Keras layers are read through KerasConfig+Settings",
       folders: ["Checkpoints/Keras"],
-      exempt: [
-        "Checkpoints/Keras/KerasConfig.swift", "Checkpoints/Keras/KerasConfig+Settings.swift",
-      ]),
+      exempt: ["Checkpoints/Keras/KerasConfig.swift"]),
     Rule(
       pattern: #"case \.(int|ints|float|floats|string|strings)\b.*= .*attribute"#,
       instead: "attributes of ONNX nodes are read through ONNXSettings", folders: ["Checkpoints"],

@@ -9,7 +9,7 @@ usage() {
   cat <<'END_USAGE'
 usage: run.sh [--large] [HOUR ...]
 
-  HOUR      some of the hours; all without it:
+  HOUR      some of the hours; all but large without it:
             keras3-text tfkeras-sensor torch-lm torch-state-dict silero csv-forecast keras-weights amplifier tagger
             word-lm streaming large
   --large   also the 268 MB model, which is trained for a moment first: minutes, 2 GB of memory and of disk
@@ -31,7 +31,8 @@ lstmpack=${LSTMPACK:-$here/../../.build/release/lstmpack}
 case $lstmpack in /*) ;; *) lstmpack=$PWD/$lstmpack ;; esac
 [ -x "$lstmpack" ] || fail "there is no $lstmpack; run make build, or set LSTMPACK"
 shared=${LSTMPACK_SHARED:-$here/../../../shared}
-hours=${*:-keras3-text tfkeras-sensor torch-lm torch-state-dict silero csv-forecast keras-weights amplifier tagger word-lm streaming ${large:+large}}
+hours=${*:-keras3-text tfkeras-sensor torch-lm torch-state-dict silero csv-forecast keras-weights amplifier tagger word-lm streaming}
+case " $hours " in *" large "*) ;; *) hours="$hours${large:+ large}" ;; esac
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -1,6 +1,6 @@
 """Makes keras/k3-groups*.weights.h5: layers of Keras 3 under names that say something else.
 
-python keras_groups.py; needs keras and h5py. The files are as Keras saves them, copied with compact groups.
+make_fixtures.py calls it; needs keras and h5py. The files are as Keras saves them, copied with compact groups.
 """
 
 import os
@@ -97,7 +97,12 @@ def subclassed():
     save(model, "k3-groups-subclassed.weights.h5")
 
 
-if __name__ == "__main__":
+def main():
     for make in layer_kinds, nested, subclassed:
         keras.utils.clear_session()
+        keras.utils.set_random_seed(1)
         make()
+
+
+if __name__ == "__main__":
+    main()

@@ -25,6 +25,7 @@ def write_list(path, key, entries):
 def main():
     import bad_inputs
     import keras_fixtures
+    import keras_groups
     import keras_h5_fixtures
     import onnx_fixtures
     import onnx_graph_fixtures
@@ -35,6 +36,7 @@ def main():
     entries = keras_fixtures.write_keras2(folders["keras"])
     entries += keras_fixtures.write_keras3(folders["keras"])
     entries += keras_h5_fixtures.write(folders["keras"])
+    keras_groups.main()
     write_list(os.path.join(folders["keras"], "expected.json"), "fixtures", entries)
     graphs = onnx_fixtures.write(folders["onnx"]) + onnx_graph_fixtures.write(folders["onnx"])
     write_list(os.path.join(folders["onnx"], "expected.json"), "fixtures", graphs)

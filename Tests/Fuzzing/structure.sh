@@ -13,7 +13,7 @@ swift build -c release --scratch-path "$build/plain" --product Structure
 seeds=$build/structure-seeds
 FUZZ_LONGEST=60000 ./seeds.sh "$seeds"
 # What is refused already is refused after a change, too.
-rm -f "$seeds"/*/bad-* "$seeds"/*/invalid-* "$seeds"/*/damaged-*
+rm -f "$seeds"/*/bad-* "$seeds"/*/invalid-* "$seeds"/*/damaged-* "$seeds"/*/hostile-*
 "$build/plain/release/Structure" --prepare "$seeds" > "$build/prepare.log" 2>&1
 "$build/plain/release/Structure" --seeds "$seeds" --findings "$build/structure-findings" \
   --count "${FUZZ_COUNT:-20000}" --seed "${FUZZ_SEED:-1}" --workers "${FUZZ_WORKERS:-2}"

@@ -1,6 +1,6 @@
 """How long each export takes, and whether its check passes: every development model to every kind of file.
 
-    python3 Tests/Judges/export_times.py .build/release/lstmpack [OLDER_LSTMPACK] [--models ../shared/models]
+    python3 Tests/Judges/export_times.py .build/release/lstmpack [OLDER_LSTMPACK] [--models FOLDER]
 
 Prints a table: seconds of wall time (the best of three) of the older program, if one is given, and of this one; what the
 check compared; or why the export is refused. Ends with code 1 when a file is another model than the one exported.
@@ -13,6 +13,9 @@ import subprocess
 import sys
 import tempfile
 import time
+
+# Beside the repository, wherever this is called.
+SHARED = pathlib.Path(__file__).resolve().parents[3] / "shared/models"
 
 
 def export(program, model, kind, folder):
@@ -36,7 +39,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program", type=pathlib.Path)
     parser.add_argument("older", type=pathlib.Path, nargs="?")
-    parser.add_argument("--models", type=pathlib.Path, default=pathlib.Path("../shared/models"))
+    parser.add_argument("--models", type=pathlib.Path, default=SHARED)
     options = parser.parse_args()
     program = options.program.resolve()
     older = options.older.resolve() if options.older else None

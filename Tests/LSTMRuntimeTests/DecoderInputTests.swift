@@ -20,15 +20,6 @@ import Testing
       name: name, operation: "constant", attributes: attributes, inputs: [], outputs: [name])
   }
 
-  private func node(
-    _ operation: String, _ inputs: [String], _ output: String,
-    _ attributes: [String: GraphAttribute] = [:]
-  ) -> GraphNode {
-    GraphNode(
-      name: output, operation: operation, attributes: attributes, inputs: inputs,
-      outputs: [output])
-  }
-
   private func prepared(_ nodes: [GraphNode]) throws -> PreparedModel {
     var model = Model.seeded(inputSize: 4, hiddenSize: 5)
     model.graph = ModelGraph(

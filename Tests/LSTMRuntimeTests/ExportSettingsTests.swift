@@ -76,6 +76,7 @@ import Testing
   @Test(arguments: ["lengths", "states"])
   func inputsOfLSTMsAreNotLost(name: String) throws {
     let item = try Case("\(name).onnx")
+    item.expect(try item.run(item.model))
     let (model, result) = try item.written(SafeTensorsExport())
     if name == "lengths" {
       #expect(result.notes.contains { $0.contains("lengths") })
@@ -141,7 +142,10 @@ import Testing
 
   @Test func peepholesClipAndCoupledGatesComeBack() throws {
     var item = try Case("relu_k2.h5").model
-    guard case .lstm(var layer) = item.layers[1].kind else { return }
+    guard case .lstm(var layer) = item.layers[1].kind else {
+      Issue.record("expected an LSTM layer")
+      return
+    }
     layer.clip = 0.25
     layer.couplesInputAndForget = true
     layer.directions[0].gateActivation = .hardSigmoid(alpha: 0.3, beta: 0.4)
@@ -151,7 +155,10 @@ import Testing
     }
     let bytes = try SafeTensorsExport().export(ExportRequest(model: item)).bytes
     let read = try CheckpointFormats.importModel(from: ByteSource(name: "s", bytes: bytes)).model
-    guard case .lstm(let found)? = read.layers.first?.kind else { return }
+    guard case .lstm(let found)? = read.layers.first?.kind else {
+      Issue.record("expected an LSTM layer in the file")
+      return
+    }
     #expect(found.clip == 0.25 && found.couplesInputAndForget)
     #expect(found.directions == layer.directions)
     #expect(
@@ -182,7 +189,9 @@ import Testing
 
   // MARK: - Types
 
-  @Test(arguments: ["tokens_int32_k2.h5", "tokens_int32_k3.keras", "tokens_uint8_k3.keras"])
+  @Test(arguments: [
+    "tokens_int32_k2.h5", "tokens_int32_k3.keras", "tokens_uint8_k2.h5", "tokens_uint8_k3.keras",
+  ])
   func integersKeepTheirType(name: String) throws {
     let item = try Case(name)
     let type: SourceTensor.ElementType = name.contains("int32") ? .int32 : .uint8

@@ -83,14 +83,6 @@ import Testing
       inputs: [x] + (states.isEmpty ? [] : ["", "", "", ""] + states), outputs: outputs)
   }
 
-  private func node(
-    _ operation: String, _ inputs: [String], _ output: String,
-    _ attributes: [String: GraphAttribute] = [:]
-  ) -> GraphNode {
-    GraphNode(
-      name: output, operation: operation, attributes: attributes, inputs: inputs, outputs: [output])
-  }
-
   /// A state that is moved on its way to the LSTM, through each operation of the table that moves.
   @Test(
     arguments: [
@@ -179,6 +171,31 @@ import Testing
       ]))
     #expect(mixed.shapeText(of: "x") == "[time, batch, 4]")
     #expect(mixed.isMixed("x", axis: 1))
+  }
+
+  /// Frames of samples that become steps: an LSTM's axis of sequences that comes of windows over samples
+  /// does not make sequences of the samples.
+  @Test(arguments: [24, 64, nil])
+  func windowsOverSamplesAreNoSequences(samples: Int?) throws {
+    let model = try model(
+      [
+        node("onnx.Unsqueeze", ["x"], "channel", ["axes": GraphAttribute([1])]),
+        node(
+          "constant", [], "kernel",
+          [
+            "shape": GraphAttribute([4, 1, 8]),
+            "floats": GraphAttribute([Float](repeating: 1, count: 32)),
+          ]),
+        node("onnx.Conv", ["channel", "kernel"], "frames", ["strides": GraphAttribute([8])]),
+        node("onnx.Transpose", ["frames"], "steps", ["perm": GraphAttribute([0, 2, 1])]),
+        lstm("steps", ["y"], states: ["h", "c"]),
+      ],
+      inputs: [
+        Self.input("x", [nil, samples]), Self.input("h", [1, 1, 4]), Self.input("c", [1, 1, 4]),
+      ])
+    let axes = GraphAxes(model)
+    #expect(try axes.timeAxis(of: "x") == 0)
+    #expect(try axes.batchAxis(of: "x") == nil)
   }
 
   /// Whatever stands in a graph, its axes are found or not; nothing traps.

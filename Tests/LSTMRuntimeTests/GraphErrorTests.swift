@@ -29,15 +29,6 @@ import Testing
     } catch { return "\(error)" }
   }
 
-  private func constant(_ name: String, _ integers: [Int]) -> GraphNode {
-    GraphNode(
-      name: name, operation: "constant",
-      attributes: [
-        "shape": GraphAttribute([integers.count]), "integers": GraphAttribute(integers),
-      ],
-      inputs: [], outputs: [name])
-  }
-
   private func node(
     _ operation: String, _ attributes: [String: GraphAttribute] = [:], inputs: [String] = ["x"],
     layer: Int? = nil

@@ -15,23 +15,6 @@ import Testing
     return model
   }
 
-  private func constant(_ name: String, _ integers: [Int]) -> GraphNode {
-    GraphNode(
-      name: name, operation: "constant",
-      attributes: [
-        "shape": GraphAttribute([integers.count]), "integers": GraphAttribute(integers),
-      ],
-      inputs: [], outputs: [name])
-  }
-
-  private func node(
-    _ operation: String, _ inputs: [String], _ output: String,
-    _ attributes: [String: GraphAttribute] = [:]
-  ) -> GraphNode {
-    GraphNode(
-      name: output, operation: operation, attributes: attributes, inputs: inputs, outputs: [output])
-  }
-
   private func error(_ model: Model) -> String {
     do {
       var session = RunSession()

@@ -47,7 +47,8 @@ private struct WeightDistance: EvaluationHook {
     let table = try table()
     let hook = WeightDistance(model)
     let measured = try DirectAnalyzer(
-      table: table, hook: hook, original: try hook.evaluate(model), jobs: 2, threads: 2
+      table: table, scorer: TreatmentScorer(hook: hook, original: try hook.evaluate(model)),
+      jobs: 2, threads: 2
     ).measure(runs: [])
     #expect(measured.original.value == 100)
     #expect(measured.treatmentNames == ["2 bits", "rank 8"])
@@ -68,7 +69,8 @@ private struct WeightDistance: EvaluationHook {
     let path = table.rows[5].path
     hook.failing = path
     let measured = try DirectAnalyzer(
-      table: table, hook: hook, original: try hook.evaluate(model), jobs: 3, threads: 1
+      table: table, scorer: TreatmentScorer(hook: hook, original: try hook.evaluate(model)),
+      jobs: 3, threads: 1
     ).measure(runs: [])
     #expect(measured.failures.map(\.candidate) == ["\(path): 2 bits", "\(path): rank 8"])
     #expect(measured.failures.allSatisfy { $0.reason == "the hook is out of order" })
@@ -86,7 +88,8 @@ private struct WeightDistance: EvaluationHook {
     }
     let original = HookScore(metric: "x", value: 1, higherIsBetter: true)
     let analyzer = DirectAnalyzer(
-      table: try table(), hook: Broken(), original: original, jobs: 2, threads: 1)
+      table: try table(), scorer: TreatmentScorer(hook: Broken(), original: original), jobs: 2,
+      threads: 1)
     #expect(throws: DiagnosticError.self) { _ = try analyzer.measure(runs: []) }
   }
 

@@ -39,9 +39,10 @@ import Testing
       #expect(!direct.unexercised.contains(path), "\(path)")
     }
     // The plan leaves them alone.
-    for rule in analysis.suggestion?.plan.rules ?? [] {
+    let suggestion = try #require(analysis.suggestion)
+    for rule in suggestion.plan.rules {
       if case .keep = rule.treatment { continue }
-      #expect(!rule.roles.contains(.recurrent) || rule.layers == nil)
+      #expect(!rule.roles.contains(.recurrent))
     }
     let verdict = Verdict(try ModelAnalyzer(threads: 1).analyze(model), data: analysis)
     #expect(verdict.sentences.contains { $0.contains("not exercised") })

@@ -62,11 +62,15 @@ import Testing
         hidden: rows[1][stream], next: next, window: settings.window, theta: settings.theta,
         lambda: settings.lambda)
     }
-    let count = Double(losses.count)
-    let mean = losses.reduce(0, +) / count
-    let variance = losses.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count - 1)
+    // As for the perplexity without a cache: the standard error is that of groups of a stream.
+    let groups = OutputGroups(sequences: streams, outputs: losses.count / streams)
+    var sums = GroupedSums(width: 2)
+    for (loss, group) in zip(losses, groups.groups(from: 0, count: losses.count)) {
+      sums.add([1, loss], group: group)
+    }
+    let mean = sums.estimate { $0[1] / $0[0] }
     return MeanAndError(
-      value: exp(mean), standardError: exp(mean) * (variance / count).squareRoot())
+      value: exp(mean.value), standardError: exp(mean.value) * mean.standardError)
   }
 
   @Test(arguments: [1, 3], [20, 65536])

@@ -115,10 +115,13 @@ import Testing
     #expect(run.input?.steps == 20)
     // The layer alone, over the whole sequence, makes the same.
     guard case .lstm(let layer) = model.layers[run.layer].kind, let input = run.input else {
+      Issue.record("expected an LSTM layer with its input")
       return
     }
     let alone = try PreparedLSTM(layer: layer, weights: model.lstmWeights[layer.weights])
       .run(input, recording: [.outputs, .cells])
+    #expect(!alone.outputs.isEmpty && alone.outputs.count == run.result.outputs.count)
+    #expect(!alone.cells.isEmpty && alone.cells.count == run.result.cells.count)
     for (a, b) in zip(alone.outputs, run.result.outputs) { #expect(abs(a - b) < 1e-6) }
     for (a, b) in zip(alone.cells, run.result.cells) { #expect(abs(a - b) < 1e-6) }
   }
@@ -127,12 +130,18 @@ import Testing
     let model = try model("samples")
     let x = Tensor([1, 20], (0..<20).map { Float($0) })
     let data = try EvaluationData(content: .sequences(["x": x])).fitted(to: model)
-    guard case .sequences(let inputs) = data.content else { return }
+    guard case .sequences(let inputs) = data.content else {
+      Issue.record("expected sequences")
+      return
+    }
     #expect(inputs["x"]?.dims == [1, 3, 6])
     #expect(data.notes.contains { $0.contains("the last 2 of 20 elements") })
     var overlapping = EvaluationData(content: .sequences(["x": x]))
     overlapping.hop = 4
-    guard case .sequences(let windows) = try overlapping.fitted(to: model).content else { return }
+    guard case .sequences(let windows) = try overlapping.fitted(to: model).content else {
+      Issue.record("expected sequences that overlap")
+      return
+    }
     #expect(windows["x"]?.dims == [1, 4, 6])
     #expect(windows["x"]?.floats?[6] == 4)
     let limited = try EvaluationData(content: .sequences(["x": x])).fitted(to: model, steps: 2)

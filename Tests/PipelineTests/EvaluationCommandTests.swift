@@ -291,9 +291,10 @@ import Testing
           == true
       )
       #expect((data["firstOrder"]?["rankCorrelation"]?.doubleValue ?? 0) > 0.8)
-      try Data("0\n1\n0\n1\n".utf8).write(to: folder.appending(path: "y.csv"))
+      try Data("3\n1\n4\n1\n".utf8).write(to: folder.appending(path: "x.csv"))
+      try Data("1\n".utf8).write(to: folder.appending(path: "y.csv"))
       let labels = try CommandRun(
-        ["analyze", "w.safetensors", "--labels", "y.csv"] + Self.textArguments, in: folder)
+        ["analyze", "w.safetensors", "--data", "x.csv", "--labels", "y.csv"], in: folder)
       #expect(
         labels.errors.contains(
           "--labels need the model's output, and the file does not say how the layers are connected"

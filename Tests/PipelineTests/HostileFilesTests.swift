@@ -31,19 +31,17 @@ import Testing
       Self.isRecording
       ? JSONValue.null : try JSONValue.parse(Array(try Data(contentsOf: Self.snapshot)))
     for command in Self.commands {
-      let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-      defer { try? FileManager.default.removeItem(at: folder) }
-      let arguments = command.replacingOccurrences(of: "FOLDER", with: folder.path)
-        .split(separator: " ").map(String.init)
-      let start = Date()
-      let run = try CommandRun(arguments, in: Self.place)
-      #expect(Date().timeIntervalSince(start) < 20, "\(command)")
-      #expect(run.exitCode == 65, "\(command): exit code \(run.exitCode): \(run.errors)")
-      let text = run.errors.trimmingCharacters(in: .newlines)
-      recorded[command] = .string(text)
-      if !Self.isRecording { #expect(expected[command] == .string(text), "\(command)") }
-      #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == [], "\(command)")
+      try withTemporaryFolder { folder in
+        let arguments = command.replacingOccurrences(of: "FOLDER", with: folder.path)
+          .split(separator: " ").map(String.init)
+        let run = try CommandRun(arguments, in: Self.place)
+        #expect(run.exitCode == 65, "\(command): exit code \(run.exitCode): \(run.errors)")
+        let text = run.errors.trimmingCharacters(in: .newlines)
+        recorded[command] = .string(text)
+        if !Self.isRecording { #expect(expected[command] == .string(text), "\(command)") }
+        let left = try FileManager.default.contentsOfDirectory(atPath: folder.path)
+        #expect(left == [], "\(command)")
+      }
     }
     if Self.isRecording {
       try Data((JSONValue.object(recorded).serialized(pretty: true) + "\n").utf8)

@@ -227,7 +227,7 @@ import Testing
         ),
         (
           ["train", "train.txt", "--hidden", "256", "--max-memory", "1MB", "--out", "n.h5"], 65,
-          "of 0 MiB; take fewer units, a smaller batch, or shorter sequences (--bptt for texts), or "
+          "of 1000000; take fewer units, a smaller batch, or shorter sequences (--bptt for texts), or "
             + "allow more with --max-memory"
         ),
         (

@@ -1,6 +1,6 @@
 public import Foundation
 
-/// A run of the built `lstmpack`, as a person would type it.
+/// A run of the built `lstmpack`, or of a script that calls it, as a person would type it.
 public struct CommandRun: Sendable {
   /// What it printed to standard output.
   public let output: String
@@ -21,13 +21,16 @@ public struct CommandRun: Sendable {
   ///   - limits: Shell limits such as `ulimit -f 8`, run before the program.
   ///   - columns: The width of the terminal that reports are laid out for; wide, so that sentences stay
   ///     whole, unless given. `nil` for none.
+  ///   - program: Another program than `lstmpack`.
+  ///   - variables: Variables beside those of this process.
+  ///   - seconds: How long it may take; then it is ended.
   /// - Throws: When the program cannot be started.
   public init(
     _ arguments: [String], in folder: URL, input: URL? = nil, limitedTo limits: String? = nil,
-    columns: Int? = 1000
+    columns: Int? = 1000, program: String = CommandRun.program,
+    environment variables: [String: String] = [:], seconds: Double = 120
   ) throws {
     let process = Process()
-    let program = Self.program
     if let limits {
       process.executableURL = URL(filePath: "/bin/sh")
       process.arguments = ["-c", limits + "; exec \"$0\" \"$@\"", program] + arguments
@@ -38,6 +41,7 @@ public struct CommandRun: Sendable {
     process.currentDirectoryURL = folder
     var environment = ProcessInfo.processInfo.environment
     environment["COLUMNS"] = columns.map(String.init)
+    environment.merge(variables) { $1 }
     process.environment = environment
     process.standardInput =
       try input.map { try FileHandle(forReadingFrom: $0) } ?? FileHandle.nullDevice
@@ -51,7 +55,7 @@ public struct CommandRun: Sendable {
     process.standardError = try FileHandle(forWritingTo: files[1])
     try process.run()
     let watchdog = DispatchWorkItem { process.terminate() }
-    DispatchQueue.global().asyncAfter(deadline: .now() + 120, execute: watchdog)
+    DispatchQueue.global().asyncAfter(deadline: .now() + seconds, execute: watchdog)
     process.waitUntilExit()
     watchdog.cancel()
     output = String(decoding: try Data(contentsOf: files[0]), as: UTF8.self)

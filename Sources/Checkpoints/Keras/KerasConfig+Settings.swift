@@ -22,7 +22,7 @@ extension KerasConfig {
   ) throws(DiagnosticError) -> Int? {
     guard let (name, value) = found(names) else { return nil }
     guard let integer = value.intValue, range.contains(integer) else {
-      throw wrong(name, value, "an integer\(Self.text(range))")
+      throw wrong(name, value, "an integer\(range.phrase)")
     }
     return integer
   }
@@ -35,7 +35,7 @@ extension KerasConfig {
     let list = value.arrayValue ?? [value]
     let integers = list.compactMap(\.intValue)
     guard integers.count == list.count, integers.allSatisfy(range.contains) else {
-      throw wrong(name, value, "integers\(Self.text(range))")
+      throw wrong(name, value, "integers\(range.phrase)")
     }
     return integers
   }
@@ -46,7 +46,7 @@ extension KerasConfig {
     guard let (name, value) = found(names) else { return nil }
     let one = value.arrayValue.map { $0.count == 1 ? $0[0] : value } ?? value
     guard let size = one.intValue, ClosedRange.sizes.contains(size) else {
-      throw wrong(name, value, "an integer\(Self.text(.sizes))")
+      throw wrong(name, value, "an integer\(ClosedRange.sizes.phrase)")
     }
     return size
   }
@@ -73,7 +73,7 @@ extension KerasConfig {
     return Float(number)
   }
 
-  /// A truth value; Python's 0, 1 and None are some, too.
+  /// A truth value; Python's 0, 1 and None (false) are some, too.
   func flag(_ name: String, default standard: Bool = false) throws(DiagnosticError) -> Bool {
     switch settings[name] {
     case nil: return standard
@@ -127,9 +127,5 @@ extension KerasConfig {
       .malformedCheckpoint, object: name,
       "\(className): the setting '\(setting)': expected \(expected), found "
         + (text.count > 60 ? text.prefix(60) + "…" : text))
-  }
-
-  private static func text(_ range: ClosedRange<Int>) -> String {
-    range == .settings ? "" : " from \(range.lowerBound) to \(range.upperBound)"
   }
 }

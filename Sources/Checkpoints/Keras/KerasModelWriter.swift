@@ -89,7 +89,7 @@ struct KerasModelWriter {
     guard node.inputs.count == 1, let x = makers[node.inputs[0]], node.outputs.count == 1 else {
       throw Self.refusal("lstmpack writes layers with one input and one output to Keras")
     }
-    guard node.attributes["timeDistributed"] == nil else {
+    guard try !node.flag("timeDistributed") else {
       throw Self.refusal("lstmpack does not write layers that are applied to every step to Keras")
     }
     let layer = node.layer.flatMap {

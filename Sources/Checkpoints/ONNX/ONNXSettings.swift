@@ -24,7 +24,7 @@ extension ONNXSettings {
     guard let attribute = attribute(name) else { return nil }
     guard case .int(let stored) = attribute, let value = Int(exactly: stored),
       range.contains(value)
-    else { throw wrong(name, attribute, "an integer\(Self.text(range))") }
+    else { throw wrong(name, attribute, "an integer\(range.phrase)") }
     return value
   }
 
@@ -43,7 +43,7 @@ extension ONNXSettings {
     }
     let values = stored.compactMap { Int(exactly: $0) }
     guard values.count == stored.count, values.allSatisfy(range.contains) else {
-      throw wrong(name, attribute, "a list of integers\(Self.text(range))")
+      throw wrong(name, attribute, "a list of integers\(range.phrase)")
     }
     return values
   }
@@ -105,10 +105,6 @@ extension ONNXSettings {
     DiagnosticError(
       .malformedONNX, object: node.name.isEmpty ? nil : node.name,
       "\(node.opType): the attribute '\(name)': expected \(expected), found \(found.brief)")
-  }
-
-  private static func text(_ range: ClosedRange<Int>) -> String {
-    range == .min ... .max ? "" : " from \(range.lowerBound) to \(range.upperBound)"
   }
 }
 

@@ -106,7 +106,7 @@ enum SafeTensorsChain {
     for (index, layer) in model.layers.enumerated() { places[module(layer.name)] = index }
     var order: [Int] = []
     var graph = ModelGraph(inputs: [])
-    let input = json["input"]?.stringValue ?? "x"
+    let input = try Self.text(json, "input") ?? "x"
     var value = input
     for (number, link) in links.enumerated() {
       guard let operation = link["operation"]?.stringValue, let names = attributes[operation] else {
@@ -136,10 +136,11 @@ enum SafeTensorsChain {
         guard names.contains(member.key) else {
           throw NoChain(reason: "link \(number) has the setting '\(member.key)'")
         }
-        if let text = member.value.stringValue {
-          node.attributes[member.key] = .text(text)
-        } else if let number = member.value.doubleValue {
-          node.attributes[member.key] = .number(number)
+        switch (member.value.stringValue, member.value.doubleValue) {
+        case (let text?, _): node.attributes[member.key] = .text(text)
+        case (nil, let value?): node.attributes[member.key] = .number(value)
+        case (nil, nil):
+          throw NoChain(reason: "link \(number) has a '\(member.key)' that is no text or number")
         }
       }
       graph.nodes.append(node)
@@ -149,9 +150,9 @@ enum SafeTensorsChain {
       throw NoChain(
         reason: "the file has \(model.layers.count) layers and the chain \(order.count)")
     }
-    graph.inputs = [Self.input(input, json, model, first: order[0])]
+    graph.inputs = [try Self.input(input, json, model, first: order[0])]
     graph.outputs = [
-      GraphOutput(name: json["output"]?.stringValue ?? graph.nodes.last?.name ?? "", value: value)
+      GraphOutput(name: try Self.text(json, "output") ?? graph.nodes.last?.name ?? "", value: value)
     ]
     model.layers = order.map { model.layers[$0] }
     model.graph = graph
@@ -160,18 +161,33 @@ enum SafeTensorsChain {
 
   private static func input(
     _ name: String, _ json: JSONValue, _ model: Model, first: Int
-  ) -> GraphInput {
-    let isOfTokens = json["tokens"] == .bool(true)
+  ) throws(NoChain) -> GraphInput {
+    guard let isOfTokens = (json["tokens"] ?? false).boolValue else {
+      throw NoChain(reason: "its 'tokens' is neither true nor false")
+    }
     var shape: [Int?] = isOfTokens ? [nil, nil] : [nil, nil, nil]
     if case .lstm(let lstm) = model.layers[first].kind {
       shape[shape.count - 1] = model.lstmWeights[lstm.weights].inputSize
     }
-    if let sizes = json["shape"]?.arrayValue, !sizes.isEmpty {
-      shape = sizes.map { $0.intValue.flatMap { $0 >= 0 ? $0 : nil } }
+    if let given = json["shape"] {
+      guard let sizes = given.arrayValue,
+        sizes.allSatisfy({ $0 == .null || ($0.intValue ?? -1) >= 0 })
+      else { throw NoChain(reason: "its 'shape' is no list of sizes") }
+      if !sizes.isEmpty { shape = sizes.map(\.intValue) }
     }
-    return GraphInput(
-      name: name, shape: shape, isInteger: isOfTokens,
-      elementType: json["type"]?.stringValue.flatMap(SourceTensor.ElementType.init(rawValue:)))
+    let typeName = try text(json, "type")
+    let type = typeName.flatMap(SourceTensor.ElementType.init(rawValue:))
+    guard typeName == nil || type != nil else {
+      throw NoChain(reason: "its 'type' is '\(typeName ?? "")', which lstmpack does not know")
+    }
+    return GraphInput(name: name, shape: shape, isInteger: isOfTokens, elementType: type)
+  }
+
+  /// A text of the object; `nil` when it is absent.
+  private static func text(_ json: JSONValue, _ name: String) throws(NoChain) -> String? {
+    guard let value = json[name] else { return nil }
+    guard let text = value.stringValue else { throw NoChain(reason: "its '\(name)' is no text") }
+    return text
   }
 
   /// What a layer is, which its arrays alone do not always tell: a matrix without a bias may be a table of vectors
@@ -194,9 +210,14 @@ enum SafeTensorsChain {
     }
   }
 
+  /// The name of a layer as PyTorch would write it: with dots.
+  static func dotted(_ layer: String) -> String {
+    layer.split(separator: "/").joined(separator: ".")
+  }
+
   /// The module of a layer, without the number that PyTorch's LSTMs have.
   private static func module(_ layer: String) -> String {
-    let dotted = layer.split(separator: "/").joined(separator: ".")
+    let dotted = dotted(layer)
     return dotted.hasSuffix(".l0") ? String(dotted.dropLast(3)) : dotted
   }
 }

@@ -55,9 +55,9 @@ public struct SafeTensorsExport: ExportFormat {
         try draft.add(
           lstm, model.lstmWeights[lstm.weights], of: layer, isFromArrays: model.isFromArrays)
       case .embedding(let embedding):
-        try draft.add(embedding.weights, "\(SafeTensorsDraft.module(layer.name)).weight")
+        try draft.add(embedding.weights, "\(SafeTensorsChain.dotted(layer.name)).weight")
       case .dense(let dense):
-        let module = SafeTensorsDraft.module(layer.name)
+        let module = SafeTensorsChain.dotted(layer.name)
         try draft.add(dense.weights, "\(module).weight")
         if let bias = dense.bias { try draft.add(bias, "\(module).bias") }
         if dense.activation != .linear, !connections.isChain {
@@ -173,24 +173,19 @@ private struct SafeTensorsDraft {
 
   init(keepsFactors: Bool) { self.keepsFactors = keepsFactors }
 
-  /// The name of a layer as PyTorch would write it: with dots.
-  static func module(_ layer: String) -> String {
-    layer.split(separator: "/").joined(separator: ".")
-  }
-
   /// The module and number of a layer that came from PyTorch, `encoder.lstm.l1`; 0 for others.
   ///
   /// A cell of PyTorch has no number.
   private static func split(_ layer: Layer, isFromArrays: Bool) -> (module: String, suffix: String)
   {
-    let parts = module(layer.name).split(separator: ".").map(String.init)
+    let parts = SafeTensorsChain.dotted(layer.name).split(separator: ".").map(String.init)
     if isFromArrays, layer.sourceClass == "LSTMCell" {
-      return (layer.name == "cell" ? "" : module(layer.name), "")
+      return (layer.name == "cell" ? "" : SafeTensorsChain.dotted(layer.name), "")
     }
     if isFromArrays, let last = parts.last, last.first == "l", let number = Int(last.dropFirst()) {
       return (parts.dropLast().joined(separator: "."), "_l\(number)")
     }
-    return (module(layer.name), "_l0")
+    return (SafeTensorsChain.dotted(layer.name), "_l0")
   }
 
   mutating func add(
@@ -296,7 +291,8 @@ private struct SafeTensorsDraft {
     let isWhole = model.source.format == "onnx" || model.isFromArrays
     copy.name =
       isWhole
-      ? tensor.name : Self.module(layer.name) + "." + Self.module(tensor.name)
+      ? tensor.name
+      : SafeTensorsChain.dotted(layer.name) + "." + SafeTensorsChain.dotted(tensor.name)
     try add(copy)
   }
 

@@ -79,7 +79,12 @@ struct SafeTensorsFile: ArraySource {
     let framework = header["__metadata__"]?["format"]?.stringValue
     var metadata: [String: String] = [:]
     for member in header["__metadata__"]?.objectValue?.members ?? [] {
-      metadata[member.key] = member.value.stringValue
+      guard let text = member.value.stringValue else {
+        throw DiagnosticError(
+          .malformedSafeTensors, object: "__metadata__: \(member.key)",
+          "expected text, found \(quoted(member.value.serialized(), limit: 60))")
+      }
+      metadata[member.key] = text
     }
     self.metadata = metadata
     writer = framework == "pt" ? "PyTorch" : framework ?? "safetensors"

@@ -59,7 +59,10 @@ enum SafeTensorsSettings {
     _ settings: JSONValue, to layer: LSTMLayer, _ name: String
   ) throws(DiagnosticError) -> LSTMLayer {
     var layer = layer
-    for member in settings.objectValue?.members ?? [] {
+    guard let members = settings.objectValue?.members else {
+      throw malformed("has no object for '\(name)'")
+    }
+    for member in members {
       switch (member.key, member.value) {
       case ("directions", .array(let values)):
         let directions = values.compactMap(direction)
@@ -117,15 +120,29 @@ enum SafeTensorsSettings {
     return .object(object)
   }
 
-  /// The activation of a value; `nil` for what is none.
+  /// The activation of a value; `nil` for what is none, or has members that lstmpack does not know.
   static func activation(_ value: JSONValue?) -> Activation? {
     guard let value, let name = value.stringValue ?? value["function"]?.stringValue,
       let function = Activation.Function(rawValue: name)
     else { return nil }
+    var constants: [String: Float] = [:]
+    var sourceName: String?
+    for member in value.objectValue?.members ?? [] {
+      switch member.key {
+      case "function": break
+      case "alpha", "beta":
+        guard let number = member.value.doubleValue.map({ Float($0) }), number.isFinite else {
+          return nil
+        }
+        constants[member.key] = number
+      case "sourceName":
+        guard let text = member.value.stringValue else { return nil }
+        sourceName = text
+      default: return nil
+      }
+    }
     return Activation(
-      function, alpha: value["alpha"]?.doubleValue.map { Float($0) },
-      beta: value["beta"]?.doubleValue.map { Float($0) },
-      sourceName: value["sourceName"]?.stringValue)
+      function, alpha: constants["alpha"], beta: constants["beta"], sourceName: sourceName)
   }
 
   static func malformed(_ problem: String) -> DiagnosticError {

@@ -102,7 +102,7 @@ extension AxisInference {
 
   private mutating func mix(_ mixed: OperationAxes.MixedAxes, _ axes: Axes, _ node: GraphNode) {
     guard let given = integer("axis", node, default: -1),
-      let place = Self.place(given, of: axes.count)
+      let place = OperationAxes.place(given, of: axes.count)
     else {
       for axis in axes { groups.mix(axis) }
       return
@@ -232,6 +232,11 @@ extension AxisInference {
     let places = axes.indices.filter { $0 > 0 && $0 != channels }
     for (index, place) in places.enumerated() {
       let size = kernel.flatMap { $0.count == places.count ? $0[index] : nil }
+      if size != 1 {
+        // A window mixes what sequences keep apart.
+        groups.mix(axes[place])
+        groups.deny(.batch, axes[place])
+      }
       axes[place] = part(
         of: axes[place],
         size: Self.windowCount(groups.size(of: axes[place]), size, node, index, of: places.count))
@@ -295,12 +300,12 @@ extension AxisInference {
     var places = Set(axes.indices)
     if isOfOneAxis {
       guard let given = integer("axis", node, default: 0),
-        let place = Self.place(given, of: axes.count)
+        let place = OperationAxes.place(given, of: axes.count)
       else { return Value() }
       places = [place]
     } else if has("axes", 1, node) {
       guard let given = integers("axes", 1, node, inputs) else { return Value() }
-      let found = given.compactMap { Self.place($0, of: axes.count) }
+      let found = given.compactMap { OperationAxes.place($0, of: axes.count) }
       guard found.count == given.count else { return Value() }
       if !found.isEmpty { places = Set(found) }
     }

@@ -19,7 +19,7 @@ extension AxisInference {
     if has("axes", 1, node) {
       guard let given = integers("axes", 1, node, inputs) else { return Value() }
       for axis in given {
-        guard let place = Self.place(axis, of: axes.count) else { return Value() }
+        guard let place = OperationAxes.place(axis, of: axes.count) else { return Value() }
         places.insert(place)
       }
     } else {
@@ -36,7 +36,7 @@ extension AxisInference {
       let given = integers("axes", 1, node, inputs), given.count <= Self.rankLimit
     else { return Value() }
     let count = axes.count + given.count
-    let places = Set(given.compactMap { Self.place($0, of: count) })
+    let places = Set(given.compactMap { OperationAxes.place($0, of: count) })
     guard places.count == given.count else { return Value() }
     var rest = axes.makeIterator()
     return follow(
@@ -44,9 +44,6 @@ extension AxisInference {
   }
 
   // MARK: - Parts
-
-  /// An end of a slice from which on it is the end of the axis.
-  private static let openEnd = 1 << 30
 
   mutating func slice(_ node: GraphNode, _ inputs: [Value]) -> Value {
     guard let value = inputs.first, let axes = value.axes else { return Value() }
@@ -58,13 +55,13 @@ extension AxisInference {
     guard let given, !has("steps", 4, node) || steps?.count == given.count else { return Value() }
     var made = axes
     for (index, axis) in given.enumerated() {
-      guard let place = Self.place(axis, of: axes.count) else { return Value() }
+      guard let place = OperationAxes.place(axis, of: axes.count) else { return Value() }
       let step = steps?[index] ?? 1
       let start = starts.flatMap { $0.indices.contains(index) ? $0[index] : nil }
       let end = ends.flatMap { $0.indices.contains(index) ? $0[index] : nil }
       // All of an axis, as it is or from its end, is no part.
-      if step == 1, start == 0, let end, end >= Self.openEnd { continue }
-      if step == -1, let start, let end, start == -1, end <= -Self.openEnd { continue }
+      if step == 1, start == 0, let end, end >= OperationAxes.openEnd { continue }
+      if step == -1, let start, let end, start == -1, end <= -OperationAxes.openEnd { continue }
       made[place] = part(
         of: axes[place],
         size: sliceSize(groups.size(of: axes[place]), start, end, step))
@@ -82,7 +79,7 @@ extension AxisInference {
     guard let start, let end, step == 1 else { return nil }
     // The last one, and any other that is one by its ends, whatever the size.
     guard let size else {
-      if start == -1, end >= Self.openEnd { return 1 }
+      if start == -1, end >= OperationAxes.openEnd { return 1 }
       return (start >= 0) == (end >= 0) && end &- start == 1 ? 1 : nil
     }
     let from = min(max(start < 0 ? start &+ size : start, 0), size)
@@ -102,7 +99,8 @@ extension AxisInference {
 
   mutating func split(_ node: GraphNode, _ inputs: [Value]) -> [Value] {
     guard let value = inputs.first, let axes = value.axes,
-      let given = integer("axis", node, default: 0), let place = Self.place(given, of: axes.count)
+      let given = integer("axis", node, default: 0),
+      let place = OperationAxes.place(given, of: axes.count)
     else { return [] }
     let sizes = has("split", 1, node) ? integers("split", 1, node, inputs) : nil
     let count = node.outputs.count
@@ -119,7 +117,8 @@ extension AxisInference {
 
   mutating func gather(_ node: GraphNode, _ inputs: [Value]) -> Value {
     guard inputs.count >= 2, let axes = inputs[0].axes, let indices = inputs[1].axes,
-      let given = integer("axis", node, default: 0), let place = Self.place(given, of: axes.count)
+      let given = integer("axis", node, default: 0),
+      let place = OperationAxes.place(given, of: axes.count)
     else { return Value() }
     let value = inputs[0].isData ? inputs[0] : inputs[1]
     groups.mix(axes[place])
@@ -144,7 +143,8 @@ extension AxisInference {
     }
     if let terms = inputs[0].sizes, let wanted = inputs[1].sizes {
       result.sizes = wanted.map { term in
-        guard let number = number(term), let own = Self.place(number, of: terms.count) else {
+        guard let number = number(term), let own = OperationAxes.place(number, of: terms.count)
+        else {
           return .unknown
         }
         return terms[own]
@@ -167,7 +167,8 @@ extension AxisInference {
       guard let axes = input.axes, axes.count == inputs[0].axes?.count else { return made }
       all.append((axes, input.isData))
     }
-    guard let given, let rank = all.first?.axes.count, let place = Self.place(given, of: rank)
+    guard let given, let rank = all.first?.axes.count,
+      let place = OperationAxes.place(given, of: rank)
     else {
       return made
     }

@@ -60,16 +60,10 @@ struct AxisInference {
   private mutating func declare(_ declared: DeclaredAxes?, _ axes: Axes?) {
     guard let declared, let axes else { return }
     for (role, place) in [(AxisRole.time, declared.time), (.batch, declared.batch)] {
-      guard let place, let own = Self.place(place, of: axes.count) else { continue }
+      guard let place, let own = OperationAxes.place(place, of: axes.count) else { continue }
       for (index, axis) in axes.enumerated() where index != own { groups.deny(role, axis) }
       groups.note(role, axes[own], .declared)
     }
-  }
-
-  /// An axis counted from the start; `nil` when there is none.
-  static func place(_ axis: Int, of rank: Int) -> Int? {
-    let place = axis < 0 ? axis &+ rank : axis
-    return (0..<rank).contains(place) ? place : nil
   }
 
   // MARK: - Nodes

@@ -1,5 +1,14 @@
 /// How an operation of a graph treats the axes of what it reads: the one table of this knowledge.
 package struct OperationAxes: Sendable {
+  /// An end of a slice from which on it is the end of the axis.
+  package static let openEnd = 1 << 30
+
+  /// An axis counted from the start; `nil` when there is none.
+  package static func place(_ axis: Int, of rank: Int) -> Int? {
+    let place = axis < 0 ? axis &+ rank : axis
+    return (0..<rank).contains(place) ? place : nil
+  }
+
   /// How the axes of the result follow from those of the inputs.
   package enum Rule: Sendable {
     /// Those of the first input.

@@ -188,6 +188,18 @@ extension Tensor {
     return Tensor(dims: dims, elements: .integers(joined(integers)))
   }
 
+  /// Tensors that are in memory already, joined along an axis.
+  ///
+  /// - Throws: As ``concatenated(_:axis:allow:)``.
+  public static func joined(
+    _ tensors: [Tensor], axis: Int = 0
+  ) throws(DiagnosticError) -> Tensor {
+    if tensors.count == 1 { return tensors[0] }
+    do { return try concatenated(tensors, axis: axis, allow: { _ in }) } catch {
+      throw error as? DiagnosticError ?? Self.error("\(error)")
+    }
+  }
+
   /// The sizes of parts along an axis: those given, or `parts` of equal size, the last one smaller.
   ///
   /// - Throws: ``DiagnosticError`` when they do not add up to the size.

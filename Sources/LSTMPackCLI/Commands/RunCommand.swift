@@ -199,8 +199,7 @@ struct RunCommand: ParsableCommand {
       outputs.append(
         (
           name,
-          try Tensor.concatenated(
-            results.map { $0[index] }, axis: feed.carriesState ? 1 : 0, allow: { _ in })
+          try Tensor.joined(results.map { $0[index] }, axis: feed.carriesState ? 1 : 0)
         ))
     }
     try write(outputs + lastStates)
@@ -248,12 +247,7 @@ struct RunCommand: ParsableCommand {
           parts = try parts.map { try batches.sequencesFirst($0, of: index, count: text.count) }
         }
       }
-      outputs.append(
-        (
-          name,
-          parts.count == 1
-            ? parts[0] : try Tensor.concatenated(parts, axis: axis, allow: { _ in })
-        ))
+      outputs.append((name, try Tensor.joined(parts, axis: axis)))
     }
     return outputs
   }
@@ -278,8 +272,7 @@ struct RunCommand: ParsableCommand {
         } else if carries {
           states[position].tensor = tensor
         } else {
-          states[position].tensor = try Tensor.concatenated(
-            [states[position].tensor, tensor], axis: 0, allow: { _ in })
+          states[position].tensor = try Tensor.joined([states[position].tensor, tensor])
         }
         position += 1
       }

@@ -46,10 +46,12 @@ struct StreamRun {
     while let bytes = try reader.line(limit: Self.lineLimit) {
       number += 1
       // Lines of Windows end with a carriage return, too.
-      let line = String(
-        decoding: bytes.last == UInt8(ascii: "\r") ? bytes.dropLast() : bytes[...], as: UTF8.self)
-      if line.allSatisfy(\.isWhitespace) && vocabulary == nil { continue }
+      let text = bytes.last == UInt8(ascii: "\r") ? bytes.dropLast() : bytes[...]
       do throws(DiagnosticError) {
+        guard let line = String(validating: text, as: UTF8.self) else {
+          throw DiagnosticError(.badData, "is not UTF-8 text")
+        }
+        if line.allSatisfy(\.isWhitespace) && vocabulary == nil { continue }
         let step = try self.step(line, input, axes)
         let result = try prepared.run([input.name: step], session: &session, threads: threads)[0]
         try write(result)

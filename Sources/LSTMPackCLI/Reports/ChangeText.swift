@@ -25,7 +25,7 @@ struct ChangeText {
   func cell(_ change: Double?, error: Double?) -> String {
     guard let change, change.isFinite else { return "no score" }
     if let error, DirectMeasurement.isNoise(change, error: error) {
-      return "±" + (isShare ? size(2 * error, 2) : NumberText.error(2 * error))
+      return "±" + (isShare ? size(2 * error) : NumberText.error(2 * error))
     }
     return number(change)
   }
@@ -34,22 +34,18 @@ struct ChangeText {
   func full(_ change: Double?, error: Double?) -> String {
     guard let change, change.isFinite else { return "no score" }
     guard let error, error > 0 else { return number(change) }
-    return number(change) + " ± " + (isShare ? size(error, 2) : NumberText.error(error))
+    return number(change) + " ± " + (isShare ? size(error) : NumberText.error(error))
   }
 
   /// A change in a sentence: `1.25 % ± 0.20 % worse`, `0.40 % ± 0.10 % better`.
   func sentence(_ change: Double, error: Double?) -> String {
     guard isShare else { return "\(full(change, error: error)) away from the original" }
-    let text = full(change, error: error)
-    return text.hasPrefix("-")
-      ? "\(text.dropFirst()) better" : "\(text.drop { $0 == "+" }) worse"
+    return NumberText.inWords(full(change, error: error))
   }
 
   private func number(_ change: Double) -> String {
     isShare ? NumberText.signed(change) : NumberText.error(change)
   }
 
-  private func size(_ share: Double, _ digits: Int) -> String {
-    NumberText.percent(share, digits: digits)
-  }
+  private func size(_ share: Double) -> String { NumberText.percent(share, digits: 2) }
 }

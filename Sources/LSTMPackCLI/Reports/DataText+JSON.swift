@@ -53,6 +53,8 @@ extension DataText {
       "original": .number(direct.original.value), "steps": .integer(analysis.steps),
     ]
     object["items"] = analysis.items.map { .integer($0) }
+    object["uniformItems"] = analysis.sureItems.map { .integer($0) }
+    object["uniformOriginal"] = .number(direct.uniformOriginal.value)
     object["driftSequences"] = .integer(direct.driftSequences)
     object["driftSteps"] = .integer(direct.driftSteps)
     object["treatments"] = .array(direct.treatmentNames.map { .string($0) })

@@ -85,7 +85,8 @@ struct DataText {
     guard let items = analysis.items else {
       return origin.source == "layers" ? ", of the layers by themselves" : ", by the hook"
     }
-    return ", \(items) outputs of \(origin.description)"
+    let more = analysis.sureItems.flatMap { $0 > items ? ", all matrices on \($0)" : nil }
+    return ", \(items) outputs of \(origin.description)\(more ?? "")"
   }
 
   private func comparisonText(_ comparison: FirstOrderRanking.Comparison) -> String {

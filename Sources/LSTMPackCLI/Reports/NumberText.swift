@@ -39,9 +39,12 @@ enum NumberText {
   }
 
   /// The same in a sentence: `1.25 % worse`, `0.40 % better`, `0.00 % worse`.
-  static func worse(_ share: Double) -> String {
-    let text = signed(share)
-    return text.hasPrefix("-") ? "\(text.dropFirst()) better" : "\(text.drop { $0 == "+" }) worse"
+  static func worse(_ share: Double) -> String { inWords(signed(share)) }
+
+  /// A change that begins with its sign, in words: `1.25 % ± 0.20 % worse`.
+  static func inWords(_ signed: String) -> String {
+    signed.hasPrefix("-")
+      ? "\(signed.dropFirst()) better" : "\(signed.drop { $0 == "+" }) worse"
   }
 
   /// No zero with a sign: a number too small for its digits has none.

@@ -52,6 +52,10 @@ public struct CheckedExport: Sendable {
       switch error {
       case .obstacle(let reason):
         check.notCompared.append(reason)
+        if request.model.layers.contains(where: \.hasTensorsBesideMatrices) {
+          check.notCompared.append(
+            "biases of dense layers and tensors of other layers, which only the outputs tell")
+        }
         if !format.isCopy(of: request.model) { try comparison.compareSettings() }
       case .difference(let error): throw error
       }
@@ -72,6 +76,17 @@ public struct CheckedExport: Sendable {
     }
     object["notCompared"] = .array(check.notCompared.map { .string($0) })
     return .object(object)
+  }
+}
+
+extension Layer {
+  /// Whether it has more than the matrices that are compared one by one.
+  fileprivate var hasTensorsBesideMatrices: Bool {
+    switch kind {
+    case .dense(let dense): dense.bias != nil
+    case .opaque(let opaque): !opaque.tensors.isEmpty
+    case .lstm, .embedding: false
+    }
   }
 }
 

@@ -27,7 +27,7 @@ struct OutputComparison {
     if let obstacle = reference.obstacleToRunning { throw Self.obstacle("the model", obstacle) }
     if let obstacle = written.obstacleToRunning { throw Self.obstacle("the file", obstacle) }
     let (inputs, expected, names) = try runReference()
-    let found = try runWritten(inputs)
+    let found = try runWritten(inputs, names)
     guard found.count == expected.count else {
       throw .difference(
         Self.error(nil, "the file has \(found.count) outputs, the model \(expected.count)"))
@@ -70,7 +70,8 @@ struct OutputComparison {
       "the model", first ?? DiagnosticError(.notRunnable, "there is no input for it"))
   }
 
-  private func runWritten(_ inputs: [Named]) throws(NotRun) -> [Tensor] {
+  /// Runs the file; its outputs, in their order, are those that have the names.
+  private func runWritten(_ inputs: [Named], _ names: [String]) throws(NotRun) -> [Tensor] {
     let prepared: PreparedModel
     do throws(DiagnosticError) { prepared = try PreparedModel(written) } catch {
       throw Self.obstacle("the file", error)
@@ -87,12 +88,14 @@ struct OutputComparison {
       }
       var session = RunSession()
       let outputs = try prepared.run(given, session: &session, threads: threads)
-      return try zip(prepared.outputNames, outputs).enumerated().map { index, output in
-        let name = reference.graph?.outputs[index].name ?? output.0
-        return layout.swappedOutputs.contains(name) ? try Self.swapped(output.1) : output.1
+      return try outputs.enumerated().map { index, output in
+        let isSwapped =
+          names.indices.contains(index) && layout.swappedOutputs.contains(names[index])
+        return isSwapped ? try Self.swapped(output) : output
       }
     } catch {
       let error = error as? DiagnosticError ?? DiagnosticError(.badData, "\(error)")
+      if error.code == .limitExceeded { throw Self.obstacle("the file", error) }
       throw .difference(
         Self.error(
           error.object,

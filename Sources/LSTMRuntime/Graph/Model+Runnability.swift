@@ -7,6 +7,7 @@ extension Model {
   /// - Returns: The first obstacle on the way; `nil` when there is none.
   public var obstacleToRunning: DiagnosticError? {
     guard let graph else { return .noGraph }
+    if let empty = graph.inputs.compactMap(\.obstacle).first { return empty }
     let search = GraphSearch(graph)
     for index in search.nodes(for: graph.outputs.map(\.value)) {
       let node = graph.nodes[index]
@@ -32,6 +33,16 @@ extension Model {
       case .embedding, .opaque: []
       }
     return used.first { !$0.isKnown }
+  }
+}
+
+extension GraphInput {
+  /// Why no array fits: a size of zero elements; `nil` for other shapes.
+  var obstacle: DiagnosticError? {
+    guard shape.contains(where: { $0.map { $0 < 1 } ?? false }) else { return nil }
+    return DiagnosticError(
+      .notRunnable, object: name, "is declared with the shape \(shapeText), which holds no element",
+      hint: "an axis of any size is left open in the file")
   }
 }
 

@@ -146,6 +146,7 @@ public struct PreparedModel: Sendable {
       } catch { throw DiagnosticError.of(error).atObject(node.name) }
     }
     inputs = graph.inputs.filter { read.contains($0.name) }
+    if let empty = inputs.compactMap(\.obstacle).first { throw empty }
     stateInputs = states.optional
     inputsOfStates = graph.stateValues().inputs
     axes = GraphAxes(model)

@@ -28,6 +28,12 @@ public struct RunBudget: Sendable, Equatable {
     set { given.withLock { $0 = newValue } }
   }
 
+  /// The most elements of the inputs of a run that nobody gave: those that a seed makes for the shapes that a file
+  /// declares, or that fill up its batch.
+  public static var madeUpElements: Int {
+    givenMemory.map { $0 / MemoryLayout<Int64>.stride } ?? 1 << 21
+  }
+
   private static let given = Mutex<Int?>(nil)
 
   /// Half of the memory that this process may have: the most bytes where the user has not given a limit.

@@ -46,7 +46,7 @@ public struct CallLayout: Equatable, Sendable {
     let others = model.inputs.filter { input in
       !fed.contains(input.name) && !states.unpaired.contains(input.name)
     }
-    guard let first = others.first else { return nil }
+    guard !others.isEmpty else { return nil }
     inputs = others.map { input in
       // Where it does not follow from the graph, a call is of one sequence.
       let axis = (try? model.axes.batchAxis(of: input.name)) ?? nil
@@ -58,7 +58,7 @@ public struct CallLayout: Equatable, Sendable {
     let isOpen = layout.shape.enumerated().contains { axis, size in
       size == nil && axis != layout.batchAxis
     }
-    guard !first.shape.isEmpty, !isOpen || states.namedCount > 0 else { return nil }
+    guard !layout.shape.isEmpty, !isOpen || states.namedCount > 0 else { return nil }
     batch = layout.batchAxis.map { layout.shape[$0] } ?? 1
     if batch == nil, !states.holdsForBatches { batch = 1 }
   }

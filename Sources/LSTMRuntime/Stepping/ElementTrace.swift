@@ -102,13 +102,8 @@ struct ElementTrace {
   }
 
   /// The values that begin states of an LSTM node.
-  private static func states(of node: GraphNode) -> [String] {
-    switch node.operation {
-    case "onnx.LSTM": Array(node.inputs.dropFirst(5).prefix(2))
-    case "keras.LSTM": Array(node.inputs.dropFirst())
-    case "lstm.Cell": Array(node.inputs.dropFirst().prefix(2))
-    default: []
-    }
+  private static func states(of node: GraphNode) -> ArraySlice<String> {
+    node.inputs[node.initialStates]
   }
 
   // MARK: - Shape operations
@@ -159,7 +154,7 @@ struct ElementTrace {
       let isBatchMajor = try node.integer("layout", default: 0, in: 0...1) == 1
       // Where lengths are given, the last step is not the last of the state.
       let steps =
-        readsForward && node.inputs[4].isEmpty
+        readsForward && node.lengths == nil
         ? Self.atLastStep(last[0], of: results[0], axis: isBatchMajor ? 1 : 0) : nil
       return [steps] + last
     case "keras.LSTM":

@@ -17,6 +17,8 @@ public struct StatePairs: Equatable, Sendable {
   public var candidates: [StatePair]
   /// Whether the pairs hold for several sequences at once, too.
   public var holdsForBatches: Bool
+  /// Why pairs could not be derived; `nil` when they were looked for.
+  public var obstacle: String?
 
   /// No states.
   public static let none = StatePairs(
@@ -62,13 +64,17 @@ public struct StatePairs: Equatable, Sendable {
     let trials = graph.inputs.contains { $0.shape.contains(nil) } ? [2, 1] : [1]
     var found: ElementTrace?
     for size in trials {
-      let trace = try? ElementTrace(of: model, openSize: size)
-      guard let trace else { continue }
+      let trace: ElementTrace
+      do throws(DiagnosticError) { trace = try ElementTrace(of: model, openSize: size) } catch {
+        obstacle = obstacle ?? (error.object.map { "\($0): " } ?? "") + error.problem
+        continue
+      }
       if found == nil || trace.pairs.count > found?.pairs.count ?? 0 {
         found = trace
         holdsForBatches = size > 1 || trials.count == 1
       }
     }
+    if found != nil { obstacle = nil }
     guard let found else {
       pairs = named
       namedCount = named.count

@@ -4,7 +4,7 @@ public import LSTMCore
 /// A model that is run call by call, its states fed back from outputs to inputs.
 public struct SteppedModel: Sendable {
   /// The sequences that go through a model side by side, where it takes any number.
-  private static let sequencesAtOnce = 256
+  package static let sequencesAtOnce = 256
 
   /// The states of the sequences that are on their way, in groups that are run side by side.
   public struct States: Sendable {
@@ -106,7 +106,7 @@ public struct SteppedModel: Sendable {
         })
     }
     let outputs = try (0..<wantedCount).map { (index) throws(DiagnosticError) in
-      try Self.concatenated(joined.map { $0[index] }, axis: 0)
+      try Tensor.joined(joined.map { $0[index] })
     }
     return Result(outputs: outputs, runs: recorder.runs)
   }
@@ -227,15 +227,6 @@ public struct SteppedModel: Sendable {
       if dims.count < 3 { dims.append(1) }
       pieces.append(Tensor(dims: dims, elements: part.elements))
     }
-    return try Self.concatenated(pieces, axis: 1)
-  }
-
-  private static func concatenated(
-    _ parts: [Tensor], axis: Int
-  ) throws(DiagnosticError) -> Tensor {
-    if parts.count == 1 { return parts[0] }
-    do { return try Tensor.concatenated(parts, axis: axis, allow: { _ in }) } catch {
-      throw DiagnosticError.of(error)
-    }
+    return try Tensor.joined(pieces, axis: 1)
   }
 }

@@ -14,13 +14,12 @@ struct StartState {
   ///   lengths.
   func inputs(of node: GraphNode) throws(DiagnosticError) -> Set<String> {
     var found: Set<String> = []
-    let isONNX = node.operation == "onnx.LSTM"
-    for (position, value) in node.inputs.enumerated() where position > 0 && !value.isEmpty {
-      // The second to fourth input of ONNX' LSTM are weights, and the eighth.
-      guard !isONNX || (4...6).contains(position) else { continue }
-      if isONNX, position == 4, search.isConstant(value) {
-        throw Self.error("it has lengths of sequences that are constant", node)
-      }
+    let lengths = node.lengths.map { node.inputs[$0] }
+    if let lengths, search.isConstant(lengths) {
+      throw Self.error("it has lengths of sequences that are constant", node)
+    }
+    for value in [lengths].compactMap({ $0 }) + node.inputs[node.initialStates]
+    where !value.isEmpty {
       try found.formUnion(leaves(of: value, node))
     }
     return found

@@ -7,9 +7,6 @@ struct TakenStep {
   /// The operations that take a part.
   static let operations: Set = ["onnx.Gather", "onnx.Slice"]
 
-  /// An end of a slice from which on it is the end of the axis.
-  private static let openEnd = 1 << 30
-
   let start: StartState
   /// What the axes of the values count.
   let axes: GraphAxes
@@ -62,8 +59,7 @@ struct TakenStep {
   }
 
   private func place(_ axis: Int, of count: Int, _ node: GraphNode) throws(DiagnosticError) -> Int {
-    let place = axis < 0 ? axis &+ count : axis
-    guard (0..<count).contains(place) else { throw Self.lost(node) }
+    guard let place = OperationAxes.place(axis, of: count) else { throw Self.lost(node) }
     return place
   }
 
@@ -86,9 +82,10 @@ struct TakenStep {
     guard given.count == 1, steps == [1] else { throw Self.other(node) }
     let axis = try place(given[0], of: own.count, node)
     // All of it is no part.
-    if starts[0] == 0, ends[0] >= Self.openEnd { return }
+    if starts[0] == 0, ends[0] >= OperationAxes.openEnd { return }
     try take(
-      starts[0] == -1 && ends[0] >= Self.openEnd, starts[0] == 0 && ends[0] == 1, own[axis], node)
+      starts[0] == -1 && ends[0] >= OperationAxes.openEnd, starts[0] == 0 && ends[0] == 1,
+      own[axis], node)
   }
 
   /// One element of an axis: the last one, or the first.

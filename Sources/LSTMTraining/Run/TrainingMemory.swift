@@ -13,15 +13,7 @@ struct TrainingMemory {
 
   init(_ settings: TrainingSettings, _ data: TrainingData) {
     self.settings = settings
-    let shape = settings.shape
-    var parameters = Double(shape.outputs) * Double(shape.units.last ?? shape.inputSize)
-    if case .tokens(let vocabulary, let size) = shape.input {
-      parameters += Double(vocabulary) * Double(size)
-    }
-    for (layer, units) in shape.units.enumerated() {
-      parameters += 4 * Double(units) * Double(shape.inputSize(ofLayer: layer) + units + 1)
-    }
-    self.parameters = parameters
+    parameters = Double(ParameterLayout(settings.shape).count)
     let (trained, evaluated) = Self.batches(settings, data)
     let steps = settings.steps(of: data, isTrained: true)
     rows = (trained.first ?? 1) * steps

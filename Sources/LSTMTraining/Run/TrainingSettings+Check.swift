@@ -83,7 +83,7 @@ extension TrainingSettings {
       throw DiagnosticError(
         .limitExceeded,
         "a network of \(Int(memory.parameters)) parameters with \(memory.rows) steps at a time does not "
-          + "fit into memory: it takes \(Int(memory.byteCount) >> 20) MiB of \(limit >> 20) MiB",
+          + "fit into memory: it takes \(Int(memory.byteCount)) bytes of \(limit)",
         hint: "take fewer units, a smaller batch, or shorter sequences (--bptt for texts), or "
           + "allow more with --max-memory")
     }

@@ -10,8 +10,7 @@ public struct DirectAnalyzer: Sendable {
   public typealias Progress = @Sendable (_ done: Int, _ total: Int) -> Void
 
   private let table: TreatmentTable
-  private let hook: any EvaluationHook
-  private let original: HookScore
+  private let scorer: TreatmentScorer
   private let jobs: Int
   private let threads: Int
 
@@ -19,16 +18,14 @@ public struct DirectAnalyzer: Sendable {
   ///
   /// - Parameters:
   ///   - table: The matrices under their treatments.
-  ///   - hook: What scores a model.
-  ///   - original: What the original scores.
+  ///   - scorer: What scores a model.
   ///   - jobs: How many models may be scored at once; results do not depend on it.
   ///   - threads: How many layers may be run at once for drift; results do not depend on it.
   public init(
-    table: TreatmentTable, hook: any EvaluationHook, original: HookScore, jobs: Int, threads: Int
+    table: TreatmentTable, scorer: TreatmentScorer, jobs: Int, threads: Int
   ) {
     self.table = table
-    self.hook = hook
-    self.original = original
+    self.scorer = scorer
     self.jobs = max(1, jobs)
     self.threads = max(1, threads)
   }
@@ -54,11 +51,13 @@ public struct DirectAnalyzer: Sendable {
       }
     }
     let uniform = table.uniformTreatments
+    let original = scorer.original
     let scores = try scores(
-      tasks.map { choices($0) } + uniform.map { choices(of: $0) }, progress: progress)
+      of: tasks.map { choices($0) }, and: uniform.map { choices(of: $0) }, progress: progress)
     let drifts = try drifts(tasks, runs)
     var measurement = DirectMeasurement(
-      original: original, treatmentNames: table.treatmentNames, candidates: [], uniform: [],
+      original: original, uniformOriginal: scorer.sureOriginal,
+      treatmentNames: table.treatmentNames, candidates: [], uniform: [],
       failures: [], driftSequences: runs.first?.input?.batch ?? 0,
       driftSteps: runs.first?.input?.steps ?? 0)
     for (index, task) in tasks.enumerated() {
@@ -91,7 +90,7 @@ public struct DirectAnalyzer: Sendable {
       measurement.uniform.append(
         DirectMeasurement.Uniform(
           treatment: treatment, byteCount: table.byteCount(of: choices(of: treatment)),
-          score: score, change: score.map { $0.change(from: original) }))
+          score: score, change: score.map { $0.change(from: scorer.sureOriginal) }))
     }
     return measurement
   }
@@ -117,11 +116,15 @@ public struct DirectAnalyzer: Sendable {
     table.rows.map { row in row.cells.firstIndex { $0.treatment == treatment } }
   }
 
+  /// The scores of candidates, then those of treatments of all matrices.
   private func scores(
-    _ choices: [[Int?]], progress: @escaping Progress
+    of choices: [[Int?]], and uniform: [[Int?]], progress: @escaping Progress
   ) throws(DiagnosticError) -> [Result<HookScore, DiagnosticError>] {
-    let scores = taskResults(choices.count, threads: jobs, progress: progress) {
-      (index) throws(DiagnosticError) in try hook.evaluate(table.model(with: choices[index]))
+    let all = choices + uniform
+    let scores = taskResults(all.count, threads: jobs, progress: progress) {
+      (index) throws(DiagnosticError) in
+      let hook = index < choices.count ? scorer.hook : scorer.sure
+      return try hook.evaluate(table.model(with: all[index]))
     }
     // One failure may be the candidate's; if all fail, it is the hook.
     if let first = scores.first, scores.allSatisfy({ (try? $0.get()) == nil }) {

@@ -72,6 +72,8 @@ public struct DirectMeasurement: Sendable {
 
   /// What the original scores.
   public var original: HookScore
+  /// What it scores where ``uniform`` is scored: on more of the data, where scores are of data.
+  public var uniformOriginal: HookScore
   /// The phrases of all treatments, in the order of reports.
   public var treatmentNames: [String]
   /// By matrix, treatment and scope.

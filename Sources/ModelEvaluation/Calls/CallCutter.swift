@@ -27,7 +27,7 @@ struct CallCutter {
   ) throws(DiagnosticError) {
     let names = layout.states.inputs.union(layout.states.unpaired)
     for (name, tensor) in given where names.contains(name) {
-      guard (tensor.floats ?? []).allSatisfy({ $0 == 0 }) else {
+      guard tensor.holdsZeros else {
         throw DiagnosticError(
           .badEvaluationData, object: name,
           "is the state before the first call, which is zero where a model is run call by call",
@@ -144,6 +144,13 @@ struct CallCutter {
 }
 
 extension Tensor {
+  fileprivate var holdsZeros: Bool {
+    switch elements {
+    case .floats(let values): values.allSatisfy { $0 == 0 }
+    case .integers(let values): values.allSatisfy { $0 == 0 }
+    }
+  }
+
   /// The elements of a row of the first axis, so many times.
   fileprivate func repeating(_ row: Int, _ count: Int) -> Elements {
     let size = self.count / max(1, dims[0])

@@ -100,6 +100,7 @@ public struct DataSession: Sendable {
     // Call by call, states are in the model's own inputs and outputs.
     run = RunSession(
       carriesState: carriesState && !model.isStepped, recording: recording,
-      recordsInputs: recordsInputs || (model.isStepped && !recording.isEmpty), prefix: prefix)
+      recordsInputs: recordsInputs || (model.isStepped && !recording.isSubset(of: .gates)),
+      prefix: prefix)
   }
 }

@@ -24,20 +24,34 @@ extension EvaluationData {
     guard !isFitted else { return self }
     var data = self
     data.isFitted = true
-    let states = try StatePairs(of: model, naming: naming)
-    guard model.obstacleToRunning == nil, !states.pairs.isEmpty || !states.unpaired.isEmpty else {
+    guard let layout = try layout(of: model, naming: naming, notes: &data.notes) else {
+      guard hop == nil else {
+        throw DiagnosticError(
+          .badEvaluationData,
+          "calls overlap (--hop) only where a model is run call by call; sequences go through this one "
+            + "whole", hint: "leave out --hop")
+      }
       return data
     }
-    data.notes += states.notes(besides: Set(arrayNames))
-    guard !states.pairs.isEmpty else { return data }
-    let prepared = try PreparedModel(model)
-    guard let layout = CallLayout(of: prepared, states: states) else { return data }
     data.calls = layout
     if case .sequences(let given) = content {
       try CallCutter(layout, hop: hop, chains: chains).cut(given, into: &data)
       if let steps { try data.limit(calls: steps) }
     }
     return data
+  }
+
+  /// How a model is run call by call; `nil` when whole sequences go through it.
+  private func layout(
+    of model: Model, naming: [StatePair], notes: inout [String]
+  ) throws(DiagnosticError) -> CallLayout? {
+    let states = try StatePairs(of: model, naming: naming)
+    guard model.obstacleToRunning == nil, !states.pairs.isEmpty || !states.unpaired.isEmpty else {
+      return nil
+    }
+    notes += states.notes(besides: Set(arrayNames))
+    guard !states.pairs.isEmpty else { return nil }
+    return CallLayout(of: try PreparedModel(model), states: states)
   }
 
   /// The names of the arrays that were given.
@@ -56,39 +70,47 @@ extension EvaluationData {
   private mutating func limit(calls count: Int) throws(DiagnosticError) {
     let all = callsPerSequence
     guard count < all else { return }
-    self = try pieces([0], of: count, sequences: Array(0..<self.count))
+    self = try calls(0..<count, ofSequences: 0..<self.count)
     notes.append("of each sequence the first \(count) of \(all) calls are made")
   }
 
-  /// A part of data with calls: pieces of at least ``pieceLength`` calls, spread evenly, each from
-  /// states of zeros.
+  /// A part of data with calls: pieces of sequences, spread evenly, each from states of zeros.
+  ///
+  /// Long pieces, since errors of a state grow over the calls.
   func sampleOfCalls(steps: Int) throws(DiagnosticError) -> EvaluationData {
     let calls = callsPerSequence
     guard steps < self.steps, calls > 0 else { return self }
     // A label for a whole sequence is not one of its pieces.
     let isCutAlike = labels.map { $0.dims.count > 1 && $0.dims[1] % calls == 0 } ?? true
-    let length = isCutAlike ? min(calls, Self.pieceLength) : calls
+    let length = isCutAlike ? min(calls, max(Self.leastCalls, steps / Self.pieces)) : calls
     let perSequence = calls / length
     let all = perSequence * count
     let wanted = max(1, min(all, steps / length))
     guard wanted < all || length * perSequence < calls else { return self }
-    let numbers = (0..<wanted).map { $0 * all / wanted }
     var sample = self
     var parts: [EvaluationData] = []
-    for number in numbers {
+    for number in (0..<wanted).map({ $0 * all / wanted }) {
+      let (sequence, piece) = number.quotientAndRemainder(dividingBy: perSequence)
       parts.append(
-        try pieces(
-          [number % perSequence * length], of: length, sequences: [number / perSequence]))
+        try self.calls(
+          piece * length..<(piece + 1) * length, ofSequences: sequence..<sequence + 1))
     }
     sample.content = .sequences(try Self.joined(parts.map { $0.sequences }))
     if labels != nil {
       sample.labels = try Tensor.joined(parts.compactMap(\.labels))
     }
+    if length < calls {
+      sample.notes.append(
+        "scored on \(wanted) pieces of \(length) of \(calls) calls, each from states of zeros: errors "
+          + "that grow over more calls show in the whole sequence alone")
+    }
     return sample
   }
 
-  /// The calls of a piece of a sample.
-  private static let pieceLength = 200
+  /// The least calls of a piece of a sample.
+  private static let leastCalls = 200
+  /// About so many pieces are made, which tell how far scores differ.
+  private static let pieces = 8
 
   private var sequences: [String: Tensor] {
     if case .sequences(let inputs) = content { inputs } else { [:] }
@@ -104,24 +126,17 @@ extension EvaluationData {
     return result
   }
 
-  /// Pieces of some sequences, with their labels.
-  private func pieces(
-    _ starts: [Int], of length: Int, sequences rows: [Int]
+  /// Some calls of some sequences, with their labels.
+  private func calls(
+    _ range: Range<Int>, ofSequences rows: Range<Int>
   ) throws(DiagnosticError) -> EvaluationData {
     let calls = callsPerSequence
     func cut(_ tensor: Tensor) throws(DiagnosticError) -> Tensor {
       guard tensor.dims.count > 1, tensor.dims[1] % calls == 0 else { return tensor }
       let each = tensor.dims[1] / calls
-      var parts: [Tensor] = []
-      for row in rows {
-        for start in starts {
-          parts.append(
-            try tensor.sliced(
-              starts: [row, start * each], ends: [row + 1, (start + length) * each],
-              axes: [0, 1], steps: nil))
-        }
-      }
-      return try Tensor.joined(parts)
+      return try tensor.sliced(
+        starts: [rows.lowerBound, range.lowerBound * each],
+        ends: [rows.upperBound, range.upperBound * each], axes: [0, 1], steps: nil)
     }
     var result = self
     var inputs: [String: Tensor] = [:]
@@ -132,15 +147,6 @@ extension EvaluationData {
   }
 }
 
-extension Tensor {
-  /// Tensors one after the other along the first axis.
-  static func joined(_ parts: [Tensor]) throws(DiagnosticError) -> Tensor {
-    do { return try concatenated(parts, axis: 0, allow: { _ in }) } catch {
-      throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)")
-    }
-  }
-}
-
 extension StatePairs {
   /// What a reader has to know of states that are not fed back.
   ///
@@ -148,7 +154,11 @@ extension StatePairs {
   /// - Returns: Sentences without a full stop.
   func notes(besides given: Set<String>) -> [String] {
     unpaired.filter { !given.contains($0) }.map { name in
-      "the state '\(name)' is zero at every call: no output of the model continues it"
+      "the state '\(name)' is zero at every call: "
+        + (obstacle.map {
+          "the output that continues it was not found, since the model did not run (\($0))"
+        }
+          ?? "no output of the model continues it")
         + " (--state OUTPUT=INPUT names one)"
     }
       + candidates.filter { !given.contains($0.input) }.map { pair in

@@ -66,9 +66,12 @@ public struct EvaluationData: Sendable {
       let length = inputs.values.map { $0.dims.dropFirst().first ?? 1 }.max() ?? 1
       let wanted = max(1, steps / max(1, length))
       guard wanted < count else { return self }
-      let step = count / wanted
+      let rows = (0..<wanted).map { $0 * count / wanted }
       func part(_ tensor: Tensor) throws(DiagnosticError) -> Tensor {
-        try tensor.sliced(starts: [0], ends: [wanted * step], axes: [0], steps: [step])
+        try Tensor.joined(
+          try rows.map { (row) throws(DiagnosticError) in
+            try tensor.sliced(starts: [row], ends: [row + 1], axes: [0], steps: nil)
+          })
       }
       var parts: [String: Tensor] = [:]
       for (name, tensor) in inputs { parts[name] = try part(tensor) }

@@ -7,9 +7,6 @@ public import LSTMRuntime
 ///
 /// It follows from the graph (``GraphAxes``).
 public struct ModelLayout: Sendable {
-  /// The most sequences that go through a model at once.
-  static let sequencesAtOnce = 256
-
   private let model: PreparedModel
   /// Where each input has its sequences; none for one without such an axis.
   private let batchAxes: [String: Int]
@@ -21,7 +18,7 @@ public struct ModelLayout: Sendable {
 
   /// The sequences of one call, at most.
   public var sequencesPerCall: Int {
-    isOneSequence ? 1 : fixedBatch ?? Self.sequencesAtOnce
+    isOneSequence ? 1 : fixedBatch ?? SteppedModel.sequencesAtOnce
   }
 
   /// Finds where a model has what.
@@ -142,9 +139,7 @@ public struct ModelLayout: Sendable {
       let part = try data.sliced(starts: [index], ends: [index + 1], axes: [0], steps: nil)
       rest.append(try own(part, for: name, of: data.dims).unsqueezed([0]))
     }
-    do { return try Tensor.concatenated(rest, axis: 0, allow: { _ in }) } catch {
-      throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)")
-    }
+    return try Tensor.joined(rest)
   }
 
   /// The shape of data for an input, for people: `[sequences, 50, 5]`.

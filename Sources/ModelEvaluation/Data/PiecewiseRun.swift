@@ -94,7 +94,7 @@ extension PreparedModel {
     if all.count == last.count { return Self.differ(all, last) }
     guard
       let output = (try? axes.timeAxis(of: outputValues[0])) ?? nil,
-      let found = try? Tensor.concatenated(tensors, axis: output, allow: { _ in }).floats
+      let found = try? Tensor.joined(tensors, axis: output).floats
     else { return true }
     return Self.differ(all, found)
   }

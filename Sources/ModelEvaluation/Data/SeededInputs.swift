@@ -4,9 +4,6 @@ internal import LSTMRuntime
 
 /// Inputs that a seed makes, for models without data: normal numbers and evenly spread tokens.
 public enum SeededInputs {
-  /// The most elements of all inputs together, unless the user says how much memory there is.
-  private static let elementLimit = 1 << 23
-
   /// Makes inputs for a model.
   ///
   /// - Parameters:
@@ -23,26 +20,6 @@ public enum SeededInputs {
     try make(
       for: try PreparedModel(model, outputs: outputs), of: model, sequences: sequences,
       steps: steps, seed: seed)
-  }
-
-  /// Makes data for a model: inputs with the sequences along the first axis.
-  ///
-  /// - Parameters:
-  ///   - model: The model.
-  ///   - outputs: The outputs that are wanted; the model's own when `nil`.
-  ///   - sequences: How many sequences; one for a model that reads one at a time.
-  ///   - steps: How long a sequence is where the model leaves it open.
-  ///   - seed: The seed.
-  /// - Returns: The data, said to be made up.
-  /// - Throws: ``DiagnosticError`` with code `notRunnable` for a model that cannot be run.
-  public static func data(
-    for model: Model, outputs: [String]? = nil, sequences: Int, steps: Int, seed: UInt64
-  ) throws(DiagnosticError) -> EvaluationData {
-    EvaluationData(
-      content: .sequences(
-        try Self.sequences(
-          for: try PreparedModel(model, outputs: outputs), of: model, sequences: sequences,
-          steps: steps, seed: seed)), isSeeded: true)
   }
 
   /// Makes inputs with the sequences along the first axis, for a model that is prepared already.
@@ -109,7 +86,7 @@ public enum SeededInputs {
     var generator = SeededGenerator(seed: seed)
     var inputs: [String: Tensor] = [:]
     // A fixed shape comes from a file.
-    var rest = RunBudget.givenMemory.map { $0 / MemoryLayout<Int64>.stride } ?? elementLimit
+    var rest = RunBudget.madeUpElements
     for input in prepared.inputs where !prepared.stateInputs.contains(input.name) {
       let dims = try dims(input)
       let count: Int

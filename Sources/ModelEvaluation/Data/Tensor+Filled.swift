@@ -1,10 +1,8 @@
 internal import Diagnostics
 internal import LSTMCore
+internal import LSTMRuntime
 
 extension Tensor {
-  /// The most elements of an input whose sequences are filled up: 256 MB.
-  private static let filledLimit = 1 << 26
-
   /// Repeats the last sequence along an axis until there are as many as a call of the model takes.
   ///
   /// - Parameters:
@@ -19,14 +17,17 @@ extension Tensor {
     // An empty sequence counts as one element: many of them are a long list, too.
     var sizes = dims.map { max(1, $0) }
     sizes[axis] = count
-    _ = try checkedProduct(
-      sizes, limit: Self.filledLimit, of: "the input \(input), filled up to \(count) sequences,")
-    let last = try sliced(starts: [own - 1], ends: [own], axes: [axis], steps: nil)
-    do {
-      return try Tensor.concatenated(
-        [self] + [Tensor](repeating: last, count: count - own), axis: axis, allow: { _ in })
+    do throws(DiagnosticError) {
+      _ = try checkedProduct(
+        sizes, limit: max(RunBudget.madeUpElements, 2 * self.count),
+        of: "the input, filled up to \(count) sequences,")
     } catch {
-      throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)")
+      throw DiagnosticError(
+        error.code, object: input, error.problem,
+        hint: "give \(count) sequences, as many as the model takes at once, or allow more with "
+          + "--max-memory")
     }
+    let last = try sliced(starts: [own - 1], ends: [own], axes: [axis], steps: nil)
+    return try Tensor.joined([self] + [Tensor](repeating: last, count: count - own), axis: axis)
   }
 }

@@ -44,9 +44,9 @@ struct TextAxes {
 
   /// The rows of an output, `[streams, steps]` of them.
   func rows(
-    _ output: Tensor, of index: Int = 0, streams: Int, steps: Int
+    _ output: Tensor, streams: Int, steps: Int
   ) throws(DiagnosticError) -> (values: [Float], classes: Int) {
-    let rows = try layout.sequencesFirst(output, of: index, count: streams)
+    let rows = try layout.sequencesFirst(output, count: streams)
     guard rows.dims.count == 3, Array(rows.dims.prefix(2)) == [streams, steps], rows.dims[2] > 1,
       let values = rows.floats
     else {

@@ -33,11 +33,7 @@ struct Confusion: Sendable {
     let without = own.map { group in
       figure(total.merging(group.mapValues { -$0 }) { $0 + $1 })
     }
-    let n = Double(own.count)
-    let mean = without.reduce(0, +) / n
-    let squares = without.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-    return MeanAndError(
-      value: figure(total), standardError: ((n - 1) / n * squares).squareRoot())
+    return .jackknife(figure(total), without: without)
   }
 
   private static func accuracy(_ cells: [Cell: Int]) -> Double {

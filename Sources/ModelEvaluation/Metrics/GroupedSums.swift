@@ -1,10 +1,13 @@
 /// Which outputs stand together when a standard error is estimated.
 ///
 /// Neighbouring outputs of a sequence are not independent, so errors come from groups of them: sequences,
-/// or parts of sequences where there are few, at most ``limit`` groups in all.
+/// or parts of sequences where there are very few, at most ``limit`` groups in all.
 package struct OutputGroups: Sendable {
-  /// About so many groups are made of few sequences, and at most twice as many of many.
+  /// About so many groups are made of very few sequences, and at most twice as many of many.
   private static let wanted = 32
+  /// From so many sequences on each is a group of its own or a part of one: its parts are more alike than
+  /// those of another.
+  private static let enoughSequences = 6
   /// Each part of a sequence has at least so many outputs.
   private static let leastOutputs = 4
 
@@ -20,7 +23,9 @@ package struct OutputGroups: Sendable {
   package init(sequences: Int, outputs: Int) {
     self.sequences = max(1, sequences)
     self.outputs = max(1, outputs)
-    let perSequence = (Self.wanted + self.sequences - 1) / self.sequences
+    let perSequence =
+      self.sequences >= Self.enoughSequences
+      ? 1 : (Self.wanted + self.sequences - 1) / self.sequences
     parts = max(1, min(perSequence, self.outputs / Self.leastOutputs))
   }
 
@@ -82,9 +87,6 @@ package struct GroupedSums: Sendable {
       return MeanAndError(value: value, standardError: .nan)
     }
     let without = own.map { group in figure(zip(totals, group).map { $0 - $1 }) }
-    let n = Double(own.count)
-    let mean = without.reduce(0, +) / n
-    let squares = without.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-    return MeanAndError(value: value, standardError: ((n - 1) / n * squares).squareRoot())
+    return .jackknife(value, without: without)
   }
 }

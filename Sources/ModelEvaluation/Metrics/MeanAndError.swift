@@ -1,39 +1,26 @@
-/// A mean with its standard error.
+/// A figure, such as a mean, with its standard error.
 public struct MeanAndError: Equatable, Sendable {
-  /// The mean.
+  /// The figure.
   public var value: Double
-  /// The standard error: standard deviation of the items, taken as independent, divided by the root
-  /// of their number.
+  /// The standard error; not a number where there is nothing to tell it from.
   public var standardError: Double
 
-  /// Creates a mean.
+  /// Creates a figure.
   public init(value: Double, standardError: Double) {
     self.value = value
     self.standardError = standardError
   }
-}
 
-/// Adds up numbers for a mean; stable for millions of them (Welford).
-struct RunningMean: Sendable {
-  private(set) var count = 0
-  private var mean = 0.0
-  private var squares = 0.0
-
-  mutating func add(_ value: Double) {
-    count += 1
-    // Once there was an infinite number, the mean is that.
-    guard mean.isFinite else { return }
-    let difference = value - mean
-    mean += difference / Double(count)
-    squares += difference * (value - mean)
-  }
-
-  /// The mean; not a number when nothing was added.
-  var result: MeanAndError {
-    guard count > 1 else {
-      return MeanAndError(value: count == 0 ? .nan : mean, standardError: .nan)
-    }
-    let variance = squares / Double(count - 1)
-    return MeanAndError(value: mean, standardError: (variance / Double(count)).squareRoot())
+  /// A figure with the standard error of the jackknife (Tukey 1958): √((n − 1) / n · Σ (fᵢ − f̄)²).
+  ///
+  /// - Parameters:
+  ///   - value: The figure, made of all groups.
+  ///   - figures: fᵢ: the figure, made without each of the n groups in turn; two or more.
+  /// - Returns: The figure.
+  static func jackknife(_ value: Double, without figures: [Double]) -> Self {
+    let n = Double(figures.count)
+    let mean = figures.reduce(0, +) / n
+    let squares = figures.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    return Self(value: value, standardError: ((n - 1) / n * squares).squareRoot())
   }
 }

@@ -46,8 +46,9 @@ struct Options {
       case "--seconds": seconds = try value(of: argument) { Int($0).map { max(1, $0) } }
       case "--steps": steps = try value(of: argument) { Int($0) }
       case "--kinds":
-        kinds = try value(of: argument) {
-          $0.split(separator: ",").compactMap { Kind(rawValue: "\($0)") }
+        let names: String = try value(of: argument) { $0 }
+        kinds = try names.split(separator: ",", omittingEmptySubsequences: false).map {
+          try Self.kind("\($0)")
         }
       case "--seeds": seeds = try value(of: argument, path)
       case "--findings": findings = try value(of: argument, path)
@@ -60,6 +61,14 @@ struct Options {
       }
     }
     guard prepare != nil || !seeds.isEmpty else { throw UsageError(problem: "--seeds is missing") }
+  }
+
+  private static func kind(_ name: String) throws -> Kind {
+    guard let kind = Kind(rawValue: name) else {
+      let known = Kind.allCases.map(\.rawValue).joined(separator: ", ")
+      throw UsageError(problem: "no kind '\(name)'; there are \(known)")
+    }
+    return kind
   }
 
   /// The arguments of a worker that begins at an index.
