@@ -217,6 +217,9 @@ def write_hdf5_storage(w):
     def declared(file, layer):
         layer.create_dataset("kernel", (125_000_000_000, 8), "<f4", chunks=(1024, 8))
 
+    def unwritten(file, layer):
+        layer.create_dataset("kernel", (2**21, 8), "<f4", chunks=(1024, 8))
+
     def overflowing(file, layer):
         layer.create_dataset("kernel", (2**61, 8), "<f4", chunks=(1024, 8))
 
@@ -257,6 +260,7 @@ def write_hdf5_storage(w):
     kernel("external-storage.h5", "a dataset whose bytes are in another file", external_storage)
     kernel("virtual-dataset.h5", "a virtual dataset", virtual)
     kernel("shape-1e12.h5", "a declared shape of 10^12 elements, nothing stored", declared)
+    kernel("shape-64-mb-unwritten.h5", "a declared shape of 64 MB, nothing stored", unwritten)
     kernel("shape-overflow.h5", "a declared shape of 2^64 elements", overflowing)
     kernel("gzip-bomb.h5", "1.3 GB of zeros in a few KB", bomb)
     kernel("chunk-not-deflated.h5", "a chunk that does not inflate", broken_chunk)
