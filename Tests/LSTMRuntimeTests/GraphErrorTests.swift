@@ -38,6 +38,16 @@ import Testing
       outputs: ["y"])
   }
 
+  /// No array fits a size of zero; a batch of so many would also never come to its end.
+  @Test(arguments: [0, -1])
+  func declaredSizesHoldElements(size: Int) {
+    let model = model(
+      [node("identity")], inputs: [GraphInput(name: "x", shape: [nil, size, 4], isInteger: false)])
+    let text = "x: is declared with the shape [any, \(size), 4], which holds no element"
+    #expect(error(model).hasPrefix(text))
+    #expect(model.obstacleToRunning.map { "\($0)" }?.hasPrefix(text) == true)
+  }
+
   @Test func structure() {
     #expect(
       error(model([node("identity", inputs: ["z"])]))
