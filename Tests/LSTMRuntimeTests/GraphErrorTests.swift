@@ -38,7 +38,7 @@ import Testing
       outputs: ["y"])
   }
 
-  /// No array fits a size of zero; a batch of so many would also never come to its end.
+  /// No array fits a size of zero, and a run in batches of zero sequences would never end.
   @Test(arguments: [0, -1])
   func declaredSizesHoldElements(size: Int) {
     let model = model(

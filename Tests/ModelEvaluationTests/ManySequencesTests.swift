@@ -1,7 +1,9 @@
 import Diagnostics
 import Foundation
 import LSTMCore
+import LSTMRuntime
 import ModelEvaluation
+import TestSupport
 import Testing
 
 /// More sequences than go through a model at once: what labels mean must not depend on batches.
@@ -176,5 +178,23 @@ import Testing
         outputs: 3, steps: 4, activation: Activation(.softmax), count: 600, labels: labels)
     }
     #expect(error?.problem == problem)
+  }
+
+  /// Arrays of the model's own shape are run whatever is known of its axes.
+  @Test func unknownAxesAreNoObstacleToArraysThatFit() throws {
+    var model = Model.seeded(inputSize: 4, hiddenSize: 5)
+    model.graph = ModelGraph(
+      inputs: [GraphInput(name: "x", shape: [3, 4], isInteger: false)],
+      nodes: [node("identity", ["x"], "y")], outputs: [GraphOutput(name: "y", value: "y")])
+    let prepared = try PreparedModel(model)
+    #expect(throws: DiagnosticError.self) { _ = try ModelLayout(prepared) }
+    let x = Tensor([3, 4], (0..<12).map { Float($0) })
+    var run = try OwnLayoutRun(["x": x], for: prepared)
+    let outputs = try run.run { inputs, _ in
+      var session = RunSession()
+      return try prepared.run(inputs, session: &session)
+    }
+    #expect(outputs == [x])
+    #expect(run.notes.isEmpty)
   }
 }

@@ -29,6 +29,7 @@ struct SyntheticInputs {
       ]
     }
   }
+
   let model: Model
   let prepared: PreparedModel
   let sizes: Sizes
@@ -40,13 +41,13 @@ struct SyntheticInputs {
     var generator = SeededGenerator(seed: 26)
     var values: [Named] = []
     // A fixed shape comes from a file.
-    var rest = RunBudget.madeUpElements
+    var rest = RunBudget.syntheticElements
     for input in prepared.inputs {
       let isState = prepared.stateInputs.contains(input.name)
       if isState, !wantsState(input.name) { continue }
       let dims = dims(of: input)
       let count = try checkedProduct(
-        dims, limit: rest, of: "made up for the comparison, the input \(input.name)")
+        dims, limit: rest, of: "the synthetic input \(input.name)")
       rest -= count
       if input.isInteger {
         values.append((input.name, try tokens(input, dims, count, &generator)))

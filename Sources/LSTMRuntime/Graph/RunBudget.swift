@@ -28,9 +28,9 @@ public struct RunBudget: Sendable, Equatable {
     set { given.withLock { $0 = newValue } }
   }
 
-  /// The most elements of the inputs of a run that nobody gave: those that a seed makes for the shapes that a file
-  /// declares, or that fill up its batch.
-  public static var madeUpElements: Int {
+  /// The maximum number of elements of a run's synthetic inputs, whose shapes a file declares, and of an input whose
+  /// batch is filled up.
+  public static var syntheticElements: Int {
     givenMemory.map { $0 / MemoryLayout<Int64>.stride } ?? 1 << 21
   }
 

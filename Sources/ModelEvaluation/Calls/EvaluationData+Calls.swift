@@ -107,9 +107,9 @@ extension EvaluationData {
     return sample
   }
 
-  /// The least calls of a piece of a sample.
+  /// The least number of calls of a piece of a sample.
   private static let leastCalls = 200
-  /// About so many pieces are made, which tell how far scores differ.
+  /// The approximate number of pieces, whose scores tell the standard error.
   private static let pieces = 8
 
   private var sequences: [String: Tensor] {

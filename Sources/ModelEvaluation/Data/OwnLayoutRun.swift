@@ -6,7 +6,6 @@ public import LSTMRuntime
 /// it takes at once are run in turn.
 public struct OwnLayoutRun: Sendable {
   private let model: PreparedModel
-  private let layout: ModelLayout
   private let inputs: [String: Tensor]
   /// How the sequences are cut into calls; `nil` when all go through the model at once.
   private var cut: Cut?
@@ -16,6 +15,7 @@ public struct OwnLayoutRun: Sendable {
 
   /// Sequences that are run in turn.
   private struct Cut {
+    let layout: ModelLayout
     /// Where the sequences of each input are that is cut.
     var axes: [String: Int]
     /// All sequences.
@@ -37,12 +37,13 @@ public struct OwnLayoutRun: Sendable {
   public init(_ arrays: [String: Tensor], for model: PreparedModel) throws(DiagnosticError) {
     self.model = model
     inputs = try DataBatches.named(arrays, model)
-    let inputs = inputs
-    let misfit = model.inputs.first { input in
-      inputs[input.name].map { !Self.fits($0.dims, input.shape) } ?? false
+    for input in model.inputs {
+      guard let array = inputs[input.name], !Self.fits(array.dims, input.shape) else { continue }
+      try cutSequences(input, array)
+      return
     }
-    layout = try ModelLayout(model, given: Array(inputs.keys))
-    if let misfit { try cutSequences(misfit) } else { cut = longBatch() }
+    // Arrays that fit need nothing to be known of the axes.
+    cut = longBatch()
   }
 
   private static func fits(_ dims: [Int], _ shape: [Int?]) -> Bool {
@@ -68,13 +69,16 @@ public struct OwnLayoutRun: Sendable {
       }),
       model.inputs.allSatisfy({ input in
         axes[input.name].map { !input.shape.indices.contains($0) || input.shape[$0] == nil } ?? true
-      })
+      }), let layout = try? ModelLayout(model, given: Array(inputs.keys))
     else { return nil }
-    return Cut(axes: axes, count: size, perCall: SteppedModel.sequencesAtOnce)
+    return Cut(layout: layout, axes: axes, count: size, perCall: SteppedModel.sequencesAtOnce)
   }
 
   /// More sequences than the model takes at once, or one axis more than it has.
-  private mutating func cutSequences(_ misfit: GraphInput) throws(DiagnosticError) {
+  private mutating func cutSequences(
+    _ misfit: GraphInput, _ found: Tensor
+  ) throws(DiagnosticError) {
+    let layout = try ModelLayout(model, given: Array(inputs.keys))
     var axes: [String: Int] = [:]
     var addsAxis = false
     for input in model.inputs {
@@ -93,10 +97,10 @@ public struct OwnLayoutRun: Sendable {
       }
       guard Self.fits(array.dims, shape) else { throw Self.refusal(input, array, model) }
     }
-    guard let axis = axes[misfit.name], let array = inputs[misfit.name], array.dims[axis] > 0 else {
-      throw Self.refusal(misfit, inputs[misfit.name] ?? Tensor([0], []), model)
+    guard let axis = axes[misfit.name], found.dims[axis] > 0 else {
+      throw Self.refusal(misfit, found, model)
     }
-    let count = array.dims[axis]
+    let count = found.dims[axis]
     for (name, axis) in axes.sorted(by: { $0.key < $1.key }) {
       guard let size = inputs[name]?.dims[axis], size != count else { continue }
       throw DiagnosticError(
@@ -115,7 +119,8 @@ public struct OwnLayoutRun: Sendable {
       }
     }
     cut = Cut(
-      axes: axes, count: count, perCall: perCall, addsAxis: addsAxis, fillsUp: !addsAxis)
+      layout: layout, axes: axes, count: count, perCall: perCall, addsAxis: addsAxis,
+      fillsUp: !addsAxis)
     notes.append(
       "\(count) sequences, run "
         + (perCall == 1 ? "one after the other" : "\(perCall) at once")
@@ -167,7 +172,7 @@ public struct OwnLayoutRun: Sendable {
   private mutating func joined(
     _ parts: [Tensor], of index: Int, _ cut: Cut
   ) throws(DiagnosticError) -> Tensor {
-    let axis = try layout.outputBatchAxis(index, sequences: cut.perCall)
+    let axis = try cut.layout.outputBatchAxis(index, sequences: cut.perCall)
     guard let axis, !cut.addsAxis else {
       if parts.count > 1, !cut.addsAxis {
         notes.append(
@@ -181,7 +186,7 @@ public struct OwnLayoutRun: Sendable {
       // Steps and sequences in one axis: taken apart, then one after the other.
       for call in parts.indices {
         let wanted = min(cut.perCall, cut.count - call * cut.perCall)
-        parts[call] = try layout.sequencesFirst(parts[call], of: index, count: wanted)
+        parts[call] = try cut.layout.sequencesFirst(parts[call], of: index, count: wanted)
       }
       notes.append(
         "\(model.outputNames[index]) has sequences and steps in one axis; they are apart, sequences "

@@ -86,12 +86,12 @@ public enum SeededInputs {
     var generator = SeededGenerator(seed: seed)
     var inputs: [String: Tensor] = [:]
     // A fixed shape comes from a file.
-    var rest = RunBudget.madeUpElements
+    var rest = RunBudget.syntheticElements
     for input in prepared.inputs where !prepared.stateInputs.contains(input.name) {
       let dims = try dims(input)
       let count: Int
       do throws(DiagnosticError) {
-        count = try checkedProduct(dims, limit: rest, of: "a made-up input")
+        count = try checkedProduct(dims, limit: rest, of: "a synthetic input")
       } catch {
         throw DiagnosticError(
           error.code, object: input.name, error.problem,

@@ -3,10 +3,9 @@
 /// Neighbouring outputs of a sequence are not independent, so errors come from groups of them: sequences,
 /// or parts of sequences where there are very few, at most ``limit`` groups in all.
 package struct OutputGroups: Sendable {
-  /// About so many groups are made of very few sequences, and at most twice as many of many.
+  /// The approximate number of groups of very few sequences; of many there are at most twice as many.
   private static let wanted = 32
-  /// From so many sequences on each is a group of its own or a part of one: its parts are more alike than
-  /// those of another.
+  /// The least number of sequences that are not taken apart: parts of one sequence are not independent.
   private static let enoughSequences = 6
   /// Each part of a sequence has at least so many outputs.
   private static let leastOutputs = 4
