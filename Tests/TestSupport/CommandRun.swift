@@ -54,7 +54,9 @@ public struct CommandRun: Sendable {
     process.standardOutput = try FileHandle(forWritingTo: files[0])
     process.standardError = try FileHandle(forWritingTo: files[1])
     try process.run()
-    let watchdog = DispatchWorkItem { process.terminate() }
+    // Kept until its time even when cancelled, it must not keep the process, which holds a socket: past
+    // some 1300 descriptors Foundation reads beyond the list of those that are open, and may crash.
+    let watchdog = DispatchWorkItem { [weak process] in process?.terminate() }
     DispatchQueue.global().asyncAfter(deadline: .now() + seconds, execute: watchdog)
     process.waitUntilExit()
     watchdog.cancel()
