@@ -82,6 +82,11 @@ enum GraphMetadata {
         GraphOutput(
           name: try output.required("name").string, value: try output.required("value").string))
     }
+    if let twice = graph.valueMadeTwice {
+      throw cursor.error(
+        "node \(twice.node) makes the value '\(twice.name)', which an input or another node makes, too"
+      )
+    }
     return graph
   }
 

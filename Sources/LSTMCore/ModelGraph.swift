@@ -18,6 +18,17 @@ public struct ModelGraph: Equatable, Sendable {
     self.nodes = nodes
     self.outputs = outputs
   }
+
+  /// A value that is made although an input or another node makes it, and the node: a graph has none.
+  package var valueMadeTwice: (name: String, node: Int)? {
+    var made = Set(inputs.map(\.name))
+    for (index, node) in nodes.enumerated() {
+      for name in node.outputs where !name.isEmpty && !made.insert(name).inserted {
+        return (name, index)
+      }
+    }
+    return nil
+  }
 }
 
 /// An input of a graph.

@@ -43,6 +43,15 @@ import Testing
     ),
     ("runtime/graph_time_first_output.onnx", "[batch, 3, time] -> [time, batch, 3]"),
     ("runtime/graph_one_sequence.onnx", "[time, 3] -> [time × directions, 1]"),
+    (
+      "axes/left-out-batch/tf2onnx.onnx",
+      "[batch 1, time 7, 4] -> [batch 1, time 7, 3] [batch 1, 6] [batch 1, 6]"
+    ),
+    (
+      "axes/left-out-batch/tf2onnx_time_first.onnx",
+      "[time 7, batch 1, 4] [batch 1, 6] [batch 1, 6] [batch 1, 6] [batch 1, 6] -> "
+        + "[time 7, batch 1, 3] [batch 1, 6] [batch 1, 6] [batch 1, 6] [batch 1, 6]"
+    ),
     ("runtime/graph_static_input.onnx", "[time, batch, 3] [batch, 7] -> [batch, 11]"),
     (
       "runtime/graph_pytorch_bidirectional.onnx",
@@ -108,6 +117,74 @@ import Testing
       inputs: [Self.input("x", [nil, nil, 4]), Self.input("h", shape)])
     #expect(GraphAxes(model).shapeText(of: "h") == expected)
     #expect(try PreparedModel(model).stateInputs == ["h"])
+  }
+
+  /// A batch of one that is left out for a product and comes back, as tf2onnx writes it.
+  ///
+  /// What an LSTM or a layer has of its own does not come back as something else. A node that is `nil`
+  /// is the LSTM.
+  @Test(
+    arguments: [
+      (
+        [1, 7, 4],
+        [
+          node("onnx.Reshape", ["x"], "t", ["shape": GraphAttribute([7, 1, 4])]), nil,
+          node("onnx.Squeeze", ["Y"], "s", ["axes": GraphAttribute([1])]),
+          node("onnx.Reshape", ["s"], "r", ["shape": GraphAttribute([7, 4])]),
+          node("onnx.Exp", ["r"], "e"),
+          node("onnx.Reshape", ["e"], "y", ["shape": GraphAttribute([1, 7, 4])]),
+        ], "[batch 1, time 7, 4] -> [batch 1, time 7, 4]"
+      ),
+      (
+        [7, 1, 4],
+        [
+          node("identity", ["x"], "t"), nil,
+          node("onnx.Reshape", ["Y"], "r", ["shape": GraphAttribute([-1, 4])]),
+          node("onnx.Squeeze", ["Y"], "s", ["axes": GraphAttribute([1, 2])]),
+          node("onnx.Add", ["s", "r"], "e"),
+          node("onnx.Unsqueeze", ["e"], "y", ["axes": GraphAttribute([1])]),
+        ], "[time 7, batch 1, 4] -> [time 7, batch 1, 4]"
+      ),
+      (
+        [1, nil, 4],
+        [
+          node("onnx.Squeeze", ["x"], "s", ["axes": GraphAttribute([0])]),
+          node("onnx.Unsqueeze", ["s"], "t", ["axes": GraphAttribute([1])]), nil,
+          node("identity", ["Y"], "y"),
+        ], "[batch 1, time, 4] -> [time, directions 1, batch 1, 4]"
+      ),
+      (
+        [1, nil, 4],
+        [
+          node(
+            "constant", [], "zero",
+            ["shape": GraphAttribute([] as [Int]), "integers": GraphAttribute([0])]),
+          node("onnx.Gather", ["x", "zero"], "g"),
+          node("onnx.Unsqueeze", ["g"], "t", ["axes": GraphAttribute([1])]), nil,
+          node(
+            "onnx.Slice", ["Y"], "c",
+            [
+              "starts": GraphAttribute([0]), "ends": GraphAttribute([1]),
+              "axes": GraphAttribute([2]),
+            ]),
+          node("onnx.Squeeze", ["c"], "s", ["axes": GraphAttribute([1, 2])]),
+          node("onnx.Unsqueeze", ["s"], "y", ["axes": GraphAttribute([0])]),
+        ], "[batch 1, time, 4] -> [batch 1, time, 4]"
+      ),
+      (
+        [nil, nil, 4],
+        [
+          node("identity", ["x"], "t"), nil,
+          node("onnx.Squeeze", ["Yh"], "s", ["axes": GraphAttribute([0])]),
+          node("onnx.Unsqueeze", ["s"], "y", ["axes": GraphAttribute([1])]),
+        ], "[time, batch, 4] -> [batch, 1, 4]"
+      ),
+    ] as [([Int?], [GraphNode?], String)])
+  func whatIsLeftOutComesBack(shape: [Int?], nodes: [GraphNode?], expected: String) throws {
+    let model = try model(
+      try nodes.map { try $0 ?? lstm("t", ["Y", "Yh"]) },
+      inputs: [Self.input("x", shape)])
+    #expect(shapes(model) == expected)
   }
 
   /// As many steps as sequences, and shapes computed from shapes.

@@ -23,6 +23,7 @@ import Testing
     "verify none.bvq", "verify overflow.bvq", "inspect k-mismatch.bvq",
     "export k-mismatch.bvq --to onnx --out FOLDER/m.onnx",
     "run batch.onnx --data batch.x.npy --out FOLDER/y.npz", "bench no-output.onnx",
+    "inspect made-twice.bvq",
   ]
 
   @Test func eachIsRefusedWithAReason() throws {

@@ -46,6 +46,9 @@ struct AxisGroups {
 
   func size(of atom: Int) -> Int? { atoms[atom].size }
 
+  /// Whether an axis has one element as it came into being; not as one that is left of several.
+  func isWholeOne(_ atom: Int) -> Bool { atoms[atom].size == 1 && !atoms[atom].isPart }
+
   /// The size of several axes folded into one; `nil` when one is open, or beyond an integer.
   func size(of list: [Int]) -> Int? {
     var product = 1

@@ -13,6 +13,10 @@ extension AxisInference {
     made.sizes = target.count <= 1 ? value.sizes : nil
     let keeps = AxisInference.whole("allowzero", node) ?? 0 == 0
     made.axes = value.axes.flatMap { reshaped($0, target, zeroKeeps: keeps) }
+    if let before = value.axes, let after = made.axes {
+      leaveOut(from: before, in: &made)
+      bringBack(after.indices.filter { after[$0].isEmpty }, in: &made)
+    }
     return made
   }
 

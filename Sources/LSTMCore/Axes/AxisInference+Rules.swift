@@ -118,6 +118,7 @@ extension AxisInference {
     var made = Value(isData: inputs.contains { $0.isData })
     made.sizes = sizes(of: node, inputs)
     made.picked = inputs.reduce(into: []) { $0.formUnion($1.picked) }
+    made.leftOut = inputs.reduce(into: []) { $0.formUnion($1.leftOut) }
     made.cell = inputs.compactMap(\.cell).first
     var all: [(axes: Axes, isData: Bool)] = []
     for input in inputs {

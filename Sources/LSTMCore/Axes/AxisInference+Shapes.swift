@@ -28,6 +28,7 @@ extension AxisInference {
     var made = follow(
       value, axes.indices.filter { !places.contains($0) }.map { axes[$0] }, sizes: value.sizes)
     for place in places { made.picked.formUnion(axes[place]) }
+    leaveOut(from: axes, in: &made)
     return made
   }
 
@@ -39,8 +40,36 @@ extension AxisInference {
     let places = Set(given.compactMap { OperationAxes.place($0, of: count) })
     guard places.count == given.count else { return Value() }
     var rest = axes.makeIterator()
-    return follow(
+    var made = follow(
       value, (0..<count).map { places.contains($0) ? [] : rest.next() ?? [] }, sizes: value.sizes)
+    bringBack(places, in: &made)
+    return made
+  }
+
+  // MARK: - Axes of one element
+
+  /// Remembers the axes of one element that a value no longer has.
+  func leaveOut(from before: Axes, in made: inout Value) {
+    let kept = Set((made.axes ?? []).flatMap { $0 })
+    made.leftOut.formUnion(before.joined().filter { groups.isWholeOne($0) && !kept.contains($0) })
+  }
+
+  /// Takes an axis of one element that is made anew for the one that was left out, where only one was.
+  ///
+  /// Exporters drop a batch of one for a product and put it back, at any place.
+  func bringBack(_ places: some Collection<Int>, in made: inout Value) {
+    let kept = Set((made.axes ?? []).flatMap { $0 })
+    let found = made.leftOut.filter { atom in
+      // What an LSTM or a layer has of its own is not what comes back elsewhere.
+      !kept.contains(atom)
+        && Set(groups.roles(of: atom)).isDisjoint(with: [.directions, .features])
+    }
+    guard places.count == 1, let place = places.first, found.count == 1, let atom = found.first
+    else {
+      return
+    }
+    made.axes?[place] = [atom]
+    made.leftOut.remove(atom)
   }
 
   // MARK: - Parts
@@ -62,9 +91,10 @@ extension AxisInference {
       // All of an axis, as it is or from its end, is no part.
       if step == 1, start == 0, let end, end >= OperationAxes.openEnd { continue }
       if step == -1, let start, let end, start == -1, end <= -OperationAxes.openEnd { continue }
-      made[place] = part(
-        of: axes[place],
-        size: sliceSize(groups.size(of: axes[place]), start, end, step))
+      let whole = groups.size(of: axes[place])
+      let size = sliceSize(whole, start, end, step)
+      if whole != nil, size == whole { continue }
+      made[place] = part(of: axes[place], size: size)
     }
     var result = follow(value, made)
     if let terms = value.sizes, given == [0] || given == [-1], let start = starts?.first,
@@ -140,6 +170,7 @@ extension AxisInference {
     var result = follow(value, made)
     if indices.count < 2, inputs[0].isData, !inputs[1].isData {
       result.picked.formUnion(axes[place])
+      leaveOut(from: axes, in: &result)
     }
     if let terms = inputs[0].sizes, let wanted = inputs[1].sizes {
       result.sizes = wanted.map { term in
@@ -162,6 +193,7 @@ extension AxisInference {
       made.sizes = terms.count <= SizeTerm.lengthLimit ? terms : nil
     }
     made.picked = inputs.reduce(into: []) { $0.formUnion($1.picked) }
+    made.leftOut = inputs.reduce(into: []) { $0.formUnion($1.leftOut) }
     var all: [(axes: Axes, isData: Bool)] = []
     for input in inputs {
       guard let axes = input.axes, axes.count == inputs[0].axes?.count else { return made }

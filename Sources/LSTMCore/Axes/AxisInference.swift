@@ -18,6 +18,8 @@ struct AxisInference {
     var isData = true
     /// Atoms of which one element was picked on the way.
     var picked: Set<Int> = []
+    /// Atoms of one element that were left out on the way, which an axis made anew may bring back.
+    var leftOut: Set<Int> = []
     /// The layer of the cell that made it.
     var cell: Int?
   }

@@ -1,7 +1,7 @@
 public import Checkpoints
 public import Diagnostics
 import FileSupport
-public import LSTMCore
+import LSTMCore
 import LSTMRuntime
 public import OrderedJSON
 

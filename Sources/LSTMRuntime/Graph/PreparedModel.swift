@@ -81,6 +81,11 @@ public struct PreparedModel: Sendable {
     options: KernelOptions = KernelOptions()
   ) throws(DiagnosticError) {
     guard var graph = model.graph else { throw .noGraph }
+    if let twice = graph.valueMadeTwice {
+      throw DiagnosticError(
+        .notRunnable, object: graph.nodes[twice.node].name,
+        "makes the value '\(twice.name)', which an input or another node makes, too")
+    }
     var wanted = try GraphSearch(graph).values(of: outputs)
     guard let firstWanted = wanted.first else {
       throw DiagnosticError(.notRunnable, "has no outputs")

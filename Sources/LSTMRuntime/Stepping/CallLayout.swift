@@ -1,4 +1,4 @@
-public import LSTMCore
+import LSTMCore
 
 /// How data are handed to a model that passes states through its interface: call after call, the states of
 /// one call fed into the next.

@@ -2,7 +2,7 @@ public import Diagnostics
 import LSTMCore
 public import LSTMRuntime
 import ModelCompression
-public import ModelEvaluation
+import ModelEvaluation
 
 /// Measures what each treatment of each matrix does to a model.
 public struct DirectAnalyzer: Sendable {
