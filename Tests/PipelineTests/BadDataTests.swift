@@ -291,7 +291,8 @@ import Testing
         "eval", "{numbers}", "--data", "good.npy", "--vocab", "{vocabulary}", "--cache-window", "9",
       ],
       exitCode: 65,
-      text: "error: good.npy: a cache is for texts, the data are sequences; give a text and "
+      text: "warning: --vocab is not used: good.npy holds arrays\n"
+        + "error: good.npy: a cache is for texts, the data are sequences; give a text and "
         + "--vocab, or leave out --cache-window"),
     Case(
       name: "cache of a layer without scores",

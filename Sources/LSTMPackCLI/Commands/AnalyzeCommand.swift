@@ -106,7 +106,7 @@ struct AnalyzeCommand: ParsableCommand {
     let measured = weightsOnly || csv ? nil : try analyzeData(file.model, source, hook, bars)
     let text = AnalysisText(
       analyses: analyses, data: measured, model: file.model, source: source,
-      modelWords: model.words, searchWords: searchWords(measured, source))
+      modelWords: model.words + memory.words, searchWords: searchWords(measured, source))
     if let html {
       let page = try HTMLReport.page(for: text.json)
       try AtomicFile.write(Array(page.utf8), to: html, overwrite: force)
@@ -130,6 +130,7 @@ struct AnalyzeCommand: ParsableCommand {
       hooks.hook != nil || (measured.origin.source != "layers" && data.data != "-")
     else { return nil }
     return hooks.words + jobs.words + sources.words + data.words + task.words + seeds.words
+      + OptionWords.of([("--sample", sample.map { "\(max(SearchCommand.leastSample, $0))" })])
   }
 
   /// What running the model tells.

@@ -38,6 +38,7 @@ struct CompressCommand: ParsableCommand {
   @OptionGroup var hooks: HookOptions
   @OptionGroup var report: ReportOptions
   @OptionGroup var threads: ThreadOptions
+  @OptionGroup var memory: MemoryOptions
 
   /// The most bytes of a plan.
   private static let byteLimit = 64 << 20
@@ -53,7 +54,7 @@ struct CompressCommand: ParsableCommand {
     } catch { throw error.inFile(plan) }
     try CompressionRun(
       command: "compress", model: model, output: output, export: export, report: report,
-      threads: threads.count, hooks: hooks, isDryRun: dryRun, planName: plan
+      threads: threads.count, memory: memory, hooks: hooks, isDryRun: dryRun, planName: plan
     ).run(rules: read.rules, options: ["plan": read.json], suffix: "plan")
   }
 }

@@ -9,6 +9,7 @@ struct CompressionRun {
   let export: ExportOptions
   let report: ReportOptions
   let threads: Int
+  let memory: MemoryOptions
   var hooks: HookOptions?
   var isDryRun = false
   /// The file of the plan, where there is one.
@@ -24,6 +25,7 @@ struct CompressionRun {
   func run(
     rules: [CompressionPlan.Rule], options: JSONObject, suffix: String
   ) throws(DiagnosticError) {
+    memory.apply()
     var (file, source) = try model.load()
     let path = isDryRun ? nil : try output.path(source: source, suffix: suffix)
     let format = path.flatMap(ExportFormats.format(forFile:))
@@ -106,7 +108,8 @@ struct CompressionRun {
       command: command, report: result, source: source, output: path,
       outputByteCount: byteCount, isDryRun: isDryRun, model: file.model,
       isCheckpoint: file.steps.isEmpty, scores: scores, export: written,
-      format: format, weightForm: export.weightForm)
+      format: format, weightForm: export.weightForm, modelOptions: model,
+      memoryWords: memory.words)
     let shown =
       report.json ? text.json.serialized(pretty: true) : TextWrap.report(text.text)
     // With the model on standard output, the report is talk.

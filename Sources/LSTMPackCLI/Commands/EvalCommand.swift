@@ -116,10 +116,9 @@ struct EvalCommand: ParsableCommand {
     var referenceName: String?
     if let against {
       let other = try ModelLocation.find(argument: against)
-      let loaded = try model.read(other, formatName: nil)
-      for warning in loaded.warnings { Console.warn("\(other.name): \(warning)") }
-      reference = .model(loaded.model)
-      original = loaded.model
+      let loaded = try model.loadOriginal(other)
+      reference = .model(loaded)
+      original = loaded
       referenceName = other.name
     } else if let base {
       let saved = try ByteSource(path: base)

@@ -36,6 +36,7 @@ struct ExportCommand: ParsableCommand {
   var out: String?
 
   @OptionGroup var export: ExportOptions
+  @OptionGroup var memory: MemoryOptions
 
   @Flag(help: "Overwrite the output file when it exists.")
   var force = false
@@ -60,6 +61,7 @@ struct ExportCommand: ParsableCommand {
   }
 
   func run() throws {
+    memory.apply()
     let (file, source) = try model.load()
     guard
       let format = to.flatMap(ExportFormats.format(named:))

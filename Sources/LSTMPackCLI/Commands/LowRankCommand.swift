@@ -35,6 +35,7 @@ struct LowRankCommand: ParsableCommand {
   @OptionGroup var hooks: HookOptions
   @OptionGroup var report: ReportOptions
   @OptionGroup var threads: ThreadOptions
+  @OptionGroup var memory: MemoryOptions
 
   func validate() throws {
     guard (rank == nil) != (energy == nil) else {
@@ -64,7 +65,7 @@ struct LowRankCommand: ParsableCommand {
     let othersReason = "lowrank factors LSTM matrices; `quantize --others` packs this one"
     try CompressionRun(
       command: "lowrank", model: model, output: output, export: export, report: report,
-      threads: threads.count, hooks: hooks
+      threads: threads.count, memory: memory, hooks: hooks
     ).run(
       rules: [
         CompressionPlan.Rule(

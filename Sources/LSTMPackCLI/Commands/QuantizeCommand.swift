@@ -60,6 +60,7 @@ struct QuantizeCommand: ParsableCommand {
   @OptionGroup var hooks: HookOptions
   @OptionGroup var report: ReportOptions
   @OptionGroup var threads: ThreadOptions
+  @OptionGroup var memory: MemoryOptions
 
   func validate() throws {
     guard (bits == nil) != (round == nil) else {
@@ -119,7 +120,7 @@ struct QuantizeCommand: ParsableCommand {
     options["others"] = others.map { .string($0) }
     try CompressionRun(
       command: "quantize", model: model, output: output, export: export, report: report,
-      threads: threads.count, hooks: hooks, isDryRun: dryRun
+      threads: threads.count, memory: memory, hooks: hooks, isDryRun: dryRun
     ).run(
       rules: [
         CompressionPlan.Rule(

@@ -79,6 +79,9 @@ struct RunCommand: ParsableCommand {
     if stream, data.data != nil || out != nil || states {
       throw ValidationError("--stream reads standard input and writes standard output.")
     }
+    if stream, let option = data.words.first(where: DataOptions.namesForWhole.contains) {
+      throw ValidationError("\(option) goes with --data, not with --stream.")
+    }
     if !stream, data.data == nil { throw ValidationError("Give --data, or --stream.") }
     if let top, !(1...1000).contains(top) || data.vocab == nil {
       throw ValidationError("--top takes a number from 1 to 1000 and needs --vocab.")
@@ -140,6 +143,7 @@ struct RunCommand: ParsableCommand {
       outputs = try runArrays(arrays, prepared, &lastStates)
     case .table(let table):
       if let calls = try calls(of: model, prepared, table) { return try runCalls(model, calls) }
+      for note in table.notes { Console.warn(note) }
       outputs = try runArrays(try data.inLayout(table, of: prepared), prepared, &lastStates)
     case .text(let text):
       outputs = try runText(text, prepared, &lastStates)
@@ -154,7 +158,16 @@ struct RunCommand: ParsableCommand {
   ) throws -> EvaluationData? {
     guard case .sequences(let arrays) = given.content else { return nil }
     // States that are given are those of one call.
-    guard prepared.inputsOfStates.allSatisfy({ arrays[$0] == nil }) else { return nil }
+    guard prepared.inputsOfStates.allSatisfy({ arrays[$0] == nil }) else {
+      if let option = data.words.first(where: { ["--hop", "--state"].contains($0) }) {
+        throw DiagnosticError(
+          .badOption,
+          "\(option) hands data over call by call, with states fed back, but start states are given, "
+            + "so the arrays are those of one call",
+          hint: "leave out \(option), or the start states")
+      }
+      return nil
+    }
     var given = given
     given.hop = data.hop
     let fitted = try given.fitted(to: model, naming: try data.states.pairs(), chains: false)

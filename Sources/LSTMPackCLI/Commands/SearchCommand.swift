@@ -57,6 +57,9 @@ struct SearchCommand: ParsableCommand {
       valueName: "steps"))
   var sample = 10_000
 
+  /// The least number of steps on which plans are scored.
+  static let leastSample = 10
+
   @OptionGroup var hooks: HookOptions
   @OptionGroup var jobs: JobOptions
   @OptionGroup var sources: SourceOptions
@@ -91,8 +94,9 @@ struct SearchCommand: ParsableCommand {
     if let maxDrop, Share(maxDrop) == nil {
       throw ValidationError("--max-drop takes a share such as 0.01 or 1%, not '\(maxDrop)'.")
     }
-    guard (10...1 << 30).contains(sample) else {
-      throw ValidationError("--sample takes a number of steps from 10 up, not \(sample).")
+    guard (Self.leastSample...1 << 30).contains(sample) else {
+      throw ValidationError(
+        "--sample takes a number of steps from \(Self.leastSample) up, not \(sample).")
     }
     if task.labels != nil, data.data == nil { throw ValidationError("--labels needs --data.") }
   }
@@ -131,7 +135,7 @@ struct SearchCommand: ParsableCommand {
     }
     let text = SearchText(
       result: result, table: table, goal: goal, source: source, planPath: path,
-      modelWords: model.words, data: scorers.description,
+      modelWords: model.words + memory.words, data: scorers.description,
       fewItems: scorers.items.flatMap { $0 < EvaluationReport.fewItems ? $0 : nil },
       notes: scorers.notes)
     if let best = result.best {

@@ -5,10 +5,6 @@ enum ConfigurationFile {
   private static let option = "--config"
   /// The commands that have the option.
   private static let commands = ["train"]
-  /// Their options that are there or not.
-  private static let flags: Set = [
-    "force", "json", "no-unk", "output-gates", "random-bptt", "tied", "variational",
-  ]
   private static let byteLimit = 1 << 20
 
   /// The arguments with those of the file of `--config` before the others, which so override them.
@@ -37,7 +33,7 @@ enum ConfigurationFile {
         switch member.value {
         case .bool(true): own.append("--\(member.key)")
         case .bool(false):
-          guard flags.contains(member.key) else {
+          guard CommandWords.isFlag(member.key, of: command) else {
             throw error("'\(member.key)' is no option that can be false")
           }
         case .string(let text): own.append("--\(member.key)=\(text)")

@@ -99,6 +99,7 @@ struct DataOptions: ParsableArguments {
     guard let data else { return nil }
     let source = try ModelLocation.find(argument: data)
     if try ArrayFile.kind(source) != nil {
+      warnOfUnused(.arrays, source.name)
       let arrays = try ArrayFile.read(source)
       let names = Set(prepared.inputs.map(\.name))
       let isAlone = arrays.count == 1
@@ -153,8 +154,30 @@ struct DataOptions: ParsableArguments {
   func read(
     labels: String? = nil, for model: Model
   ) throws(DiagnosticError) -> (data: EvaluationData, name: String)? {
-    guard let data else { return nil }
+    guard let data else {
+      warnOfUnused(nil, "")
+      return nil
+    }
     return try read(try ModelLocation.find(argument: data), labels: labels, for: model)
+  }
+
+  /// The options that say how sequences are made of whole data.
+  static let namesForWhole: Set = ["--streams", "--window", "--stride", "--hop", "--state"]
+
+  /// Names the options that are not used for data of a form, or without any.
+  private func warnOfUnused(_ form: DataReader.Form?, _ name: String) {
+    let (options, reason) =
+      switch form {
+      case .arrays: (["--vocab", "--streams", "--window", "--stride"], "\(name) holds arrays")
+      case .table: (["--streams"], "\(name) is a table")
+      case .text: (["--window", "--stride", "--hop"], "\(name) is a text")
+      case nil:
+        (["--vocab", "--streams", "--window", "--stride", "--hop"], "there are no data (--data)")
+      }
+    let given = Set(words)
+    for option in options where given.contains(option) {
+      Console.warn("\(option) is not used: \(reason)")
+    }
   }
 
   private func read(
@@ -165,6 +188,7 @@ struct DataOptions: ParsableArguments {
     reader.streams = streams
     reader.window = window
     reader.stride = stride
+    warnOfUnused(try reader.form(of: source), source.name)
     let labelSource = try labels.map { (path) throws(DiagnosticError) in
       try ByteSource(path: path)
     }

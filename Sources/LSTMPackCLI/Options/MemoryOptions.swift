@@ -5,8 +5,9 @@ import LSTMPackKit
 struct MemoryOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "The most memory for the values of one run of the model, such as 500MB or 4GB; without it a limit that "
-        + "grows with the model and its inputs, at most half of this machine's memory.",
+      "The maximum memory for the values of one run of the model, such as 500MB or 4GB (training itself "
+        + "has no such limit); without it a limit that grows with the model and its inputs, at most "
+        + "half of this machine's memory.",
       valueName: "bytes"))
   var maxMemory: String?
 

@@ -63,10 +63,21 @@ struct ModelOptions: ParsableArguments {
   /// Finds and reads the model; warnings go to standard error.
   func load() throws(DiagnosticError) -> (file: ModelFile, source: ByteSource) {
     let source = try ModelLocation.find(argument: model)
-    var file = try read(source, formatName: from)
+    return (try load(source, formatName: from), source)
+  }
+
+  /// Reads another model with which this one is compared; warnings go to standard error.
+  func loadOriginal(_ source: ByteSource) throws(DiagnosticError) -> Model {
+    try load(source, formatName: nil).model
+  }
+
+  private func load(
+    _ source: ByteSource, formatName: String?
+  ) throws(DiagnosticError) -> ModelFile {
+    var file = try read(source, formatName: formatName)
     try declareAxes(&file.model)
     for warning in file.warnings { Console.warn("\(source.name): \(warning)") }
-    return (file, source)
+    return file
   }
 
   /// Notes in the graph which axes the user says count time and sequences.

@@ -12,15 +12,27 @@ enum OptionWords {
 
 extension ModelOptions {
   /// How the model is read; not the model itself.
-  var words: [String] {
-    let axes =
-      timeAxis.map { (name: "--time-axis", value: Optional($0)) }
-      + batchAxis.map { (name: "--batch-axis", value: Optional($0)) }
-    return OptionWords.of([
-      ("--from", from), ("--recurrent-activation", recurrentActivation),
+  var words: [String] { OptionWords.of([("--from", from)]) + wordsForOriginal }
+
+  /// The same for the model with which a compressed one is compared; its format is told by its content.
+  var wordsForOriginal: [String] {
+    OptionWords.of([
+      ("--recurrent-activation", recurrentActivation),
       ("--forget-bias", forgetBias.map { "\($0)" }), ("--map", map),
-    ]) + OptionWords.of(axes)
+    ]) + axisWords
   }
+
+  /// What its axes are, which a `.bvq` does not hold.
+  var axisWords: [String] {
+    OptionWords.of(
+      timeAxis.map { (name: "--time-axis", value: Optional($0)) }
+        + batchAxis.map { (name: "--batch-axis", value: Optional($0)) })
+  }
+}
+
+extension MemoryOptions {
+  /// The limit.
+  var words: [String] { OptionWords.of([("--max-memory", maxMemory)]) }
 }
 
 extension DataOptions {

@@ -17,6 +17,10 @@ struct CompressionReportText {
   /// Its kind, and how it holds matrices.
   var format: (any ExportFormat)?
   var weightForm = WeightForm.float
+  /// How the model was read, for the next command.
+  var modelOptions: ModelOptions
+  /// The limit of memory, likewise.
+  var memoryWords: [String]
 
   /// The account for people.
   var text: String {
@@ -114,11 +118,16 @@ struct CompressionReportText {
   /// What tells most of what was written: factors are packed, a model that can be run is compared with
   /// what it was made from, another one is checked.
   private func nextCommand(_ output: String) -> String {
-    if command == "lowrank" { return "quantize \(shellWord(output)) --bits 4" }
-    if let path = source.path, model.obstacleToRunning == nil {
-      return "eval \(shellWord(output)) --against \(shellWord(path))"
+    let words: [String]
+    if command == "lowrank" {
+      words = ["quantize", shellWord(output), "--bits", "4"] + modelOptions.axisWords
+    } else if let path = source.path, model.obstacleToRunning == nil {
+      words =
+        ["eval", shellWord(output), "--against", shellWord(path)] + modelOptions.wordsForOriginal
+    } else {
+      words = ["verify", shellWord(output), "--run"]
     }
-    return "verify \(shellWord(output)) --run"
+    return (words + memoryWords).joined(separator: " ")
   }
 
   /// The account for programs.

@@ -18,8 +18,29 @@ public struct DataReader: Sendable {
   /// The steps from one window to the next; those of a window when `nil`.
   public var stride: Int?
 
+  /// What a file is read as.
+  public enum Form: Sendable {
+    /// Arrays, used as they are.
+    case arrays
+    /// A table, cut into windows.
+    case table
+    /// A text, cut into streams.
+    case text
+  }
+
+  /// The most elements that the windows of a table may have: overlapping ones repeat its rows.
+  static let windowLimit = 1 << 29
+
   /// Creates a reader.
   public init() {}
+
+  /// What a file is read as.
+  ///
+  /// - Throws: ``DiagnosticError`` when it cannot be read.
+  public func form(of source: ByteSource) throws(DiagnosticError) -> Form {
+    if try ArrayFile.kind(source) != nil { return .arrays }
+    return vocabulary == nil ? .table : .text
+  }
 
   /// The names under which an `.npz` may hold labels.
   public static let labelNames: Set<String> = ["labels", "label", "y"]
@@ -77,7 +98,10 @@ public struct DataReader: Sendable {
             tokens: try vocabulary.numbers(in: source),
             streams: streams ?? Self.fixedBatch(of: model) ?? Self.usualStreams))
       }
-      return EvaluationData(content: .sequences(["x": try windows(source, model)]))
+      let (windows, note) = try windows(source, model)
+      var data = EvaluationData(content: .sequences(["x": windows]))
+      if let note { data.notes.append(note) }
+      return data
     }
   }
 
@@ -123,8 +147,10 @@ public struct DataReader: Sendable {
     return turned
   }
 
-  /// The windows of a table, `[windows, steps, columns]`.
-  private func windows(_ source: ByteSource, _ model: Model) throws(DiagnosticError) -> Tensor {
+  /// The windows of a table, `[windows, steps, columns]`, with what is left out of it.
+  private func windows(
+    _ source: ByteSource, _ model: Model
+  ) throws(DiagnosticError) -> (Tensor, note: String?) {
     let table: CSVTable
     do throws(DiagnosticError) { table = try CSVTable.read(source) } catch {
       var error = error
@@ -143,13 +169,29 @@ public struct DataReader: Sendable {
         .badEvaluationData, file: source.name,
         "is too short: it has \(table.rowCount) rows, a window \(steps)")
     }
-    let step = stride ?? steps
-    let starts = Swift.stride(from: 0, through: table.rowCount - steps, by: max(1, step))
+    let step = max(1, stride ?? steps)
+    let count = (table.rowCount - steps) / step + 1
+    do throws(DiagnosticError) {
+      _ = try checkedProduct([count, steps, table.columns], limit: Self.windowLimit, of: "windows")
+    } catch {
+      throw DiagnosticError(
+        .badEvaluationData, file: source.name,
+        "\(count) windows of \(steps) rows have more than \(Self.windowLimit) elements",
+        hint: "give a larger --stride or a shorter --window")
+    }
     var elements: [Float] = []
-    for start in starts {
+    elements.reserveCapacity(count * steps * table.columns)
+    for start in Swift.stride(from: 0, to: count * step, by: step) {
       elements += table.elements[start * table.columns..<(start + steps) * table.columns]
     }
-    return Tensor([elements.count / (steps * table.columns), steps, table.columns], elements)
+    let left = table.rowCount - steps - (count - 1) * step
+    return (
+      Tensor([count, steps, table.columns], elements),
+      left == 0
+        ? nil
+        : "the last \(left) of \(table.rowCount) rows are left out: sequences have \(steps) rows"
+          + (step == steps ? "" : ", one every \(step)")
+    )
   }
 
   private static func labels(_ source: ByteSource) throws(DiagnosticError) -> Tensor {
