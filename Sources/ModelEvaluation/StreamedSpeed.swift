@@ -8,7 +8,7 @@ public struct StreamedSpeed: Equatable, Sendable {
   /// The median over rounds of steps, in seconds.
   public let secondsPerStep: Double
 
-  /// Times a model on made-up steps.
+  /// Times a model on synthetic steps.
   ///
   /// - Parameters:
   ///   - model: The model.

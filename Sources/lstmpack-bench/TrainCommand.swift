@@ -2,11 +2,11 @@ import ArgumentParser
 import Foundation
 import LSTMPackKit
 
-/// Times steps of training on made-up tokens.
+/// Times steps of training on synthetic tokens.
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train",
-    abstract: "Time training of a language model on made-up tokens, and print JSON.",
+    abstract: "Time training of a language model on synthetic tokens, and print JSON.",
     discussion: """
       Forward, backward, clipping and SGD. After two segments, the rate of each of five equal parts \
       is taken; the report has their median. `Tests/Judges/training_speed.py` runs PyTorch in turn.

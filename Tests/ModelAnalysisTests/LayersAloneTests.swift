@@ -32,7 +32,7 @@ import Testing
     let layers = try LayersAlone(
       model, on: EvaluationData(content: .sequences(["x": x])), seed: 5, threads: 1)
     #expect(
-      layers.description == "first on the data, both on made-up normal numbers, seed 5")
+      layers.description == "first on the data, both on synthetic normal numbers, seed 5")
     #expect(layers.runs[1].input?.x == x.floats)
   }
 

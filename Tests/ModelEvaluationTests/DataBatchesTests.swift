@@ -62,10 +62,36 @@ import Testing
     }
   }
 
-  @Test func madeUpDataForAModelOfOneAreOneSequence() throws {
+  /// They go through it one after the other.
+  @Test func syntheticDataForAModelOfOneAreSeveralSequences() throws {
     let made = try GeneratedInputs(for: try model("graph_one_sequence"), seed: 1, threads: 1)
     guard case .sequences(let inputs) = made.data.content else { return }
-    #expect(inputs.values.map(\.dims) == [[1, 200, 3]])
+    #expect(inputs.values.map(\.dims) == [[16, 200, 3]])
+    let model = try model("graph_one_sequence")
+    let report = try Evaluator(candidate: model, reference: .model(model)).evaluate(made.data)
+    #expect(report.sequences == 16)
+  }
+
+  /// Wide inputs: fewer sequences than usual instead of an error.
+  @Test func syntheticDataAreAsManyAsFit() throws {
+    var model = Model.seeded(inputSize: 1500, hiddenSize: 4)
+    let layer = try #require(
+      model.layers.firstIndex {
+        if case .lstm(let lstm) = $0.kind { lstm.directions.count == 1 } else { false }
+      })
+    model.graph = ModelGraph(
+      inputs: [GraphInput(name: "x", shape: [nil, nil, 1500], isInteger: false)],
+      nodes: [
+        GraphNode(
+          name: "L", operation: "onnx.LSTM", layer: layer, inputs: ["x"], outputs: ["y"])
+      ], outputs: [GraphOutput(name: "y", value: "y")])
+    let made = try GeneratedInputs(for: model, seed: 1, threads: 1)
+    #expect(made.data.count == 6)
+    #expect(
+      made.data.notes == [
+        "of 16 synthetic sequences 6 are made, so that they have at most 2097152 elements "
+          + "(--max-memory allows more)"
+      ])
   }
 
   /// As many steps as sequences: sizes do not tell which axis is which.

@@ -16,7 +16,7 @@ struct AnalyzeCommand: ParsableCommand {
       when only that matrix is compressed and when all others are; a cheap ranking beside it. It \
       ends with a verdict, a plan and the next command to type.
 
-      It runs on --data; without, on text that a language model writes itself, or on made-up numbers, \
+      It runs on --data; without, on text that a language model writes itself, or on synthetic numbers, \
       and says so. With --labels or a text the score is the metric of `eval`, without it is the \
       distance from the original's outputs; --hook scores with a command of yours. \
       formats/report/README.md defines every measure.
@@ -152,7 +152,7 @@ struct AnalyzeCommand: ParsableCommand {
     }
   }
 
-  /// What the model is run on: the data; made-up inputs; or, when it cannot be run as a whole, its
+  /// What the model is run on: the data; synthetic inputs; or, when it cannot be run as a whole, its
   /// layers alone.
   private func inputs(
     for model: Model, _ source: ByteSource, hasHook: Bool

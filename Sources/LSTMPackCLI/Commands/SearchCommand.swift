@@ -13,7 +13,7 @@ struct SearchCommand: ParsableCommand {
       writes the plan that was asked for; `compress --plan` applies it.
 
       Models are scored on --data (with --labels, or a text with --vocab), or by --hook; without \
-      either, by how near their outputs stay to the original's on made-up inputs. Scores are kept in \
+      either, by how near their outputs stay to the original's on synthetic inputs. Scores are kept in \
       the plan's file with .search added, until the search is done: when it is interrupted, the same \
       command goes on.
 

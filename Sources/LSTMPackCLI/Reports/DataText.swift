@@ -47,7 +47,7 @@ struct DataText {
         parts.append(
           """
           Relative error of h after \(last) step\(last == 1 ? "" : "s") when only that matrix is \
-          compressed (\(direct.driftSequences) sequences; c and all steps in --json):
+          compressed (\(NumberText.count(direct.driftSequences, "sequence")); c and all steps in --json):
 
           \(driftTable(direct))
           """)
@@ -86,7 +86,7 @@ struct DataText {
       return origin.source == "layers" ? ", of the layers by themselves" : ", by the hook"
     }
     let more = analysis.sureItems.flatMap { $0 > items ? ", all matrices on \($0)" : nil }
-    return ", \(items) outputs of \(origin.description)\(more ?? "")"
+    return ", \(NumberText.count(items, "output")) of \(origin.description)\(more ?? "")"
   }
 
   private func comparisonText(_ comparison: FirstOrderRanking.Comparison) -> String {

@@ -18,7 +18,8 @@ struct EvaluationText {
   /// The report for people.
   var text: String {
     var parts = [
-      "data: \(dataText): \(report.sequences) sequences, \(report.items) outputs scored as "
+      "data: \(dataText): \(NumberText.count(report.sequences, "sequence")), "
+        + "\(NumberText.count(report.items, "output")) scored as "
         + report.task.rawValue
     ]
     if let cache = report.cache {

@@ -16,6 +16,11 @@ enum NumberText {
     return fixed(value, digits) + " " + units[unit]
   }
 
+  /// How many of a thing there are: `1 output`, `16 outputs`.
+  static func count(_ number: Int, _ thing: String) -> String {
+    number == 1 ? "1 \(thing)" : "\(number) \(thing)s"
+  }
+
   /// A number with so many digits after the point.
   static func fixed(_ value: Double, _ digits: Int) -> String {
     String(format: "%.\(digits)f", value)

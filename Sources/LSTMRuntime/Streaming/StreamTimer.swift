@@ -1,7 +1,7 @@
 public import Diagnostics
 internal import LSTMCore
 
-/// Takes steps of a ``StreamedModel`` with made-up inputs, for timing it.
+/// Takes steps of a ``StreamedModel`` with synthetic inputs, for timing it.
 public struct StreamTimer {
   private let model: StreamedModel
   private let tokens: [Int]

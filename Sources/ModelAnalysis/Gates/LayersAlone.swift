@@ -68,7 +68,7 @@ public struct LayersAlone: EvaluationHook {
     description =
       (readers.map { "\($0.layer) on \($0.source)" }
       + (others.isEmpty
-        ? [] : ["\(others.joined(separator: ", ")) on made-up normal numbers, seed \(seed)"]))
+        ? [] : ["\(others.joined(separator: ", ")) on synthetic normal numbers, seed \(seed)"]))
       .joined(separator: ", ")
     self.runs = runs
     self.leftOut = leftOut

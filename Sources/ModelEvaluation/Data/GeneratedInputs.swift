@@ -55,6 +55,8 @@ public struct GeneratedInputs: Sendable {
           layout, of: prepared, model, sequences: sequences, calls: steps, seed: seed)
         fitted.content = .sequences(inputs)
         fitted.calls = layout
+        fitted.notes += Self.notes(on: fitted, wanted: sequences)
+        let sequences = fitted.count
         data = fitted
         source = .seeded
         let pairs = layout.states.pairs.map { "\($0.output) into \($0.input)" }
@@ -76,6 +78,7 @@ public struct GeneratedInputs: Sendable {
         for: prepared, of: model, sequences: sequences, steps: steps, seed: seed)
       let recorded = try RecordedStatistics.scaled(inputs, for: model, threads: threads)
       fitted.content = .sequences(recorded ?? inputs)
+      fitted.notes += Self.notes(on: fitted, wanted: sequences)
       data = fitted
       source = recorded == nil ? .seeded : .statistics
       description =
@@ -83,6 +86,16 @@ public struct GeneratedInputs: Sendable {
         ? "synthetic numbers, as large as a batch normalization of the model has recorded, seed \(seed)"
         : "\(Self.words(inputs)), seed \(seed)"
     } catch { throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)") }
+  }
+
+  /// What a reader has to know of the number of sequences.
+  private static func notes(on data: EvaluationData, wanted: Int) -> [String] {
+    data.count == wanted
+      ? []
+      : [
+        "of \(wanted) synthetic sequences \(data.count) are made, so that they have at most "
+          + "\(RunBudget.syntheticElements) elements (--max-memory allows more)"
+      ]
   }
 
   /// What inputs are, in words.

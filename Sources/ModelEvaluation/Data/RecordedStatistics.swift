@@ -4,7 +4,7 @@ internal import LSTMRuntime
 
 /// What a batch normalization says of the numbers that a model was trained on.
 enum RecordedStatistics {
-  /// Brings made-up inputs to the size of real ones.
+  /// Brings synthetic inputs to the size of real ones.
   ///
   /// A normalization that reads the input has the mean and variance of each channel. One that comes
   /// after other layers, but before any LSTM, says how large what it reads should be on average; the

@@ -22,13 +22,18 @@ public enum SeededInputs {
       steps: steps, seed: seed)
   }
 
-  /// Makes inputs with the sequences along the first axis, for a model that is prepared already.
+  /// As many sequences as have no more elements than synthetic inputs may; one where none fits.
+  private static func fitting(_ sequences: Int, elementsEach: Int) -> Int {
+    max(1, min(sequences, RunBudget.syntheticElements / max(1, elementsEach)))
+  }
+
+  /// Makes inputs with the sequences along the first axis, for a model that is prepared already: fewer than
+  /// asked for where they would be too large.
   static func sequences(
     for prepared: PreparedModel, of model: Model, sequences: Int, steps: Int, seed: UInt64
   ) throws(DiagnosticError) -> [String: Tensor] {
     let layout = try ModelLayout(prepared)
-    let count = layout.isOneSequence ? 1 : sequences
-    return try make(for: prepared, of: model, seed: seed) { (input) throws(DiagnosticError) in
+    func dims(of input: GraphInput, _ count: Int) throws(DiagnosticError) -> [Int] {
       let axes = prepared.axes.axes(of: input.name) ?? []
       let own = Self.dims(input, axes, sequences: count, steps: steps, model)
       let batch = layout.batchAxis(ofInput: input.name)
@@ -36,18 +41,32 @@ public enum SeededInputs {
       let rest = own.indices.filter { $0 != batch && $0 != time }.map { own[$0] }
       return [count] + (time.map { [own[$0]] } ?? []) + rest
     }
+    var each = 0
+    for input in prepared.inputs where !prepared.stateInputs.contains(input.name) {
+      // What is beyond the limit is refused below.
+      let dims = try dims(of: input, 1)
+      each += (try? checkedProduct(dims, limit: RunBudget.syntheticElements, of: "an input")) ?? 0
+    }
+    let count = fitting(sequences, elementsEach: each)
+    return try make(for: prepared, of: model, seed: seed) { (input) throws(DiagnosticError) in
+      try dims(of: input, count)
+    }
   }
 
   /// Makes inputs for a model that is run call by call, `[sequences, calls, …]`; each sequence has a
-  /// seed of its own.
+  /// seed of its own, and there are fewer than asked for where they would be too large.
   static func calls(
     _ layout: CallLayout, of prepared: PreparedModel, _ model: Model, sequences: Int, calls: Int,
     seed: UInt64
   ) throws(DiagnosticError) -> [String: Tensor] {
-    var inputs: [String: Tensor] = [:]
+    var each: [Int] = []
     for input in layout.inputs {
+      each.append(try elementCount([calls] + input.callShape, of: input.name))
+    }
+    let sequences = fitting(sequences, elementsEach: each.reduce(0, +))
+    var inputs: [String: Tensor] = [:]
+    for (input, count) in zip(layout.inputs, each) {
       let dims = [sequences, calls] + input.callShape
-      let count = try checkedProduct(dims, limit: 1 << 28, of: "a seeded input") / sequences
       let isInteger = prepared.inputs.contains { $0.name == input.name && $0.isInteger }
       let limit = model.vocabularySize(of: input.name) ?? 2
       var floats: [Float] = []
@@ -89,14 +108,7 @@ public enum SeededInputs {
     var rest = RunBudget.syntheticElements
     for input in prepared.inputs where !prepared.stateInputs.contains(input.name) {
       let dims = try dims(input)
-      let count: Int
-      do throws(DiagnosticError) {
-        count = try checkedProduct(dims, limit: rest, of: "a synthetic input")
-      } catch {
-        throw DiagnosticError(
-          error.code, object: input.name, error.problem,
-          hint: "give data, fewer --sequences or --steps, or allow more with --max-memory")
-      }
+      let count = try elementCount(dims, of: input.name, limit: rest)
       rest -= count
       if input.isInteger {
         let limit = model.vocabularySize(of: input.name) ?? 2
@@ -108,6 +120,18 @@ public enum SeededInputs {
       }
     }
     return inputs
+  }
+
+  private static func elementCount(
+    _ dims: [Int], of input: String, limit: Int = RunBudget.syntheticElements
+  ) throws(DiagnosticError) -> Int {
+    do throws(DiagnosticError) {
+      return try checkedProduct(dims, limit: limit, of: "a synthetic input")
+    } catch {
+      throw DiagnosticError(
+        error.code, object: input, error.problem,
+        hint: "give data, fewer --steps, or allow more with --max-memory")
+    }
   }
 
   /// A whole shape in the layout of an input: sequences, also where the model fixes another number,
