@@ -72,26 +72,37 @@ import Testing
     #expect(report.sequences == 16)
   }
 
-  /// Wide inputs: fewer sequences than usual instead of an error.
-  @Test func syntheticDataAreAsManyAsFit() throws {
-    var model = Model.seeded(inputSize: 1500, hiddenSize: 4)
+  /// Wide inputs: fewer sequences than usual instead of an error; a large batch that is fixed is filled up.
+  @Test(
+    arguments: [
+      ([nil, nil, 1500], 6), ([nil, 5000, 1500], 1), ([64, 1000, 64], 16),
+    ] as [([Int?], Int)])
+  func syntheticDataAreAsManyAsFit(shape: [Int?], count: Int) throws {
+    var model = Model.seeded(inputSize: try #require(shape[2]), hiddenSize: 4)
     let layer = try #require(
       model.layers.firstIndex {
-        if case .lstm(let lstm) = $0.kind { lstm.directions.count == 1 } else { false }
+        if case .lstm = $0.kind { true } else { false }
       })
     model.graph = ModelGraph(
-      inputs: [GraphInput(name: "x", shape: [nil, nil, 1500], isInteger: false)],
+      inputs: [GraphInput(name: "x", shape: shape, isInteger: false)],
       nodes: [
+        node("onnx.Transpose", ["x"], "t", ["perm": GraphAttribute([1, 0, 2])]),
         GraphNode(
-          name: "L", operation: "onnx.LSTM", layer: layer, inputs: ["x"], outputs: ["y"])
+          name: "L", operation: "onnx.LSTM", layer: layer, inputs: ["t"], outputs: ["", "y"]),
       ], outputs: [GraphOutput(name: "y", value: "y")])
-    let made = try GeneratedInputs(for: model, seed: 1, threads: 1)
-    #expect(made.data.count == 6)
+    let made = try GeneratedInputs(for: model, seed: 1, threads: 2)
+    #expect(made.data.count == count)
     #expect(
-      made.data.notes == [
-        "of 16 synthetic sequences 6 are made, so that they have at most 2097152 elements "
-          + "(--max-memory allows more)"
-      ])
+      made.data.notes
+        == (count == 16
+          ? []
+          : [
+            "synthetic sequences: \(count) instead of 16, since more would have over 2097152 "
+              + "elements (--max-memory allows them)"
+          ]))
+    let report = try Evaluator(candidate: model, reference: .model(model), threads: 2)
+      .evaluate(made.data)
+    #expect(report.sequences == count)
   }
 
   /// As many steps as sequences: sizes do not tell which axis is which.

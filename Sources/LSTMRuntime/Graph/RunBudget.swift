@@ -34,6 +34,20 @@ public struct RunBudget: Sendable, Equatable {
     givenMemory.map { $0 / MemoryLayout<Int64>.stride } ?? 1 << 21
   }
 
+  /// The same for a run that the user asks for without data: one sequence of a model may be long and wide.
+  public static var generatedElements: Int {
+    givenMemory.map { $0 / MemoryLayout<Int64>.stride }
+      ?? max(1 << 21, min(1 << 26, machineMemory / 64))
+  }
+
+  /// The same for a batch that is filled up around what the user gives.
+  ///
+  /// - Parameter given: The elements that are given.
+  /// - Returns: The maximum number of elements.
+  public static func filledElements(given: Int) -> Int {
+    max(syntheticElements, min(saturatingProduct(given, 256), machineMemory / 64))
+  }
+
   private static let given = Mutex<Int?>(nil)
 
   /// Half of the memory that this process may have: the most bytes where the user has not given a limit.

@@ -93,8 +93,8 @@ public struct GeneratedInputs: Sendable {
     data.count == wanted
       ? []
       : [
-        "of \(wanted) synthetic sequences \(data.count) are made, so that they have at most "
-          + "\(RunBudget.syntheticElements) elements (--max-memory allows more)"
+        "synthetic sequences: \(data.count) instead of \(wanted), since more would have over "
+          + "\(RunBudget.syntheticElements) elements (--max-memory allows them)"
       ]
   }
 

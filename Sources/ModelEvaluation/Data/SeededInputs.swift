@@ -45,12 +45,12 @@ public enum SeededInputs {
     for input in prepared.inputs where !prepared.stateInputs.contains(input.name) {
       // What is beyond the limit is refused below.
       let dims = try dims(of: input, 1)
-      each += (try? checkedProduct(dims, limit: RunBudget.syntheticElements, of: "an input")) ?? 0
+      each += (try? checkedProduct(dims, limit: RunBudget.generatedElements, of: "an input")) ?? 0
     }
     let count = fitting(sequences, elementsEach: each)
-    return try make(for: prepared, of: model, seed: seed) { (input) throws(DiagnosticError) in
-      try dims(of: input, count)
-    }
+    return try make(
+      for: prepared, of: model, seed: seed, limit: RunBudget.generatedElements
+    ) { (input) throws(DiagnosticError) in try dims(of: input, count) }
   }
 
   /// Makes inputs for a model that is run call by call, `[sequences, calls, …]`; each sequence has a
@@ -61,7 +61,9 @@ public enum SeededInputs {
   ) throws(DiagnosticError) -> [String: Tensor] {
     var each: [Int] = []
     for input in layout.inputs {
-      each.append(try elementCount([calls] + input.callShape, of: input.name))
+      each.append(
+        try elementCount(
+          [calls] + input.callShape, of: input.name, limit: RunBudget.generatedElements))
     }
     let sequences = fitting(sequences, elementsEach: each.reduce(0, +))
     var inputs: [String: Tensor] = [:]
@@ -100,12 +102,13 @@ public enum SeededInputs {
 
   private static func make(
     for prepared: PreparedModel, of model: Model, seed: UInt64,
+    limit: Int = RunBudget.syntheticElements,
     dims: (GraphInput) throws(DiagnosticError) -> [Int]
   ) throws(DiagnosticError) -> [String: Tensor] {
     var generator = SeededGenerator(seed: seed)
     var inputs: [String: Tensor] = [:]
     // A fixed shape comes from a file.
-    var rest = RunBudget.syntheticElements
+    var rest = limit
     for input in prepared.inputs where !prepared.stateInputs.contains(input.name) {
       let dims = try dims(input)
       let count = try elementCount(dims, of: input.name, limit: rest)
@@ -123,7 +126,7 @@ public enum SeededInputs {
   }
 
   private static func elementCount(
-    _ dims: [Int], of input: String, limit: Int = RunBudget.syntheticElements
+    _ dims: [Int], of input: String, limit: Int
   ) throws(DiagnosticError) -> Int {
     do throws(DiagnosticError) {
       return try checkedProduct(dims, limit: limit, of: "a synthetic input")

@@ -19,7 +19,7 @@ extension Tensor {
     sizes[axis] = count
     do throws(DiagnosticError) {
       _ = try checkedProduct(
-        sizes, limit: max(RunBudget.syntheticElements, 2 * self.count),
+        sizes, limit: RunBudget.filledElements(given: self.count),
         of: "the input, filled up to \(count) sequences,")
     } catch {
       throw DiagnosticError(
