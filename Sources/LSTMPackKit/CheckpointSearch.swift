@@ -6,7 +6,8 @@ public import LSTMCore
 
 /// Finds the checkpoint from which a `.bvq` was made, which an export copies.
 public enum CheckpointSearch {
-  /// Files of another size are not read.
+  /// The maximum number of checkpoints of a folder that are looked at; larger ones than the model's source are
+  /// not read.
   private static let fileLimit = 1000
 
   /// Looks beside a file and in the current folder for the checkpoint with the model's SHA-256.
@@ -22,9 +23,11 @@ public enum CheckpointSearch {
     }
     for folder in folders {
       let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-      for name in names.sorted().prefix(fileLimit) {
+      let checkpoints = names.filter {
+        CheckpointFormats.fileExtensions.contains(URL(filePath: $0).pathExtension.lowercased())
+      }
+      for name in checkpoints.sorted().prefix(fileLimit) {
         guard
-          CheckpointFormats.fileExtensions.contains(URL(filePath: name).pathExtension.lowercased()),
           let source = try? ByteSource(path: folder == "." ? name : "\(folder)/\(name)"),
           // The size that the model knows includes external data.
           source.count <= model.source.byteCount,
