@@ -172,6 +172,15 @@ import Testing
         ], "[batch 1, time, 4] -> [batch 1, time, 4]"
       ),
       (
+        [1, 4],
+        [
+          node("onnx.Unsqueeze", ["x"], "t", ["axes": GraphAttribute([0])]), nil,
+          node("onnx.Transpose", ["Y"], "p", ["perm": GraphAttribute([0, 2, 1, 3])]),
+          node("onnx.Reshape", ["p"], "r", ["shape": GraphAttribute([1, 1, 4])]),
+          node("onnx.Squeeze", ["r"], "y", ["axes": GraphAttribute([0])]),
+        ], "[batch 1, 4] -> [batch 1, 4]"
+      ),
+      (
         [nil, nil, 4],
         [
           node("identity", ["x"], "t"), nil,

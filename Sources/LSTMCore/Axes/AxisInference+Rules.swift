@@ -338,6 +338,8 @@ extension AxisInference {
     var batch: [Int] = []
     if let axes = x.axes, axes.count == 3 {
       (time, batch) = isBatchFirst ? (axes[1], axes[0]) : (axes[0], axes[1])
+      // One step whose axis was made for the LSTM is told from its one direction.
+      if time.isEmpty { time = [groups.atom(size: 1)] }
       note(time: time, batch: batch, features: axes[2])
     }
     if inputs.indices.contains(4), let lengths = inputs[4].axes, lengths.count == 1 {

@@ -46,8 +46,10 @@ struct SyntheticInputs {
       let isState = prepared.stateInputs.contains(input.name)
       if isState, !wantsState(input.name) { continue }
       let dims = dims(of: input)
-      let count = try checkedProduct(
-        dims, limit: rest, of: "the synthetic input \(input.name)")
+      let count: Int
+      do throws(DiagnosticError) {
+        count = try checkedProduct(dims, limit: rest, of: "the synthetic input \(input.name)")
+      } catch { throw DiagnosticError(error.code, error.problem + " (--max-memory allows more)") }
       rest -= count
       if input.isInteger {
         values.append((input.name, try tokens(input, dims, count, &generator)))
