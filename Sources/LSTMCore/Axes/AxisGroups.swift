@@ -126,6 +126,13 @@ struct AxisGroups {
     return AxisRole.allCases.filter { evidence[$0] != nil && evidence[$0] == weight }
   }
 
+  /// Of several axes in one, those that count: one element is none of them, unless it is the batch.
+  func counting(_ axis: [Int]) -> [Int] {
+    guard axis.count > 1 else { return axis }
+    let rest = axis.filter { size(of: $0) != 1 || roles(of: $0) == [.batch] }
+    return rest.isEmpty ? axis : rest
+  }
+
   /// An axis with its roles.
   func axis(_ atoms: [Int]) -> ValueAxis {
     let roles = atoms.map { self.roles(of: $0) }

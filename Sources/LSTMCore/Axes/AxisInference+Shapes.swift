@@ -287,15 +287,24 @@ extension AxisInference {
     let pads = integers("pads", 1, node, inputs)
     var made = axes
     for place in axes.indices {
-      if let pads, !has("axes", 3, node), pads.count == 2 * axes.count, pads[place] == 0,
-        pads[place + axes.count] == 0
-      {
-        continue
+      var size: Int?
+      if let pads, !has("axes", 3, node), pads.count == 2 * axes.count {
+        let (before, after) = (pads[place], pads[place + axes.count])
+        if before == 0, after == 0 { continue }
+        size = padded(axes[place].isEmpty ? 1 : groups.size(of: axes[place]), before, after)
       }
       made[place] =
-        axes[place].isEmpty ? [groups.atom(size: nil)] : part(of: axes[place], size: nil)
+        axes[place].isEmpty ? [groups.atom(size: size)] : part(of: axes[place], size: size)
     }
     return follow(value, made)
+  }
+
+  /// A size with what is added, or taken away where it is negative; `nil` when it is not known, or none.
+  private func padded(_ size: Int?, _ before: Int, _ after: Int) -> Int? {
+    guard let size else { return nil }
+    let (first, overflow) = size.addingReportingOverflow(before)
+    let (whole, overflows) = first.addingReportingOverflow(after)
+    return overflow || overflows || whole < 0 ? nil : whole
   }
 
   // MARK: - Sizes

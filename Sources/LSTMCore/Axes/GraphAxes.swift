@@ -18,8 +18,11 @@ public struct GraphAxes: Sendable {
     var inference = AxisInference(model)
     inference.run()
     // The weights are not kept.
-    values = inference.values.compactMapValues(\.axes)
-    groups = inference.groups
+    let groups = inference.groups
+    values = inference.values.compactMapValues(\.axes).mapValues { axes in
+      axes.map { groups.counting($0) }
+    }
+    self.groups = groups
   }
 
   /// The axes of a value, outermost first; `nil` when not even their number is known.

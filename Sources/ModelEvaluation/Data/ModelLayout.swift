@@ -188,10 +188,12 @@ public struct ModelLayout: Sendable {
     let value = model.outputValues[index]
     let name = model.outputNames[index]
     let inCall = isOneSequence ? 1 : fixedBatch ?? count
-    guard let batch = try outputBatchAxis(index, sequences: inCall) else {
-      return try output.unsqueezed([0])
-    }
     let axes = model.axes.axes(of: value) ?? []
+    guard let batch = try outputBatchAxis(index, sequences: inCall) else {
+      // One number for each step.
+      let isOfSteps = axes.map(\.role) == [.time] && output.dims.count == 1
+      return try output.unsqueezed(isOfSteps ? [0, 2] : [0])
+    }
     guard axes.count == output.dims.count else {
       throw DiagnosticError(
         .badEvaluationData, object: name,
