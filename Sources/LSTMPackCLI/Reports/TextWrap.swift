@@ -48,7 +48,10 @@ enum TextWrap {
     var rest = text
     while true {
       let room = max(1, lines.isEmpty ? first ?? width : width)
-      guard rest.count > room else { break }
+      // Counting all that is left for each line would take long where a name is.
+      guard let whole = rest.index(rest.startIndex, offsetBy: room, limitedBy: rest.endIndex),
+        whole < rest.endIndex
+      else { break }
       let head = rest.prefix(room + 1)
       let end: Substring.Index
       if let space = head.lastIndex(of: " "), space > rest.startIndex {
