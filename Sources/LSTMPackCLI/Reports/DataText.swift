@@ -38,15 +38,11 @@ struct DataText {
         \(changeTable(direct))
         """)
       if let unexercised = unexercisedText(direct) { parts.append(unexercised) }
-      if let few = analysis.fewItems {
-        parts.append(
-          "Warning: only \(few) output\(few == 1 ? " was" : "s were") scored; figures of fewer than "
-            + "\(EvaluationReport.fewItems) are hardly more than a guess. Give more data.")
-      }
+      if let few = analysis.fewItems { parts.append(FewOutputsText.warning(few)) }
       if let last = direct.candidates.first?.drift.last?.step {
         parts.append(
           """
-          Relative error of h after \(last) step\(last == 1 ? "" : "s") when only that matrix is \
+          Relative error of h after \(NumberText.count(last, "step")) when only that matrix is \
           compressed (\(NumberText.count(direct.driftSequences, "sequence")); c and all steps in --json):
 
           \(driftTable(direct))

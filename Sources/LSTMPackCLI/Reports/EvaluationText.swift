@@ -35,10 +35,7 @@ struct EvaluationText {
           + (report.isSeeded ? ", on synthetic inputs" : "") + ":\n\n" + driftTable)
     }
     if report.items < EvaluationReport.fewItems {
-      parts.append(
-        "Warning: only \(report.items) output\(report.items == 1 ? " was" : "s were") scored; figures "
-          + "of fewer than \(EvaluationReport.fewItems) are hardly more than a guess. Give more data."
-      )
+      parts.append(FewOutputsText.warning(report.items))
     }
     parts += report.notes.map { "Note: \($0)." }
     return parts.joined(separator: "\n\n")

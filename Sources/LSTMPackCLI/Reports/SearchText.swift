@@ -73,11 +73,7 @@ struct SearchText {
         "Not exercised: whatever is done to \(names.joined(separator: ", ")), no output changes in any "
           + "bit on these inputs. That says nothing of their worth; plans keep them.")
     }
-    if let fewItems {
-      parts.append(
-        "Warning: only \(fewItems) output\(fewItems == 1 ? " is" : "s are") scored; figures of fewer "
-          + "than \(EvaluationReport.fewItems) are hardly more than a guess. Give more data.")
-    }
+    if let fewItems { parts.append(FewOutputsText.warning(fewItems)) }
     parts += notes.map { "Note: \($0)." }
     if let best = result.best { parts.append(bestText(best)) }
     return parts.joined(separator: "\n\n")

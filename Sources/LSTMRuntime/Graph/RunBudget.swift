@@ -28,8 +28,7 @@ public struct RunBudget: Sendable, Equatable {
     set { given.withLock { $0 = newValue } }
   }
 
-  /// The maximum number of elements of a run's synthetic inputs, whose shapes a file declares, and of an input whose
-  /// batch is filled up.
+  /// The maximum number of elements of a run's synthetic inputs, whose shapes a file alone declares.
   public static var syntheticElements: Int {
     givenMemory.map { $0 / MemoryLayout<Int64>.stride } ?? 1 << 21
   }
@@ -40,7 +39,7 @@ public struct RunBudget: Sendable, Equatable {
       ?? max(1 << 21, min(1 << 26, machineMemory / 64))
   }
 
-  /// The same for a batch that is filled up around what the user gives.
+  /// The same for an input whose batch is filled up around what the user gives.
   ///
   /// - Parameter given: The elements that are given.
   /// - Returns: The maximum number of elements.

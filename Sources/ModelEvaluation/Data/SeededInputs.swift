@@ -60,10 +60,10 @@ public enum SeededInputs {
     seed: UInt64
   ) throws(DiagnosticError) -> [String: Tensor] {
     var each: [Int] = []
+    var rest = RunBudget.generatedElements
     for input in layout.inputs {
-      each.append(
-        try elementCount(
-          [calls] + input.callShape, of: input.name, limit: RunBudget.generatedElements))
+      each.append(try elementCount([calls] + input.callShape, of: input.name, limit: rest))
+      rest -= each[each.count - 1]
     }
     let sequences = fitting(sequences, elementsEach: each.reduce(0, +))
     var inputs: [String: Tensor] = [:]
