@@ -63,12 +63,13 @@ let package = Package(
       name: "LSTMCore", dependencies: ["Diagnostics"], swiftSettings: settings,
       linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
     library("FileSupport", ["Diagnostics", "CCrypto", "CDeflate"]),
+    library("OneDNN", ["CDNNL"]),
 
     // 3: wrappers that know no LSTMs
     library("HDF5", ["Diagnostics", "FileSupport", "CHDF5"]),
     library("ZipArchive", ["Diagnostics", "CZip"]),
     library("ONNXProto", ["Diagnostics", "FileSupport", "COnnx", "CProtobufC"]),
-    library("LinearAlgebra", ["Diagnostics", "LSTMCore", "CLAPACKE"]),
+    library("LinearAlgebra", ["Diagnostics", "LSTMCore", "CLAPACKE", "OneDNN"]),
 
     // 4: formats, the compression of one matrix, the runtime
     library(
@@ -76,9 +77,9 @@ let package = Package(
       ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "HDF5", "ZipArchive", "ONNXProto"]),
     library("DataFiles", ["Diagnostics", "FileSupport", "ZipArchive"]),
     library("BVQ", ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport"]),
-    library("MatrixCompression", ["Diagnostics", "LSTMCore", "LinearAlgebra"]),
+    library("MatrixCompression", ["Diagnostics", "LSTMCore", "OneDNN", "LinearAlgebra"]),
     library(
-      "LSTMRuntime", ["Diagnostics", "LSTMCore", "FileSupport", "CDNNL", "CPackedKernels"]),
+      "LSTMRuntime", ["Diagnostics", "LSTMCore", "FileSupport", "OneDNN", "CPackedKernels"]),
 
     // 5-6: whole models
     library(
@@ -86,10 +87,16 @@ let package = Package(
       ["Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "DataFiles", "LSTMRuntime"]),
     library("ModelCompression", ["Diagnostics", "LSTMCore", "OrderedJSON", "MatrixCompression"]),
     library(
+      "ModelCalibration",
+      [
+        "Diagnostics", "LSTMCore", "MatrixCompression", "LSTMRuntime", "ModelEvaluation",
+        "ModelCompression",
+      ]),
+    library(
       "LSTMTraining",
       [
-        "Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "DataFiles", "LSTMRuntime",
-        "ModelEvaluation",
+        "Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "DataFiles", "OneDNN",
+        "LSTMRuntime", "ModelEvaluation",
       ]),
     library(
       "ModelAnalysis",
@@ -117,8 +124,7 @@ let package = Package(
       [
         "Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "Checkpoints", "BVQ",
         "MatrixCompression", "LSTMRuntime", "ModelEvaluation", "ModelAnalysis",
-        "ModelCompression", "LSTMTraining", "PlanSearch",
-        "AnalysisReport",
+        "ModelCompression", "ModelCalibration", "LSTMTraining", "PlanSearch", "AnalysisReport",
       ]),
     library("LSTMPackC", ["Diagnostics", "FileSupport", "LSTMCore", "BVQ", "LSTMRuntime"]),
     library("LSTMPackCLI", ["LSTMPackKit", argumentParser]),
@@ -163,6 +169,12 @@ let package = Package(
       "ModelCompressionTests",
       [
         "Diagnostics", "LSTMCore", "OrderedJSON", "MatrixCompression", "ModelCompression",
+      ]),
+    tests(
+      "ModelCalibrationTests",
+      [
+        "Diagnostics", "LSTMCore", "FileSupport", "Checkpoints", "MatrixCompression", "LSTMRuntime",
+        "ModelEvaluation", "ModelCompression", "ModelCalibration",
       ]),
     tests(
       "ModelAnalysisTests",

@@ -1,19 +1,13 @@
-internal import CDNNL
+internal import OneDNN
 
-#if canImport(Darwin)
-  internal import Darwin
-#else
-  internal import Glibc
-#endif
-
-/// The product of float32 matrices by oneDNN, `y = x · w` or `y += x · w`.
+/// The product of float32 matrices by oneDNN, `y = x · w` or `y += x · w`, with rows that do not depend on how
+/// many there are.
 ///
-/// Each call runs on the thread that makes it; callers cut large products into blocks whose sizes do
-/// not depend on the number of threads. With `w` laid out `[inputs, outputs]`, oneDNN sums every
+/// With `w` laid out `[inputs, outputs]`, oneDNN sums every
 /// element of y in one order whatever the number of rows is, but for one row, for which it has
 /// another routine, and with AVX2 for the last rows when one, two or three are left of groups of six;
 /// so these are computed as four. Carried state and batches rest on this (`StateTests`).
-package enum FloatProduct {
+enum FloatProduct {
   /// Computes one block.
   ///
   /// - Parameters:
@@ -52,7 +46,7 @@ package enum FloatProduct {
     let rest = rows % groupRows
     let whole = rest < paddedRows ? rows - rest : rows
     if whole > 0 {
-      unsafe multiply(
+      unsafe OneDNN.multiply(
         x: x, xStride: xStride, rows: whole, inputs: inputs, w: w, wStride: wStride,
         outputs: outputs, y: y, yStride: yStride, accumulate: accumulate)
     }
@@ -70,7 +64,7 @@ package enum FloatProduct {
           unsafe (result + row * outputs).update(from: y + from * yStride, count: outputs)
         }
       }
-      unsafe multiply(
+      unsafe OneDNN.multiply(
         x: padded, xStride: inputs, rows: paddedRows, inputs: inputs, w: w, wStride: wStride,
         outputs: outputs, y: result, yStride: outputs, accumulate: accumulate)
       for row in 0..<rest {
@@ -85,53 +79,4 @@ package enum FloatProduct {
   private static let rowLimit = 60
   /// As many rows are computed in its usual order.
   static let paddedRows = 4
-
-  /// Computes one block in whatever order oneDNN likes for its shape, for training.
-  ///
-  /// - Parameters:
-  ///   - x: `[rows, inputs]`, or `[inputs, rows]` when it is transposed.
-  ///   - xStride: The elements from one row of x to the next.
-  ///   - isXTransposed: Whether x is transposed.
-  ///   - rows: The rows of y.
-  ///   - inputs: The columns of x, or its rows when it is transposed.
-  ///   - w: `[inputs, outputs]`, or `[outputs, inputs]` when it is transposed.
-  ///   - wStride: The elements from one row of w to the next.
-  ///   - isWTransposed: Whether w is transposed.
-  ///   - outputs: The columns of y.
-  ///   - y: `[rows, outputs]`.
-  ///   - yStride: The elements from one row of y to the next.
-  ///   - accumulate: Whether to add to what is in y.
-  /// - Precondition: No size is zero.
-  package static func multiply(
-    x: UnsafePointer<Float>, xStride: Int, isXTransposed: Bool = false, rows: Int, inputs: Int,
-    w: UnsafePointer<Float>, wStride: Int, isWTransposed: Bool = false, outputs: Int,
-    y: UnsafeMutablePointer<Float>, yStride: Int, accumulate: Bool
-  ) {
-    SingleThreadedOpenMP.use()
-    let letter = { (isTransposed: Bool) in
-      CChar(UInt8(isTransposed ? UInt8(ascii: "T") : UInt8(ascii: "N")))
-    }
-    let status = unsafe dnnl_sgemm(
-      letter(isXTransposed), letter(isWTransposed), dnnl_dim_t(rows), dnnl_dim_t(outputs),
-      dnnl_dim_t(inputs), 1, x, dnnl_dim_t(xStride), w, dnnl_dim_t(wStride), accumulate ? 1 : 0, y,
-      dnnl_dim_t(yStride))
-    // Only wrong sizes are refused, and callers own the sizes.
-    precondition(status == dnnl_success, "oneDNN refused a product")
-  }
-}
-
-/// Keeps oneDNN, where it is built with OpenMP, on the thread that calls it.
-private enum SingleThreadedOpenMP {
-  private typealias SetThreads = @convention(c) (Int32) -> Void
-
-  /// `omp_set_num_threads`, which libdnnl brings along; `nil` in a build without OpenMP.
-  private static let setThreads: SetThreads? = {
-    guard let symbol = unsafe dlsym(dlopen(nil, RTLD_NOW), "omp_set_num_threads") else {
-      return nil
-    }
-    return unsafe unsafeBitCast(symbol, to: SetThreads.self)
-  }()
-
-  /// The setting belongs to a thread, so every product makes it; it costs nanoseconds.
-  static func use() { setThreads?(1) }
 }

@@ -1,5 +1,6 @@
 import Foundation
 internal import LSTMRuntime
+internal import OneDNN
 
 /// The numbers that training computes with: `Float` at work, `Double` as the reference whose gradients
 /// tests hold against differences.
@@ -65,7 +66,7 @@ extension Float: TrainingNumber {
     stride: Int, rows: Int, inputs: Int, outputs: Int, accumulate: Bool
   ) {
     guard rows > 0, inputs > 0, outputs > 0 else { return }
-    unsafe FloatProduct.multiply(
+    unsafe OneDNN.multiply(
       x: x.start, xStride: x.stride, isXTransposed: x.isTransposed, rows: rows, inputs: inputs,
       w: w.start, wStride: w.stride, isWTransposed: w.isTransposed, outputs: outputs, y: y,
       yStride: stride, accumulate: accumulate)
