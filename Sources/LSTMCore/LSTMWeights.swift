@@ -74,3 +74,20 @@ public struct DirectionWeights: Equatable, Sendable {
     self.projection = projection
   }
 }
+
+extension DirectionWeights {
+  /// Whether the source has a bias.
+  public var hasBias: Bool { bias != nil || recurrentBias != nil }
+
+  /// Both biases of a gate together, `[hiddenSize]`; empty without any.
+  public func biasSum(_ gate: Gate) -> [Float] {
+    guard let bias else { return recurrentBias?[gate] ?? [] }
+    guard let recurrentBias else { return bias[gate] }
+    return zip(bias[gate], recurrentBias[gate]).map(+)
+  }
+}
+
+extension LSTMWeights {
+  /// Both biases of each direction, without the matrices.
+  public var biases: [[PerGate<[Float]>?]] { directions.map { [$0.bias, $0.recurrentBias] } }
+}

@@ -37,19 +37,7 @@ internal import LSTMCore
 
   /// The place in time of a computed step, and whether the step counts.
   private func place(ofStep step: Int, row: Int) -> (time: Int, counts: Bool) {
-    let isBackward = direction.settings.direction == .backward
-    if let lengths = sequence.lengths {
-      let length = lengths[row]
-      guard step < length else { return (step, false) }
-      return (isBackward ? length - 1 - step : step, true)
-    }
-    let time = isBackward ? sequence.steps - 1 - step : step
-    return (time, sequence.mask.map { $0[row * sequence.steps + time] } ?? true)
-  }
-
-  /// The number of a step of a sequence among all rows of the input.
-  private func inputRow(_ row: Int, _ time: Int) -> Int {
-    sequence.isTimeMajor ? time * sequence.batch + row : row * sequence.steps + time
+    sequence.place(ofStep: step, row: row, direction.settings.direction)
   }
 
   func run() {
@@ -73,7 +61,7 @@ internal import LSTMCore
           for row in 0..<count {
             let time = place(ofStep: block + step, row: rows.lowerBound + row).time
             unsafe (gathered + (step * count + row) * inputs).update(
-              from: x + inputRow(rows.lowerBound + row, time) * inputs, count: inputs)
+              from: x + sequence.inputRow(rows.lowerBound + row, time) * inputs, count: inputs)
             unsafe direction.bias.withUnsafeBufferPointer { bias in
               guard let bias = bias.baseAddress else { return }
               unsafe (gates + (step * count + row) * gateCount).update(
@@ -144,7 +132,7 @@ internal import LSTMCore
     row: Int, time: Int, step: Int, h: UnsafePointer<Float>, c: UnsafePointer<Float>
   ) {
     let place = direction.settings.keepsComputedOrder ? step : time
-    let offset = inputRow(row, place) * directionCount + index
+    let offset = sequence.inputRow(row, place) * directionCount + index
     if recording.contains(.outputs), let outputs = unsafe memory.outputs {
       unsafe (outputs + offset * outputSize).update(from: h, count: outputSize)
     }

@@ -1,3 +1,5 @@
+internal import LSTMCore
+
 /// What an LSTM is given.
 public struct LSTMSequence: Sendable {
   /// The input, `[batch, steps, inputSize]`, or `[steps, batch, inputSize]` when time comes first.
@@ -30,6 +32,25 @@ public struct LSTMSequence: Sendable {
     self.lengths = lengths
     self.mask = mask
     self.initial = initial
+  }
+}
+
+extension LSTMSequence {
+  /// The place in time of a computed step, and whether the step counts.
+  func place(ofStep step: Int, row: Int, _ direction: Direction) -> (time: Int, counts: Bool) {
+    let isBackward = direction == .backward
+    if let lengths {
+      let length = lengths[row]
+      guard step < length else { return (step, false) }
+      return (isBackward ? length - 1 - step : step, true)
+    }
+    let time = isBackward ? steps - 1 - step : step
+    return (time, mask.map { $0[row * steps + time] } ?? true)
+  }
+
+  /// The number of a step of a sequence among all rows of the input.
+  func inputRow(_ row: Int, _ time: Int) -> Int {
+    isTimeMajor ? time * batch + row : row * steps + time
   }
 }
 
