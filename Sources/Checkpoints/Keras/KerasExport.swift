@@ -79,8 +79,10 @@ public struct KerasExport: ExportFormat {
         let old = original.lstmWeights[before.weights]
         guard new != old else { continue }
         for (position, direction) in directions.enumerated() {
-          KerasLSTMWriter(weights: new.directions[position], places: direction)
-            .add(to: &datasets)
+          KerasLSTMWriter(
+            weights: new.directions[position], places: direction,
+            changedBias: new.biases[position] != old.biases[position]
+          ).add(to: &datasets)
         }
       case (.embedding(let embedding), .matrix(let path, let isTransposed)?, .embedding(let before))
       where embedding != before:
@@ -119,19 +121,30 @@ struct KerasLSTMWriter {
 
   let weights: DirectionWeights
   let places: Places
+  /// Whether biases are others than in the file.
+  let changedBias: Bool
 
-  /// Adds the new elements of the matrices by dataset; biases stay as they are.
+  /// Adds the new elements of the matrices, and of biases that changed, by dataset.
   func add(to datasets: inout [String: [Float]]) {
     switch places.layout {
-    case .joined(let kernel, let recurrent, _):
+    case .joined(let kernel, let recurrent, let bias):
       datasets[kernel] = joined(weights.inputWeights)
       datasets[recurrent] = joined(weights.recurrentWeights)
+      if changedBias, let bias {
+        datasets[bias] = [weights.bias, weights.recurrentBias].compactMap { $0 }.flatMap { bias in
+          GateOrder.keras.gates.flatMap { bias[$0] }
+        }
+      }
     case .perGate(let paths):
       for (array, matrices) in [("W", weights.inputWeights), ("U", weights.recurrentWeights)] {
         for gate in Gate.allCases {
           guard let path = paths["\(array)_\(KerasLSTMReader.letter(gate))"] else { continue }
           datasets[path] = matrices[gate].dequantized.transposed.elements
         }
+      }
+      guard changedBias, let bias = weights.bias else { return }
+      for gate in Gate.allCases {
+        if let path = paths["b_\(KerasLSTMReader.letter(gate))"] { datasets[path] = bias[gate] }
       }
     }
   }

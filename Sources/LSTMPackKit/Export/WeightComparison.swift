@@ -15,6 +15,8 @@ struct WeightComparison {
     var parts: [[Float]]
     /// How many of the parts are matrices.
     var matrixCount: Int
+    /// For vectors that are sums, by their place in the parts: |a| + |b|, of which rounding is a share.
+    var magnitudes: [Int: [Float]] = [:]
     /// The settings, for an LSTM.
     var layer: LSTMLayer?
   }
@@ -116,6 +118,7 @@ struct WeightComparison {
   private static func group(_ name: String, _ layer: LSTMLayer, _ weights: LSTMWeights) -> Group {
     var matrices: [[Float]] = []
     var vectors: [[Float]] = []
+    var magnitudes: [Int: [Float]] = [:]
     var signature =
       "LSTM \(weights.inputSize) → \(weights.hiddenSize) → \(weights.outputSize), \(weights.directions.count)"
     for direction in weights.directions {
@@ -130,6 +133,7 @@ struct WeightComparison {
       let zeros = [Float](repeating: 0, count: weights.hiddenSize)
       for gate in Gate.allCases {
         let pair = (direction.bias?[gate] ?? zeros, direction.recurrentBias?[gate] ?? zeros)
+        magnitudes[vectors.count] = zip(pair.0, pair.1).map { abs($0) + abs($1) }
         vectors.append(zip(pair.0, pair.1).map { $0 + $1 })
       }
       if let peepholes = direction.peepholes {
@@ -139,10 +143,12 @@ struct WeightComparison {
     }
     return Group(
       name: name, signature: signature, parts: matrices + vectors, matrixCount: matrices.count,
+      magnitudes: Dictionary(
+        uniqueKeysWithValues: magnitudes.map { ($0.key + matrices.count, $0.value) }),
       layer: layer)
   }
 
-  /// The weights with the matrices of a group.
+  /// The weights with the matrices of a group, and with its biases where they were rounded.
   private static func replaced(_ weights: LSTMWeights, by parts: [[Float]]) -> LSTMWeights {
     var weights = weights
     var next = 0
@@ -157,6 +163,15 @@ struct WeightComparison {
         weights.directions[index].recurrentWeights[gate] = matrix(old.recurrentWeights[gate])
       }
       weights.directions[index].projection = weights.directions[index].projection.map(matrix)
+    }
+    for index in weights.directions.indices {
+      let own = weights.directions[index]
+      let sums = parts[next..<next + Gate.allCases.count]
+      next += Gate.allCases.count + (own.peepholes == nil ? 0 : Gate.allCases.count - 1)
+      guard zip(Gate.allCases, sums).contains(where: { own.biasSum($0.0) != $0.1 }), own.hasBias
+      else { continue }
+      weights.directions[index].bias = PerGate { sums[sums.startIndex + $0.rawValue] }
+      weights.directions[index].recurrentBias = nil
     }
     return weights
   }
@@ -212,7 +227,10 @@ struct WeightComparison {
     var coarsest = 0
     for (index, parts) in zip(group.parts, other.parts).enumerated() {
       let known = index < group.matrixCount ? 0 : ofVectors
-      guard let type = rounding(parts.0, to: parts.1, known: known) else { return nil }
+      guard
+        let type = rounding(
+          parts.0, to: parts.1, known: known, magnitudes: group.magnitudes[index])
+      else { return nil }
       coarsest = max(coarsest, type)
     }
     return coarsest
@@ -223,8 +241,11 @@ struct WeightComparison {
   /// Codes times scales may be multiplied in another order: so twice half a unit in the last place is allowed, and in
   /// float32 what is nothing beside the largest number. What was rounded to 16 bits is a number of 16 bits: one weight
   /// that is wrong among others that are float32 does not pass for rounded.
-  /// Up to the type `known` they may have been rounded whatever they are.
-  private static func rounding(_ own: [Float], to other: [Float], known: Int) -> Int? {
+  /// Up to the type `known` they may have been rounded whatever they are. `magnitudes` stand for the numbers themselves
+  /// where they are sums of what was rounded.
+  private static func rounding(
+    _ own: [Float], to other: [Float], known: Int, magnitudes: [Float]?
+  ) -> Int? {
     guard own.count == other.count else { return nil }
     if own == other { return 0 }
     let largest = own.reduce(Float(0)) { max($0, abs($1)) }
@@ -234,7 +255,10 @@ struct WeightComparison {
     return limits.indices.first { type in
       let (relative, absolute) = limits[type]
       return (type <= known || isExact(other, as: order[type]))
-        && zip(own, other).allSatisfy { abs($0 - $1) <= relative * abs($0) + absolute }
+        && own.indices.allSatisfy { index in
+          abs(own[index] - other[index])
+            <= relative * (magnitudes?[index] ?? abs(own[index])) + absolute
+        }
     }
   }
 

@@ -51,6 +51,20 @@ struct AffineForm {
     var values: [Float]
     /// The value to whose product it is added before anything else is; `nil` for one that is added to a sum.
     var source: ONNXValueID?
+    /// Where its elements stand in the file; `nil` for one number that is added to all.
+    var place: Place?
+  }
+
+  /// A stretch of a constant vector.
+  struct Place {
+    /// What it is called.
+    var value: ONNXValueID
+    /// Its shape.
+    var dims: [Int]
+    /// All its elements.
+    var elements: [Float]
+    /// Which of them.
+    var range: Range<Int>
   }
 
   /// The number of elements of the last axis.
@@ -78,7 +92,11 @@ struct AffineForm {
         return term
       },
       constants: constants.map {
-        Constant(values: Array($0.values[range]), source: $0.source)
+        var constant = Constant(values: Array($0.values[range]), source: $0.source, place: $0.place)
+        if let start = constant.place?.range.lowerBound {
+          constant.place?.range = start + range.lowerBound..<start + range.upperBound
+        }
+        return constant
       },
       peepholes: peepholes.map { ($0.value, Array($0.weights[range])) })
   }
@@ -243,20 +261,24 @@ final class AffineReader {
     var form = try product(
       place, isTransposed: try call.flag("transB"))
     if place.node.input(2) != nil {
-      guard let bias = try constant(2, of: place).flatMap({ vector($0, width: form.width) }) else {
+      guard let constant = try constant(2, of: place),
+        let bias = vector(constant, width: form.width)
+      else {
         throw NotAffine(reason: "a gate has a bias that is not a constant vector")
       }
-      form.constants.append(AffineForm.Constant(values: bias, source: form.onlySource))
+      form.constants.append(
+        AffineForm.Constant(
+          values: bias, source: form.onlySource, place: try self.place(of: constant, 2, of: place)))
     }
     return form
   }
 
   private func sum(_ place: ONNXPlacedNode, depth: Int) throws -> AffineForm {
     var sum: AffineForm?
-    var constants: [ONNXConstant] = []
+    var constants: [(constant: ONNXConstant, index: Int)] = []
     for index in place.node.inputs.indices {
       if let constant = try constant(index, of: place) {
-        constants.append(constant)
+        constants.append((constant, index))
         continue
       }
       let form = try form(of: input(index, of: place), depth: depth)
@@ -273,13 +295,26 @@ final class AffineReader {
         peepholes: before.peepholes + form.peepholes)
     }
     guard var form = sum else { throw NotAffine(reason: "a gate is constant") }
-    for constant in constants {
+    for (constant, index) in constants {
       guard let bias = vector(constant, width: form.width) else {
         throw NotAffine(reason: "a gate adds a constant of shape \(constant.dims)")
       }
-      form.constants.append(AffineForm.Constant(values: bias, source: form.onlySource))
+      form.constants.append(
+        AffineForm.Constant(
+          values: bias, source: form.onlySource,
+          place: try self.place(of: constant, index, of: place)))
     }
     return form
+  }
+
+  /// Where a constant vector stands; `nil` for a single number.
+  private func place(
+    of constant: ONNXConstant, _ index: Int, of place: ONNXPlacedNode
+  ) throws -> AffineForm.Place? {
+    guard let elements = constant.floats, elements.count > 1 else { return nil }
+    return AffineForm.Place(
+      value: try unwrapped(input(index, of: place)), dims: constant.dims, elements: elements,
+      range: 0..<elements.count)
   }
 
   private func peephole(_ place: ONNXPlacedNode) throws -> AffineForm {

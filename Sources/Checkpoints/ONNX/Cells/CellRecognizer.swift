@@ -128,6 +128,7 @@ final class CellRecognizer {
     return RecognizedCell(
       skeleton: skeleton, input: input, output: output, weights: weights, layer: layer,
       inputPlaces: inputPlaces, recurrentPlaces: recurrentPlaces,
+      biasPlaces: PerGate { gate in forms[gate].constants.lazy.compactMap(\.place).first },
       interior: roots.between(
         [skeleton.newOutput, skeleton.newCell], and: [input, output, skeleton.cell]),
       usedInitializers: used, warning: warning)

@@ -14,6 +14,8 @@ struct RecognizedCell {
   /// Where each gate's matrices are.
   let inputPlaces: PerGate<MatrixPart>
   let recurrentPlaces: PerGate<MatrixPart>
+  /// Where a constant that is added to each gate stands; `nil` for a gate without one in the file.
+  let biasPlaces: PerGate<AffineForm.Place?>
   /// The values between input and new state; nobody else needs them.
   let interior: Set<ONNXValueID>
   /// The initializers that are weights of it.

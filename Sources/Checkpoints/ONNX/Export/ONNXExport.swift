@@ -125,7 +125,7 @@ private struct ONNXExportRun {
         request.model.lstmWeights[lstm.weights], original.lstmWeights[old.weights]
       )
       guard new != weights else { return }
-      try write(new, lstm.weights, layer.name, node)
+      try write(new, lstm.weights, layer.name, node, changedBias: new.biases != weights.biases)
     case (.lstm(let lstm), .lstm(let old), .cell(let cell)):
       let new = request.model.lstmWeights[lstm.weights]
       guard new != original.lstmWeights[old.weights] else { return }
@@ -134,7 +134,13 @@ private struct ONNXExportRun {
           .notExportable, "its matrices have columns that are no part of the LSTM",
           hint: "export it to safetensors")
       }
-      for (value, matrix) in matrices {
+      guard let constants = cell.constants(of: new.directions[0]) else {
+        throw DiagnosticError(
+          .notExportable,
+          "its biases changed, and the graph adds no vector of its own to each gate",
+          hint: "compress it with --weights-only, or export it to safetensors")
+      }
+      for (value, matrix) in matrices + constants {
         try editor.redefine(value, as: matrix, type: types.type(of: value), &writer)
       }
     case (.embedding(let new), .embedding(let old), .matrix(let value, _)) where new != old:
@@ -157,28 +163,51 @@ private struct ONNXExportRun {
         dims: isTransposed ? sizes.reversed() : sizes), type: types.type(of: value), &writer)
   }
 
-  /// W and R of a node: where they stand when they are initializers or belong to a function, in the main
-  /// graph for all nodes with these weights otherwise.
+  /// W, R and, where it changed, B of a node: where they stand when they are initializers or belong to a function, in
+  /// the main graph for all nodes with these weights otherwise.
   private mutating func write(
-    _ weights: LSTMWeights, _ index: Int, _ layer: String, _ place: ONNXPlacedNode
+    _ weights: LSTMWeights, _ index: Int, _ layer: String, _ place: ONNXPlacedNode,
+    changedBias: Bool
   ) throws(DiagnosticError) {
     let node = place.node
     let units = weights.hiddenSize
     var inputs = node.inputs
-    for (input, role, matrices, columns) in [
+    var parts = [
       (1, "W", weights.directions.map(\.inputWeights), weights.inputSize),
       (2, "R", weights.directions.map(\.recurrentWeights), units),
-    ] {
-      let matrix = StackedMatrix(
-        blocks: matrices.flatMap { gates in GateOrder.onnx.gates.map { [gates[$0]] } },
-        isTransposed: false, dims: [matrices.count, 4 * units, columns])
+    ].map { input, role, matrices, columns in
+      (
+        input, role,
+        StackedMatrix(
+          blocks: matrices.flatMap { gates in GateOrder.onnx.gates.map { [gates[$0]] } },
+          isTransposed: false, dims: [matrices.count, 4 * units, columns])
+      )
+    }
+    if changedBias {
+      let biases = weights.directions.flatMap { direction in
+        [direction.bias, direction.recurrentBias].flatMap { bias in
+          GateOrder.onnx.gates.flatMap { bias?[$0] ?? [Float](repeating: 0, count: units) }
+        }
+      }
+      let vector = Matrix(rows: biases.count, columns: 1, elements: biases)
+      parts.append(
+        (
+          3, "B",
+          StackedMatrix(
+            blocks: [[.dense(vector)]], isTransposed: false,
+            dims: [weights.directions.count, 8 * units])
+        ))
+    }
+    for (input, role, matrix) in parts {
       guard let value = node.input(input).flatMap({ place.scope.identity(of: $0) }) else {
         continue
       }
       let type = node.isDynamicQuantizeLSTM ? .float : types.type(of: value)
       let isInitializer =
         if case .initializer? = value.scope.lookUp(value.name)?.meaning { true } else { false }
-      if !node.isDynamicQuantizeLSTM, isInitializer || value.scope.isFunction {
+      // A bias of zeros may be that of other layers, too.
+      let isOwn = role != "B" || editor.isReadOnce(value.name)
+      if !node.isDynamicQuantizeLSTM, isInitializer && isOwn || value.scope.isFunction {
         try editor.redefine(value, as: matrix, type: type, &writer)
         continue
       }

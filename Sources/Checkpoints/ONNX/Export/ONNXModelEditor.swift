@@ -76,6 +76,9 @@ struct ONNXModelEditor {
     return name
   }
 
+  /// Whether one node or output alone reads a name.
+  func isReadOnce(_ name: String) -> Bool { readers[name] == 1 }
+
   // MARK: - Definitions
 
   /// Gives a value that the model has a new definition where it stands.

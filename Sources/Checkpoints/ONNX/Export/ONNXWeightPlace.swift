@@ -45,4 +45,38 @@ extension RecognizedCell {
     }
     return result
   }
+
+  /// The constants that are added to gates, with what biases have gained.
+  ///
+  /// - Parameter weights: The new weights.
+  /// - Returns: The constants that change; `nil` when a bias changed that stands nowhere by itself.
+  func constants(
+    of weights: DirectionWeights
+  ) -> [(value: ONNXValueID, vector: StackedMatrix)]? {
+    var changed: [(place: AffineForm.Place, elements: [Float])] = []
+    let before = self.weights.directions[0]
+    for gate in Gate.allCases {
+      let (old, new) = (before.biasSum(gate), weights.biasSum(gate))
+      guard old != new else { continue }
+      guard let place = biasPlaces[gate] else { return nil }
+      var index = changed.firstIndex { $0.place.value == place.value }
+      if index == nil {
+        index = changed.count
+        changed.append((place, place.elements))
+      }
+      for unit in 0..<new.count {
+        let gain = new[unit] - (old.isEmpty ? 0 : old[unit])
+        changed[index ?? 0].elements[place.range.lowerBound + unit] += gain
+      }
+    }
+    return changed.map { place, elements in
+      (
+        place.value,
+        StackedMatrix(
+          blocks: [
+            [.dense(Matrix(rows: elements.count, columns: 1, elements: elements))]
+          ], isTransposed: false, dims: place.dims)
+      )
+    }
+  }
 }
