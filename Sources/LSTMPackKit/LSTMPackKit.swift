@@ -11,6 +11,7 @@
 @_exported public import LSTMTraining
 @_exported public import MatrixCompression
 @_exported public import ModelAnalysis
+@_exported public import ModelCalibration
 @_exported public import ModelCompression
 @_exported public import ModelEvaluation
 @_exported public import OrderedJSON

@@ -47,6 +47,13 @@ public struct CompressionPlan: Equatable, Sendable {
     rules.contains { $0.treatment.factorsMatrices }
   }
 
+  /// Whether the plan quantizes any LSTM matrix of a model, so that its codes can be calibrated.
+  public func hasCodesToChoose(in model: Model) -> Bool {
+    model.matrices.contains { path, _ in
+      if path.isLSTM, case .quantize = treatment(of: path) { true } else { false }
+    }
+  }
+
   /// What the plan says of a matrix; `nil` when no rule matches.
   public func treatment(of path: MatrixPath) -> Treatment? {
     rules.first { $0.matches(path) }?.treatment

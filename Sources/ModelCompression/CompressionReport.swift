@@ -1,4 +1,5 @@
 public import LSTMCore
+import MatrixCompression
 
 /// What became of each matrix and what was left alone.
 public struct CompressionReport: Equatable, Sendable {
@@ -18,6 +19,22 @@ public struct CompressionReport: Equatable, Sendable {
   public var byteCountAfter: Int { matrices.reduce(0) { $0 + $1.byteCountAfter } }
   /// How many matrices were compressed.
   public var compressedCount: Int { matrices.count { $0.result == .compressed } }
+}
+
+extension CompressionReport {
+  /// Measures the errors of compressed matrices anew, after they were changed.
+  ///
+  /// - Parameters:
+  ///   - model: The model with these matrices.
+  ///   - original: The model before.
+  ///   - threads: How many threads may work.
+  public mutating func updateErrors(of model: Model, against original: Model, threads: Int) {
+    for (index, (new, old)) in zip(model.matrices, original.matrices).enumerated()
+    where matrices.indices.contains(index) && matrices[index].result == .compressed {
+      matrices[index].relativeError = MatrixCompression.relativeError(
+        of: new.matrix, against: old.matrix.dequantized, threads: threads)
+    }
+  }
 }
 
 /// What became of one matrix.

@@ -8,7 +8,8 @@ struct CompressCommand: ParsableCommand {
     discussion: """
       A plan is a JSON file with rules; the first rule that fits a matrix says what is done to it: \
       bits, rank, both, or nothing. Matrices that no rule fits stay as they are, and the report says \
-      so. `lowrank` and `quantize` are plans of one rule. formats/plan/README.md describes the file:
+      so. `lowrank` and `quantize` are plans of one rule. With --data, \
+      bits are calibrated as `quantize` does it; scores of plans are those of weights alone. formats/plan/README.md describes the file:
 
         {"version": 1, "rules": [
           {"layers": ["lstm_1"], "gates": ["input", "forget"], "bits": 2},
@@ -33,6 +34,7 @@ struct CompressCommand: ParsableCommand {
   @Flag(help: "Print every matrix's new size and the total; write nothing.")
   var dryRun = false
 
+  @OptionGroup var calibration: CalibrationOptions
   @OptionGroup var output: OutputOptions
   @OptionGroup var export: ExportOptions
   @OptionGroup var hooks: HookOptions
@@ -54,7 +56,9 @@ struct CompressCommand: ParsableCommand {
     } catch { throw error.inFile(plan) }
     try CompressionRun(
       command: "compress", model: model, output: output, export: export, report: report,
-      threads: threads.count, memory: memory, hooks: hooks, isDryRun: dryRun, planName: plan
+      threads: threads.count, memory: memory, hooks: hooks, calibration: calibration,
+      calibratesWithoutData: false,
+      isDryRun: dryRun, planName: plan
     ).run(rules: read.rules, options: ["plan": read.json], suffix: "plan")
   }
 }

@@ -12,6 +12,10 @@ struct CompressionReportText {
   let isCheckpoint: Bool
   /// What the user's own evaluation says, if there is one.
   var scores: HookComparison?
+  /// What calibration did, where there was one.
+  var calibration: CalibrationReport?
+  /// Why there was none, where there could have been one.
+  var notCalibrated: String?
   /// The file for another tool, when it is one.
   var export: CheckedExport?
   /// Its kind, and how it holds matrices.
@@ -37,6 +41,8 @@ struct CompressionReportText {
       ])
     }
     var parts = report.compressedCount == 0 ? [totals] : [table.text, totals]
+    if let calibration { parts.append(CalibrationText(report: calibration).text) }
+    if let notCalibrated { parts.append("Not calibrated: \(notCalibrated).") }
     if !left.isEmpty { parts.append("Left as it was:\n" + left.joined(separator: "\n")) }
     if let scores { parts.append(scores.text) }
     parts.append(ending)
@@ -162,6 +168,8 @@ struct CompressionReportText {
     object["matrixBytesBefore"] = .integer(report.byteCountBefore)
     object["matrixBytesAfter"] = .integer(report.byteCountAfter)
     object["hook"] = scores?.json
+    object["calibration"] = calibration.map { CalibrationText(report: $0).json }
+    object["notCalibrated"] = notCalibrated.map { .string($0) }
     object["check"] = export?.checkJSON
     object["matrices"] = .array(matrices)
     object["untouchedLayers"] = .array(

@@ -127,7 +127,7 @@ extension EvaluationData {
   }
 
   /// Some calls of some sequences, with their labels.
-  private func calls(
+  func calls(
     _ range: Range<Int>, ofSequences rows: Range<Int>
   ) throws(DiagnosticError) -> EvaluationData {
     let calls = callsPerSequence

@@ -37,12 +37,14 @@ public struct GeneratedInputs: Sendable {
   ///   - seed: The seed.
   ///   - sequences: How many sequences or streams of text.
   ///   - steps: How many steps, tokens or calls each of them has, where the model leaves it open.
+  ///   - signal: How numbers go on from step to step.
   ///   - naming: States that the model's graph does not tell.
   ///   - threads: How many threads may work; the inputs do not depend on it.
   /// - Throws: ``DiagnosticError`` with code `notRunnable` for a model that cannot be run.
   public init(
     for model: Model, outputs: [String]? = nil, seed: UInt64, sequences: Int = standardSequences,
-    steps: Int = standardSteps, naming: [StatePair] = [], threads: Int
+    steps: Int = standardSteps, signal: SyntheticSignal = .noise, naming: [StatePair] = [],
+    threads: Int
   ) throws(DiagnosticError) {
     let prepared = try PreparedModel(model, outputs: outputs)
     do {
@@ -52,7 +54,8 @@ public struct GeneratedInputs: Sendable {
       fitted.notes = states.notes(besides: [])
       if let layout = CallLayout(of: prepared, states: states) {
         let inputs = try SeededInputs.calls(
-          layout, of: prepared, model, sequences: sequences, calls: steps, seed: seed)
+          layout, of: prepared, model, sequences: sequences, calls: steps, signal: signal,
+          seed: seed)
         fitted.content = .sequences(inputs)
         fitted.calls = layout
         fitted.notes += Self.notes(on: fitted, wanted: sequences)
@@ -61,7 +64,7 @@ public struct GeneratedInputs: Sendable {
         source = .seeded
         let pairs = layout.states.pairs.map { "\($0.output) into \($0.input)" }
         description =
-          "\(Self.words(inputs)), \(sequences) sequences of \(steps) calls, states fed back "
+          "\(Self.words(inputs, signal)), \(sequences) sequences of \(steps) calls, states fed back "
           + "(\(pairs.joined(separator: ", "))), seed \(seed)"
         return
       }
@@ -75,7 +78,7 @@ public struct GeneratedInputs: Sendable {
         return
       }
       let inputs = try SeededInputs.sequences(
-        for: prepared, of: model, sequences: sequences, steps: steps, seed: seed)
+        for: prepared, of: model, sequences: sequences, steps: steps, signal: signal, seed: seed)
       let recorded = try RecordedStatistics.scaled(inputs, for: model, threads: threads)
       fitted.content = .sequences(recorded ?? inputs)
       fitted.notes += Self.notes(on: fitted, wanted: sequences)
@@ -84,7 +87,7 @@ public struct GeneratedInputs: Sendable {
       description =
         recorded != nil
         ? "synthetic numbers, as large as a batch normalization of the model has recorded, seed \(seed)"
-        : "\(Self.words(inputs)), seed \(seed)"
+        : "\(Self.words(inputs, signal)), seed \(seed)"
     } catch { throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)") }
   }
 
@@ -99,10 +102,11 @@ public struct GeneratedInputs: Sendable {
   }
 
   /// What inputs are, in words.
-  private static func words(_ inputs: [String: Tensor]) -> String {
+  private static func words(_ inputs: [String: Tensor], _ signal: SyntheticSignal) -> String {
     inputs.values.allSatisfy { $0.integers != nil }
       ? "synthetic tokens, evenly spread"
-      : "synthetic normal numbers (the model records nothing of its real inputs)"
+      : (signal == .noise ? "synthetic normal numbers" : "synthetic walks")
+        + " (the model records nothing of its real inputs)"
   }
 }
 

@@ -30,7 +30,8 @@ public enum SeededInputs {
   /// Makes inputs with the sequences along the first axis, for a model that is prepared already: fewer than
   /// asked for where they would be too large.
   static func sequences(
-    for prepared: PreparedModel, of model: Model, sequences: Int, steps: Int, seed: UInt64
+    for prepared: PreparedModel, of model: Model, sequences: Int, steps: Int,
+    signal: SyntheticSignal = .noise, seed: UInt64
   ) throws(DiagnosticError) -> [String: Tensor] {
     let layout = try ModelLayout(prepared)
     func dims(of input: GraphInput, _ count: Int) throws(DiagnosticError) -> [Int] {
@@ -49,7 +50,7 @@ public enum SeededInputs {
     }
     let count = fitting(sequences, elementsEach: each)
     return try make(
-      for: prepared, of: model, seed: seed, limit: RunBudget.generatedElements
+      for: prepared, of: model, signal: signal, seed: seed, limit: RunBudget.generatedElements
     ) { (input) throws(DiagnosticError) in try dims(of: input, count) }
   }
 
@@ -57,7 +58,7 @@ public enum SeededInputs {
   /// seed of its own, and there are fewer than asked for where they would be too large.
   static func calls(
     _ layout: CallLayout, of prepared: PreparedModel, _ model: Model, sequences: Int, calls: Int,
-    seed: UInt64
+    signal: SyntheticSignal = .noise, seed: UInt64
   ) throws(DiagnosticError) -> [String: Tensor] {
     var each: [Int] = []
     var rest = RunBudget.generatedElements
@@ -75,12 +76,11 @@ public enum SeededInputs {
       var integers: [Int64] = []
       for sequence in 0..<sequences {
         var generator = SeededGenerator(seed: seed &+ UInt64(sequence))
-        for _ in 0..<count {
-          if isInteger {
-            integers.append(Int64(generator.integer(below: limit)))
-          } else {
-            floats.append(generator.normal())
-          }
+        if isInteger {
+          for _ in 0..<count { integers.append(Int64(generator.integer(below: limit))) }
+        } else {
+          floats += signal.values(
+            steps: calls, features: count / max(1, calls), sequence: sequence, &generator)
         }
       }
       inputs[input.name] = Tensor(
@@ -101,7 +101,7 @@ public enum SeededInputs {
   }
 
   private static func make(
-    for prepared: PreparedModel, of model: Model, seed: UInt64,
+    for prepared: PreparedModel, of model: Model, signal: SyntheticSignal = .noise, seed: UInt64,
     limit: Int = RunBudget.syntheticElements,
     dims: (GraphInput) throws(DiagnosticError) -> [Int]
   ) throws(DiagnosticError) -> [String: Tensor] {
@@ -119,7 +119,14 @@ public enum SeededInputs {
           dims: dims,
           elements: .integers((0..<count).map { _ in Int64(generator.integer(below: limit)) }))
       } else {
-        inputs[input.name] = Tensor(dims, (0..<count).map { _ in generator.normal() })
+        // Sequences first, then the steps.
+        let steps = signal == .noise ? 1 : dims.dropFirst().first ?? 1
+        let features = count / max(1, steps * (dims.first ?? 1))
+        inputs[input.name] = Tensor(
+          dims,
+          (0..<(dims.first ?? 1)).flatMap { sequence in
+            signal.values(steps: steps, features: features, sequence: sequence, &generator)
+          })
       }
     }
     return inputs

@@ -1,0 +1,70 @@
+public import Diagnostics
+public import LSTMCore
+public import LSTMRuntime
+import ModelEvaluation
+
+extension CalibrationData {
+  /// What there is to calibrate on for a model without data.
+  public enum Synthetic: Sendable {
+    /// Text that the model wrote itself, or numbers that walk.
+    case data(CalibrationData)
+    /// Nothing that stands for real inputs, for this reason.
+    case none(reason: String)
+  }
+
+  /// The sequences, and the steps of each where the model leaves them open.
+  private static let syntheticSize = (sequences: 200, steps: 100)
+  /// Those of a model that is run call by call.
+  private static let syntheticCalls = (sequences: 16, steps: 200)
+
+  /// Makes inputs for a model, and sees whether they exercise it.
+  ///
+  /// A language model writes its own text, which does as well as real text. Numbers walk: noise that is independent from
+  /// step to step can do more harm than no calibration. Where the model decides the same whatever it is given, the
+  /// inputs are unlike its own, and nothing is calibrated on them; nor on tokens that no model wrote.
+  ///
+  /// - Parameters:
+  ///   - model: The model before it is compressed.
+  ///   - seed: The seed.
+  ///   - naming: States that the model's graph does not tell.
+  ///   - threads: How many threads may work; the inputs do not depend on it.
+  /// - Returns: The data, or why there are none.
+  /// - Throws: ``DiagnosticError`` for states that do not exist.
+  public static func synthetic(
+    for model: Model, seed: UInt64, naming: [StatePair] = [], threads: Int
+  ) throws(DiagnosticError) -> Synthetic {
+    do throws(DiagnosticError) {
+      let isStepped = try !StatePairs(of: model, naming: naming).pairs.isEmpty
+      let size = isStepped ? syntheticCalls : syntheticSize
+      let made = try GeneratedInputs(
+        for: model, seed: seed, sequences: size.sequences, steps: size.steps, signal: .walks,
+        naming: naming, threads: threads)
+      if made.source != .generated, made.data.holdsTokens {
+        return .none(
+          reason: "there are no data, and tokens that the model did not write are unlike a text")
+      }
+      let data = try CalibrationData(made.data, for: model, description: made.description)
+      if made.source != .generated,
+        let reason = try OutputVariety(of: model, on: data.heldOut, threads: threads).obstacle
+      {
+        return .none(reason: "there are no data, and on synthetic inputs \(reason)")
+      }
+      return .data(data)
+    } catch {
+      guard error.code != .badStatePair else { throw error }
+      return .none(
+        reason: "there are no data, and synthetic inputs do not run through the model ("
+          + error.problem + ")")
+    }
+  }
+}
+
+extension EvaluationData {
+  /// Whether every input holds tokens.
+  fileprivate var holdsTokens: Bool {
+    switch content {
+    case .text: true
+    case .sequences(let inputs): inputs.values.allSatisfy { $0.integers != nil }
+    }
+  }
+}

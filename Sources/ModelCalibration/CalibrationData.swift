@@ -1,0 +1,71 @@
+public import Diagnostics
+public import LSTMCore
+import LSTMRuntime
+public import ModelEvaluation
+
+/// What compression is calibrated on: data that a model is run on, and a part of them that judges the result.
+public struct CalibrationData: Sendable {
+  /// What second moments are collected over, fitted to the model.
+  public let fitted: EvaluationData
+  /// What candidates are compared on; ``fitted`` itself where the data are too few to be parted.
+  public let heldOut: EvaluationData
+  /// Whether no part is held out.
+  public let isJudgedOnItself: Bool
+  /// What the data are, for reports.
+  public let description: String
+
+  /// The steps that moments are collected over, at most.
+  public static let stepLimit = 60_000
+  /// The fewest steps, however large the model is.
+  private static let leastSteps = 1000
+  /// The multiplications of one pass through all LSTM layers, about.
+  private static let workLimit = 4e10
+
+  /// Parts data.
+  ///
+  /// - Parameters:
+  ///   - data: The data; large ones are sampled.
+  ///   - model: The model before it is compressed.
+  ///   - description: What the data are.
+  /// - Throws: ``DiagnosticError`` when the data do not fit the model.
+  public init(
+    _ data: EvaluationData, for model: Model, description: String
+  ) throws(DiagnosticError) {
+    let data = try data.fitted(to: model).checked()
+    let weights = model.lstmWeights.reduce(1) { sum, weights in
+      sum + weights.directions.count * 4 * weights.hiddenSize
+        * (weights.inputSize + weights.outputSize)
+    }
+    let limit = min(
+      Self.stepLimit, max(Self.leastSteps, Int(Self.workLimit / Double(weights))))
+    let unit = (try? ModelLayout(try PreparedModel(model)).fixedBatch) ?? nil
+    let parts = try data.holdingOut(inUnitsOf: unit ?? 1)
+    fitted = try parts.fitted.sample(steps: limit)
+    let heldOut = try parts.heldOut?.sample(steps: limit)
+    self.heldOut = heldOut ?? fitted
+    isJudgedOnItself = heldOut == nil
+    self.description = description
+  }
+
+  /// The steps that are judged, unless they give few outputs.
+  private static let judgedSteps = 10_000
+  /// The outputs that are wanted then.
+  private static let judgedOutputs = 1000
+
+  /// What candidates are compared by: how far their outputs on the held-out part are from the original's.
+  ///
+  /// - Parameters:
+  ///   - original: The model before it is compressed.
+  ///   - threads: How many threads may work.
+  /// - Returns: The evaluation.
+  /// - Throws: ``DiagnosticError`` when the model cannot be run.
+  func judge(_ original: Model, threads: Int) throws(DiagnosticError) -> DataEvaluation {
+    let part = try heldOut.sample(steps: Self.judgedSteps)
+    let judge = try DataEvaluation(part, original: original, threads: threads)
+    // Models that give one output for a whole sequence need more of them.
+    guard judge.items < Self.judgedOutputs, part.steps < heldOut.steps else { return judge }
+    let factor = (Self.judgedOutputs + judge.items - 1) / max(1, judge.items)
+    return try DataEvaluation(
+      try heldOut.sample(steps: part.steps * factor), original: original, threads: threads)
+  }
+}
