@@ -52,6 +52,9 @@ demo: build ## analyse, factor and pack the model that the repository ships
 	@cd $(DEMO) && ../release/lstmpack lowrank --rank 32 < /dev/null
 	@echo; echo '$$ lstmpack quantize --bits 1 --out model.bvq'
 	@cd $(DEMO) && ../release/lstmpack quantize --bits 1 --out model.bvq < /dev/null
+	@echo; echo '$$ lstmpack eval model.bvq --against char-lm.h5 --data heldout.txt --vocab vocab.json'
+	@cp examples/char-lm/heldout.txt examples/char-lm/vocab.json $(DEMO)/
+	@cd $(DEMO) && ../release/lstmpack eval model.bvq --against char-lm.h5 --data heldout.txt --vocab vocab.json
 	@echo; echo '$$ lstmpack verify model.bvq'
 	@cd $(DEMO) && ../release/lstmpack verify model.bvq
 	@echo; ls -l $(DEMO)

@@ -11,6 +11,8 @@ public struct TurbofanWindows: Sendable {
   public static let steps = 50
   /// Three settings, the cycle, 21 sensors.
   public static let features = 25
+  /// From one window for calibration to the next.
+  private static let trainingStride = 8
   /// A window is positive when at most so many cycles are left.
   private static let cyclesLeft = 30.0
 
@@ -20,6 +22,8 @@ public struct TurbofanWindows: Sendable {
   public let labels: Tensor
   /// The windows that end with the last cycle of an engine.
   public let lastWindows: [Int]
+  /// Every eighth window of the engines for training, without labels, `[windows, 50, 25]`.
+  public let training: Tensor
 
   /// Cuts the windows.
   ///
@@ -42,23 +46,35 @@ public struct TurbofanWindows: Sendable {
         high[index] = max(high[index], value)
       }
     }
+    func scaled(_ cycles: [[Double]]) -> [[Float]] {
+      cycles.map { row in
+        Self.features(of: row).enumerated().map { index, value in
+          Float((value - low[index]) / (high[index] > low[index] ? high[index] - low[index] : 1))
+        }
+      }
+    }
     var elements: [Float] = []
     var labels: [Int64] = []
     var lastWindows: [Int] = []
     for (engine, left) in left.enumerated() {
       let cycles = testRows.filter { $0[0] == Double(engine + 1) }
       guard cycles.count >= Self.steps, let end = cycles.last?[1] else { continue }
-      let scaled = cycles.map { row in
-        Self.features(of: row).enumerated().map { index, value in
-          Float((value - low[index]) / (high[index] > low[index] ? high[index] - low[index] : 1))
-        }
-      }
+      let scaled = scaled(cycles)
       for last in Self.steps...cycles.count {
         for row in scaled[last - Self.steps..<last] { elements += row }
         labels.append(left + end - cycles[last - 1][1] <= Self.cyclesLeft ? 1 : 0)
       }
       lastWindows.append(labels.count - 1)
     }
+    var windows: [Float] = []
+    for engine in Set(trainRows.map { $0[0] }).sorted() {
+      let cycles = scaled(trainRows.filter { $0[0] == engine })
+      for last in stride(from: Self.steps, through: cycles.count, by: Self.trainingStride) {
+        for row in cycles[last - Self.steps..<last] { windows += row }
+      }
+    }
+    training = Tensor(
+      [windows.count / (Self.steps * Self.features), Self.steps, Self.features], windows)
     inputs = Tensor([labels.count, Self.steps, Self.features], elements)
     self.labels = Tensor(dims: [labels.count], elements: .integers(labels))
     self.lastWindows = lastWindows

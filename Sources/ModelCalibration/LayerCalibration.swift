@@ -35,6 +35,16 @@ struct LayerCalibration {
   /// The most elements of z: their second moments are a matrix of that size.
   static let sizeLimit = 6144
 
+  /// The multiplications of one product of all rows with the second moments from which a layer is rounded once, not a
+  /// second time for what it has become itself: then a pass takes half a minute.
+  private static let largeWork = 5e10
+
+  private var isLarge: Bool {
+    let set = original.lstmWeights[weights]
+    let size = Double(set.inputSize + set.outputSize)
+    return Double(4 * set.hiddenSize * set.directions.count) * size * size > Self.largeWork
+  }
+
   func run(
     judge: DataEvaluation, progress: (_ done: Int) -> Void
   ) throws(DiagnosticError) -> Outcome {
@@ -53,14 +63,21 @@ struct LayerCalibration {
     best.divergences[.weightsOnly] = try divergence(start, judge)
     let moments = try self.moments(with: set)
     progress(1)
+    // Where the inputs are the original's, both targets are the same.
+    let hasOwnInputs = moments.allSatisfy { $0.own == $0.cross }
+    var before: LSTMWeights?
     for (number, target) in [CalibrationReport.Choice.symmetric, .asymmetric].enumerated() {
-      guard let first = try rounding(set, target: target).run(moments),
-        let second = try rounding(set, target: target).run(try self.moments(with: first))
-      else { continue }
-      let divergence = try divergence(second, judge)
+      let first =
+        try hasOwnInputs && number > 0 ? before : rounding(set, target: target).run(moments)
+      before = first
+      guard let first, !(isLarge && hasOwnInputs && number > 0) else { continue }
+      let candidate =
+        isLarge ? first : try rounding(set, target: target).run(try self.moments(with: first))
+      guard let candidate else { continue }
+      let divergence = try divergence(candidate, judge)
       best.divergences[target] = divergence
       if divergence < best.divergences[best.chosen] ?? .infinity {
-        best.weights = second
+        best.weights = candidate
         best.chosen = target
       }
       progress(2 + number)

@@ -14,6 +14,8 @@ public struct SecondOrderMetric: Sendable {
   let ridge: [Float]
   /// Whether the last element of z is the constant 1, whose weights are the bias.
   public let hasConstant: Bool
+  /// The order where nothing is fixed, for all gates.
+  private let usualOrder: Order?
   /// The same matrix with the larger ridge of ``answering(_:threads:)``, factored.
   private let answer: (shift: Matrix, factor: CholeskyFactor)?
 
@@ -70,6 +72,7 @@ public struct SecondOrderMetric: Sendable {
     guard matrix.isFinite else { return nil }
     ridge = means.map { Float(Self.damping * $0) }
     self.hasConstant = hasConstant
+    usualOrder = Self.order(of: matrix, hasConstant: hasConstant, fixed: nil, threads: threads)
     answer = CholeskyFactor(of: ridged(Self.answerDamping), threads: threads).map {
       var shift = Matrix(zeros: size, size)
       for index in shift.elements.indices {
@@ -114,6 +117,15 @@ public struct SecondOrderMetric: Sendable {
   ///   - threads: How many threads may work.
   /// - Returns: `nil` when H is not positive definite.
   func order(fixed: Range<Int>?, threads: Int) -> Order? {
+    fixed == nil
+      ? usualOrder
+      : Self.order(of: matrix, hasConstant: hasConstant, fixed: fixed, threads: threads)
+  }
+
+  private static func order(
+    of matrix: Matrix, hasConstant: Bool, fixed: Range<Int>?, threads: Int
+  ) -> Order? {
+    let size = matrix.rows
     func place(_ index: Int) -> (Int, Float) {
       if hasConstant, index == size - 1 { return (0, 0) }
       return (fixed?.contains(index) == true ? 2 : 1, matrix[index, index])
