@@ -279,6 +279,16 @@ import Testing
         Self.cost([target], bias, found.matrices, found.bias, rows: rows, size: 11)
           <= Self.cost([target], bias, [start], bias, rows: rows, size: 11) + 1e-9)
     }
+    // Inputs of any size that float32 holds: the unit does not matter.
+    let usual = Self.rows(40, [10], seed: 7)
+    for exponent in [-40, 0, 30, 60] {
+      let factor = Float(sign: .plus, exponent: exponent, significand: 1)
+      let rows = usual.enumerated().map { $0.offset % 11 == 10 ? 1 : $0.element * factor }
+      guard let found = result(rows) else { continue }
+      #expect(found.matrices[0].dequantized.isFinite)
+      let isFinite = (found.bias ?? [.nan]).allSatisfy { $0.isFinite }
+      #expect(isFinite)
+    }
     // Nothing, zeros, and what is no number.
     #expect(result([]) == nil)
     #expect(result([Float](repeating: 0, count: 22)) == nil)

@@ -107,7 +107,8 @@ struct LevelBasis: Sendable {
       for lane in 0..<lanes {
         let low = unsafe levels[lane]
         let step = unsafe (last[lane] - low) / highest
-        let position = step > 0 ? unsafe (values[lane] - low) / step : 0
+        let value = unsafe values[lane]
+        let position = step > 0 && !value.isNaN ? (value - low) / step : 0
         // The nearest whole number, by adding and taking away 1.5 · 2²³.
         let rank = min(max(position, 0), highest) + 0x1.8p23 - 0x1.8p23
         unsafe ranks[lane] = UInt8(rank)

@@ -8,7 +8,7 @@ public struct SecondOrderMetric: Sendable {
   /// A part of z whose elements are of one kind, for example the input or the previous outputs.
   public typealias Part = Range<Int>
 
-  /// H with its ridge, `[size, size]`.
+  /// H with its ridge, `[size, size]`, in units of the largest mean square of a part.
   let matrix: Matrix
   /// The ridge of each element of z; 0 for the constant.
   let ridge: [Float]
@@ -25,7 +25,7 @@ public struct SecondOrderMetric: Sendable {
   private static let damping = 0.03
   /// The ridge of the equations for W*.
   private static let answerDamping = 0.03
-  /// That of the constant, which is there at every step.
+  /// That of the constant, which is there at every step, as a share of its own size.
   private static let constantDamping = 1e-6
 
   /// The number of elements of z.
@@ -45,7 +45,7 @@ public struct SecondOrderMetric: Sendable {
     precondition(
       parts.reduce(0) { $0 + $1.count } + (hasConstant ? 1 : 0) == size,
       "Parts and the constant make up z")
-    let scale = 1 / Double(max(1, moments.count))
+    var scale = 1 / Double(max(1, moments.count))
     var means = [Double](repeating: 0, count: size)
     var largest = 0.0
     for part in parts {
@@ -55,16 +55,22 @@ public struct SecondOrderMetric: Sendable {
       largest = max(largest, mean)
     }
     guard moments.count > 0, largest > 0, largest.isFinite else { return nil }
-    // A part that was always zero has no size of its own.
+    // Only ratios of costs count; near 1, sums of float32 do not overflow.
+    scale /= largest
     for part in parts {
-      for index in part where means[index] == 0 { means[index] = largest }
+      for index in part {
+        // A part that was always zero has no size of its own.
+        means[index] = means[index] == 0 ? 1 : means[index] / largest
+      }
     }
     func ridged(_ share: Double) -> Matrix {
       var matrix = Matrix(
         rows: size, columns: size, elements: moments.own.map { Float($0 * scale) })
       for index in 0..<size {
-        let ridge = hasConstant && index == size - 1 ? Self.constantDamping : share * means[index]
-        matrix[index, index] = Float(moments.own[index * size + index] * scale + ridge)
+        let own = moments.own[index * size + index] * scale
+        let isConstant = hasConstant && index == size - 1
+        matrix[index, index] = Float(
+          own + (isConstant ? Self.constantDamping * own : share * means[index]))
       }
       return matrix
     }

@@ -58,7 +58,8 @@ public enum SecondOrderRounding {
   ///   - bias: What the constant's weights should be, `[rows]`; `nil` where z has none.
   ///   - metric: The second moments of z.
   ///   - threads: How many threads may work; the result does not depend on it.
-  /// - Returns: The matrices and the bias; `nil` when H has no factor, so that nothing can be said.
+  /// - Returns: The matrices and the bias; `nil` when H has no factor, or numbers went beyond float32, so that nothing
+  ///   can be said.
   public static func round(
     _ parts: [Part], bias: [Float]?, metric: SecondOrderMetric, threads: Int = 1
   ) -> Result? {
@@ -78,6 +79,7 @@ public enum SecondOrderRounding {
         parts: parts, bias: bias, rows: own, layout: layout, metric: metric)
       return work.run(order)
     }
+    guard done.allSatisfy({ $0.bias.allSatisfy { $0.isFinite } }) else { return nil }
     var before = 0.0
     var after = 0.0
     var norm = 0.0
