@@ -4,7 +4,7 @@ public import LSTMCore
 ///
 /// Weights become W ≈ Ŵ with the least tr((W − Ŵ) H (W − Ŵ)ᵀ), H the second moments of what they read:
 ///
-/// 1. Columns are rounded one after the other, and each error is made up for by the columns to come, through the
+/// 1. Columns are rounded one after the other, and each error is compensated by the columns to come, through the
 ///    Cholesky factor of H (GPTQ, Frantar et al. 2022, arXiv:2210.17323; as a triangular system, Chen et al. 2025,
 ///    arXiv:2507.18553).
 /// 2. Three times: least squares for scales, offsets or levels and the bias with codes fixed, then coordinate descent
@@ -53,8 +53,8 @@ public enum SecondOrderRounding {
   /// Rounds.
   ///
   /// - Parameters:
-  ///   - parts: The matrices in the order of z; those that cannot be rounded stay as they are, and the others make up
-  ///     for them.
+  ///   - parts: The matrices in the order of z; those that cannot be rounded stay as they are, and the others
+  ///     compensate their errors.
   ///   - bias: What the constant's weights should be, `[rows]`; `nil` where z has none.
   ///   - metric: The second moments of z.
   ///   - threads: How many threads may work; the result does not depend on it.
