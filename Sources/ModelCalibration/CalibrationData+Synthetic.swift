@@ -38,7 +38,7 @@ extension CalibrationData {
       let size = isStepped ? syntheticCalls : syntheticSize
       let made = try GeneratedInputs(
         for: model, seed: seed, sequences: size.sequences, steps: size.steps, signal: .walks,
-        naming: naming, threads: threads)
+        naming: naming, limit: RunBudget.syntheticElements, threads: threads)
       if made.source != .generated, made.data.holdsTokens {
         return .none(
           reason: "there are no data, and tokens that the model did not write are unlike a text")

@@ -39,12 +39,13 @@ public struct GeneratedInputs: Sendable {
   ///   - steps: How many steps, tokens or calls each of them has, where the model leaves it open.
   ///   - signal: How numbers go on from step to step.
   ///   - naming: States that the model's graph does not tell.
+  ///   - limit: The maximum number of elements of one sequence.
   ///   - threads: How many threads may work; the inputs do not depend on it.
   /// - Throws: ``DiagnosticError`` with code `notRunnable` for a model that cannot be run.
   public init(
     for model: Model, outputs: [String]? = nil, seed: UInt64, sequences: Int = standardSequences,
     steps: Int = standardSteps, signal: SyntheticSignal = .noise, naming: [StatePair] = [],
-    threads: Int
+    limit: Int = RunBudget.generatedElements, threads: Int
   ) throws(DiagnosticError) {
     let prepared = try PreparedModel(model, outputs: outputs)
     do {
@@ -55,7 +56,7 @@ public struct GeneratedInputs: Sendable {
       if let layout = CallLayout(of: prepared, states: states) {
         let inputs = try SeededInputs.calls(
           layout, of: prepared, model, sequences: sequences, calls: steps, signal: signal,
-          seed: seed)
+          seed: seed, limit: limit)
         fitted.content = .sequences(inputs)
         fitted.calls = layout
         fitted.notes += Self.notes(on: fitted, wanted: sequences)
@@ -78,7 +79,8 @@ public struct GeneratedInputs: Sendable {
         return
       }
       let inputs = try SeededInputs.sequences(
-        for: prepared, of: model, sequences: sequences, steps: steps, signal: signal, seed: seed)
+        for: prepared, of: model, sequences: sequences, steps: steps, signal: signal, seed: seed,
+        limit: limit)
       let recorded = try RecordedStatistics.scaled(inputs, for: model, threads: threads)
       fitted.content = .sequences(recorded ?? inputs)
       fitted.notes += Self.notes(on: fitted, wanted: sequences)

@@ -31,7 +31,7 @@ public enum SeededInputs {
   /// asked for where they would be too large.
   static func sequences(
     for prepared: PreparedModel, of model: Model, sequences: Int, steps: Int,
-    signal: SyntheticSignal = .noise, seed: UInt64
+    signal: SyntheticSignal = .noise, seed: UInt64, limit: Int = RunBudget.generatedElements
   ) throws(DiagnosticError) -> [String: Tensor] {
     let layout = try ModelLayout(prepared)
     func dims(of input: GraphInput, _ count: Int) throws(DiagnosticError) -> [Int] {
@@ -50,7 +50,7 @@ public enum SeededInputs {
     }
     let count = fitting(sequences, elementsEach: each)
     return try make(
-      for: prepared, of: model, signal: signal, seed: seed, limit: RunBudget.generatedElements
+      for: prepared, of: model, signal: signal, seed: seed, limit: limit
     ) { (input) throws(DiagnosticError) in try dims(of: input, count) }
   }
 
@@ -58,10 +58,10 @@ public enum SeededInputs {
   /// seed of its own, and there are fewer than asked for where they would be too large.
   static func calls(
     _ layout: CallLayout, of prepared: PreparedModel, _ model: Model, sequences: Int, calls: Int,
-    signal: SyntheticSignal = .noise, seed: UInt64
+    signal: SyntheticSignal = .noise, seed: UInt64, limit: Int = RunBudget.generatedElements
   ) throws(DiagnosticError) -> [String: Tensor] {
     var each: [Int] = []
-    var rest = RunBudget.generatedElements
+    var rest = limit
     for input in layout.inputs {
       each.append(try elementCount([calls] + input.callShape, of: input.name, limit: rest))
       rest -= each[each.count - 1]
