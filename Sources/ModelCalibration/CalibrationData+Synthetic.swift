@@ -19,7 +19,7 @@ extension CalibrationData {
 
   /// Makes inputs for a model, and sees whether they exercise it.
   ///
-  /// A language model writes its own text, which does as well as real text. Numbers walk: noise that is independent from
+  /// A language model writes its own text, which does nearly as well as real text. Numbers walk: noise that is independent from
   /// step to step can do more harm than no calibration. Where the model decides the same whatever it is given, the
   /// inputs are unlike its own, and nothing is calibrated on them; nor on tokens that no model wrote.
   ///

@@ -36,7 +36,7 @@ struct LayerCalibration {
   static let sizeLimit = 6144
 
   /// The multiplications of one product of all rows with the second moments from which a layer is rounded once, not a
-  /// second time for what it has become itself: then a pass takes half a minute.
+  /// second time for what it has become itself: a pass takes long there.
   private static let largeWork = 5e10
 
   private var isLarge: Bool {

@@ -2,7 +2,7 @@ public import Diagnostics
 internal import LSTMCore
 
 extension EvaluationData {
-  /// One part in so many is held out.
+  /// One part in N is held out.
   private static let holdOutParts = 5
 
   /// Parts the data in those that something is fitted to and those that judge it: of a text the end of each stream, of
