@@ -160,6 +160,9 @@ struct CompressionRun {
         }
       }
     }
+    if case .notNeeded = outcome, calibration?.data.data != nil {
+      Console.warn("--data is not used: the plan has no codes of LSTM matrices to choose")
+    }
     do throws(DiagnosticError) {
       return (
         try ModelCompressor(plan: plan, threads: threads)

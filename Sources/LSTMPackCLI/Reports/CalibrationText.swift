@@ -30,6 +30,10 @@ struct CalibrationText {
         "Calibration is dropped: all layers together are nearer to the original with weights alone."
       )
     }
+    if report.items < EvaluationReport.fewItems {
+      lines.append(FewOutputsText.warning(report.items))
+    }
+    for note in report.data.fitted.notes { lines.append("Note: \(note).") }
     return lines.joined(separator: "\n")
   }
 
@@ -44,7 +48,8 @@ struct CalibrationText {
       let after = report.calibrated
     else { return nil }
     let values = [original, before, after].map { NumberText.significant($0.value) }
-    return "Held-out \(original.metric): original \(values[0]), weights only \(values[1]), "
+    return (report.data.isJudgedOnItself ? "The same data's" : "Held-out")
+      + " \(original.metric): original \(values[0]), weights only \(values[1]), "
       + "calibrated \(values[2])."
   }
 
