@@ -113,6 +113,13 @@ let package = Package(
       ]),
 
     library(
+      "ModelTuning",
+      [
+        "Diagnostics", "LSTMCore", "MatrixCompression", "LSTMRuntime", "ModelEvaluation",
+        "ModelCalibration", "LSTMTraining",
+      ]),
+
+    library(
       "AnalysisReport",
       [
         "Diagnostics", "OrderedJSON", .product(name: "Mustache", package: "swift-mustache"),
@@ -124,7 +131,8 @@ let package = Package(
       [
         "Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "Checkpoints", "BVQ",
         "MatrixCompression", "LSTMRuntime", "ModelEvaluation", "ModelAnalysis",
-        "ModelCompression", "ModelCalibration", "LSTMTraining", "PlanSearch", "AnalysisReport",
+        "ModelCompression", "ModelCalibration", "LSTMTraining", "ModelTuning", "PlanSearch",
+        "AnalysisReport",
       ]),
     library("LSTMPackC", ["Diagnostics", "FileSupport", "LSTMCore", "BVQ", "LSTMRuntime"]),
     library("LSTMPackCLI", ["LSTMPackKit", argumentParser]),

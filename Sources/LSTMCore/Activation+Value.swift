@@ -36,6 +36,40 @@ extension Activation {
   }
 }
 
+extension Activation {
+  /// The derivative of an elementwise activation at x, in double precision; where it jumps, that of either side.
+  ///
+  /// - Returns: The derivative; `nil` for ``Function/softmax``, which needs a whole row, and for ``Function/unknown``.
+  public func derivative(at x: Double) -> Double? {
+    let alpha = Double(alpha ?? 1)
+    let beta = Double(beta ?? 0)
+    func logistic(_ x: Double) -> Double { 1 / (1 + exp(-x)) }
+    func tangentSlope(_ x: Double) -> Double { 1 - hyperbolicTangent(x) * hyperbolicTangent(x) }
+    return switch function {
+    case .sigmoid: logistic(x) * (1 - logistic(x))
+    case .tanh: tangentSlope(x)
+    case .relu: x > 0 ? 1 : 0
+    case .hardSigmoid: (0..<1).contains(alpha * x + beta) ? alpha : 0
+    case .linear: 1
+    case .affine: alpha
+    case .leakyRelu: x >= 0 ? 1 : alpha
+    case .thresholdedRelu: x > alpha ? 1 : 0
+    case .scaledTanh: alpha * beta * tangentSlope(beta * x)
+    case .elu: x >= 0 ? 1 : alpha * exp(x)
+    case .softsign: 1 / ((1 + abs(x)) * (1 + abs(x)))
+    case .softplus: logistic(x)
+    case .swish: logistic(x) * (1 + x * (1 - logistic(x)))
+    case .gelu:
+      0.5 * (1 + erf(x * 0.5.squareRoot())) + x * exp(-x * x / 2) / (2 * Double.pi).squareRoot()
+    case .selu: 1.050_700_987_355_480_5 * (x > 0 ? 1 : 1.673_263_242_354_377_2 * exp(x))
+    case .mish: hyperbolicTangent(softplus(x)) + x * tangentSlope(softplus(x)) * logistic(x)
+    case .exponential: exp(x)
+    case .relu6: (0..<6).contains(x) ? 1 : 0
+    case .softmax, .unknown: nil
+    }
+  }
+}
+
 private func softplus(_ x: Double) -> Double { x > 30 ? x : log1p(exp(x)) }
 
 /// The function, not the static property of `Activation` with its name.

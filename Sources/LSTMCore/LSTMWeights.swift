@@ -85,6 +85,21 @@ extension DirectionWeights {
     guard let recurrentBias else { return bias[gate] }
     return zip(bias[gate], recurrentBias[gate]).map(+)
   }
+
+  /// Changes the first of the biases that there are, so that both together are a new sum; nothing without a bias.
+  ///
+  /// - Parameters:
+  ///   - gate: The gate.
+  ///   - sum: `[hiddenSize]`.
+  public mutating func setBiasSum(_ gate: Gate, to sum: [Float]) {
+    if var own = bias {
+      let other = recurrentBias?[gate]
+      own[gate] = sum.enumerated().map { $0.element - (other?[$0.offset] ?? 0) }
+      bias = own
+    } else {
+      recurrentBias?[gate] = sum
+    }
+  }
 }
 
 extension LSTMWeights {

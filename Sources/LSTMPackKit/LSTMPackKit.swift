@@ -14,5 +14,6 @@
 @_exported public import ModelCalibration
 @_exported public import ModelCompression
 @_exported public import ModelEvaluation
+@_exported public import ModelTuning
 @_exported public import OrderedJSON
 @_exported public import PlanSearch

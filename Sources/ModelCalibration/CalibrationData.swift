@@ -59,7 +59,7 @@ public struct CalibrationData: Sendable {
   ///   - threads: How many threads may work.
   /// - Returns: The evaluation.
   /// - Throws: ``DiagnosticError`` when the model cannot be run.
-  func judge(_ original: Model, threads: Int) throws(DiagnosticError) -> DataEvaluation {
+  package func judge(_ original: Model, threads: Int) throws(DiagnosticError) -> DataEvaluation {
     let part = try heldOut.sample(steps: Self.judgedSteps)
     let judge = try DataEvaluation(part, original: original, threads: threads)
     // Models that give one output for a whole sequence need more of them.

@@ -40,35 +40,14 @@ struct CellRounding {
           moments[direction], parts: [0..<inputs, inputs..<inputs + original.outputSize],
           hasConstant: hasBias, threads: threads)
       else { return nil }
-      var changed = Changes(bias: PerGate { _ in nil })
       for gate in Gate.allCases {
         guard let rounded = try round(direction, gate, metric) else { continue }
         result.directions[direction].inputWeights[gate] = rounded.matrices[0]
         result.directions[direction].recurrentWeights[gate] = rounded.matrices[1]
-        changed.bias[gate] = rounded.bias
+        if let bias = rounded.bias { result.directions[direction].setBiasSum(gate, to: bias) }
       }
-      if hasBias { changed.apply(to: &result.directions[direction]) }
     }
     return result
-  }
-
-  /// New sums of both biases.
-  private struct Changes {
-    var bias: PerGate<[Float]?>
-
-    /// Changes the first of the biases that there are.
-    func apply(to weights: inout DirectionWeights) {
-      for gate in Gate.allCases {
-        guard let sum = bias[gate] else { continue }
-        if var own = weights.bias {
-          let other = weights.recurrentBias?[gate]
-          own[gate] = sum.enumerated().map { $0.element - (other?[$0.offset] ?? 0) }
-          weights.bias = own
-        } else {
-          weights.recurrentBias?[gate] = sum
-        }
-      }
-    }
   }
 
   private func round(

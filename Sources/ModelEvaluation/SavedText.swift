@@ -1,6 +1,7 @@
 internal import DataFiles
 internal import Diagnostics
 internal import LSTMCore
+internal import LSTMRuntime
 
 /// What a model made of a text, saved.
 ///
@@ -123,9 +124,7 @@ struct SavedText: Sendable {
         "the two models do not match: the saved outputs tell \(classCount) classes apart, the "
           + "model \(logits.count)")
     }
-    let largest = Double(logits.max() ?? 0)
-    let sum = logits.reduce(0) { $0 + Activation.exponential(Double($1) - largest) }
-    let total = largest + Score.logarithm(sum)
+    let total = RowScores.logSumOfExponentials(logits)
     var divergence = 0.0
     var rest = (p: 1.0, q: 1.0)
     for index in row * kept..<(row + 1) * kept {
@@ -146,13 +145,21 @@ struct SavedText: Sendable {
   private static func top(
     _ logits: [Float], count: Int
   ) -> [(index: Int, logProbability: Float)] {
-    let largest = Double(logits.max() ?? 0)
-    let sum = logits.reduce(0) { $0 + Activation.exponential(Double($1) - largest) }
-    let total = largest + Score.logarithm(sum)
-    // A heap would be faster; sorting indices of one row is fast enough beside the model itself.
-    let threshold = count < logits.count ? logits.sorted(by: >)[count - 1] : -.infinity
-    let candidates = logits.indices.filter { logits[$0] >= threshold }
-      .sorted { (logits[$1], $0) < (logits[$0], $1) }
-    return candidates.prefix(count).map { ($0, Float(Double(logits[$0]) - total)) }
+    let total = RowScores.logSumOfExponentials(logits)
+    // Of equal scores the first ones, as they stand in order.
+    var best: [(index: Int, score: Float)] = []
+    for (index, score) in logits.enumerated() {
+      if best.count == count {
+        guard let last = best.last, score > last.score else { continue }
+        best.removeLast()
+      }
+      var (low, high) = (0, best.count)
+      while low < high {
+        let middle = (low + high) / 2
+        if best[middle].score >= score { low = middle + 1 } else { high = middle }
+      }
+      best.insert((index, score), at: low)
+    }
+    return best.map { ($0.index, Float(Double($0.score) - total)) }
   }
 }

@@ -1,108 +1,144 @@
 import ArgumentParser
-import BenchmarkData
 import Foundation
 import LSTMPackKit
 
-/// What compression costs two kinds of models: the tables of the README.
+/// What compression costs: the tables of the README.
 struct QualityCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "quality",
     abstract: "Compress the reference models at each bit width and rank, evaluate, print Markdown.",
     discussion: """
-      Needs the folder of shared models and data. LSTM matrices only, no retraining; bytes are those \
-      of the whole .bvq file. Bits are chosen by weights alone, calibrated on training data without \
-      labels, and calibrated without data.
+      Needs the folder of shared models and data. LSTM matrices only; bytes are those of the whole .bvq \
+      file. Bits are chosen by weights alone, calibrated on training data without labels, and tuned on them \
+      for the times given; and the same without data, on text that a model writes itself or synthetic inputs.
 
-      Example:
+      Examples:
 
         lstmpack-bench quality --shared ../shared
+        lstmpack-bench quality --shared ../shared --models plain --bits 1,ternary --tune 60s,15m
+        lstmpack-bench quality --shared ../shared --models turbofan --bits 1 --tune 60s --without-data
       """)
 
   @Option(help: "The folder with models, reference and data.")
   var shared: String
 
+  @Option(help: "The models, with commas.")
+  var models = QualityModel.makers.map(\.name).joined(separator: ",")
+
+  @Option(help: "The bits, with commas; none for no bits.")
+  var bits = "8,4,3,2,ternary,1"
+
+  @Option(help: "The ranks of low-rank factors, with commas.")
+  var ranks = "32,16,8"
+
+  @Option(help: "How long to tune, with commas: 60s, 2m, or a number of updates.")
+  var tune = ""
+
+  @Flag(help: "Use no data but what is made for the model.")
+  var withoutData = false
+
+  @Option(help: "The seed of synthetic data, and of the order in which tuning learns.")
+  var seed: UInt64 = 1
+
   @Option(help: "How many threads to use.")
   var threads = ProcessInfo.processInfo.activeProcessorCount
 
-  private static let bits = ["8", "4", "3", "2", "ternary", "1"]
-  private static let ranks = [32, 16, 8]
+  func run() throws {
+    for name in Self.list(models) {
+      guard let maker = QualityModel.makers.first(where: { $0.name == name }) else {
+        throw ValidationError("There is no model '\(name)'.")
+      }
+      try table(try maker.make(shared))
+    }
+  }
+
+  private static func list(_ words: String) -> [String] {
+    words.split(separator: ",").map(String.init).filter { $0 != "none" }
+  }
 
   /// One way to compress a model.
   private struct Treatment {
-    var rank: Int?
-    var bits: String?
+    let name: String
+    let plan: CompressionPlan
 
-    var name: String {
-      [rank.map { "rank \($0)" }, bits.map(Quantizers.phrase)].compactMap { $0 }
-        .joined(separator: ", ")
+    init(_ name: String, _ treatment: LSTMPackKit.Treatment) {
+      self.name = name
+      plan = CompressionPlan(rules: [
+        CompressionPlan.Rule(roles: [.input, .recurrent, .projection], treatment: treatment)
+      ])
     }
   }
 
-  func run() throws {
-    try turbofan()
-    for name in ["plain", "gumbel"] { try language(name) }
-  }
-
-  private func source(_ path: String) throws -> ByteSource {
-    try ByteSource(path: shared + "/" + path)
-  }
-
-  /// What bits are chosen on.
-  private struct Calibrations {
+  private func table(_ subject: QualityModel) throws {
     let data: CalibrationData
-    let synthetic: CalibrationData?
-
-    init(_ data: EvaluationData, for model: Model, threads: Int) throws {
-      self.data = try CalibrationData(data, for: model, description: "training data")
-      if case .data(let made) = try CalibrationData.synthetic(
-        for: model, seed: 1, threads: threads)
-      {
-        synthetic = made
-      } else {
-        synthetic = nil
+    if withoutData {
+      switch try CalibrationData.synthetic(for: subject.model, seed: seed, threads: threads) {
+      case .data(let made): data = made
+      case .none(let reason):
+        print("\(subject.title): \(reason)")
+        return
       }
-    }
-  }
-
-  private func compressed(
-    _ model: Model, _ treatment: Treatment, on data: CalibrationData? = nil
-  ) throws -> Model {
-    var model = model
-    if let rank = treatment.rank { try apply(.rank(rank), to: &model) }
-    if let bits = treatment.bits {
-      try apply(.quantize(bits, groupSize: nil), to: &model, on: data)
-    }
-    return model
-  }
-
-  private func apply(
-    _ treatment: LSTMPackKit.Treatment, to model: inout Model, on data: CalibrationData? = nil
-  ) throws {
-    let plan = CompressionPlan(rules: [
-      CompressionPlan.Rule(roles: [.input, .recurrent, .projection], treatment: treatment)
-    ])
-    if let data {
-      _ = try CalibratedCompressor(plan: plan, data: data, threads: threads).compress(&model)
     } else {
-      _ = try ModelCompressor(plan: plan, threads: threads).compress(&model)
+      data = try CalibrationData(subject.training, for: subject.model, description: "training data")
     }
+    let times = Self.list(tune)
+    print("\(subject.title); on \(data.description), \(data.fitted.steps) steps:\n")
+    let columns = ["weights only", "calibrated"] + times.map { "tuned \($0)" }
+    row(
+      ["treatment", "bytes"]
+        + columns.flatMap { column in
+          subject.metrics.map { "\($0.heading), \(column)" }
+        } + ["seconds"])
+    row(
+      ["---", "--:"]
+        + [String](repeating: "--:", count: columns.count * subject.metrics.count + 1))
+    row(
+      try ["original", "\(byteCount(subject.model))"]
+        + subject.measured(subject.model, threads: threads)
+        + [String](repeating: "", count: (columns.count - 1) * subject.metrics.count + 1))
+    let treatments =
+      Self.list(bits).map {
+        Treatment(Quantizers.phrase($0), .quantize($0, groupSize: nil))
+      }
+      + Self.list(ranks).compactMap { Int($0) }.map { Treatment("rank \($0)", .rank($0)) }
+    for treatment in treatments { try add(treatment, subject, data, times) }
+    print("\nPeak memory of the whole run so far: \(Self.peakMegabytes) MB.\n")
   }
 
-  /// A line of a table: bytes, and the metrics with weights alone and calibrated.
+  /// A row: bytes, the metrics of each column, the seconds of calibration and of each tuning.
   private func add(
-    _ treatment: Treatment, of model: Model, _ calibrations: Calibrations,
-    metrics: (Model) throws -> [String]
+    _ treatment: Treatment, _ subject: QualityModel, _ data: CalibrationData, _ times: [String]
   ) throws {
-    let weightsOnly = try compressed(model, treatment)
-    var cells = try [treatment.name, "\(byteCount(weightsOnly))"] + metrics(weightsOnly)
-    for data in [calibrations.data, calibrations.synthetic] {
-      guard let data, treatment.rank == nil else {
-        cells += try metrics(weightsOnly).map { _ in "" }
-        continue
+    let clock = ContinuousClock()
+    var model = subject.model
+    _ = try ModelCompressor(plan: treatment.plan, threads: threads).compress(&model)
+    var cells =
+      try [treatment.name, "\(byteCount(model))"] + subject.measured(model, threads: threads)
+    var seconds: [String] = []
+    if treatment.plan.hasCodesToChoose(in: subject.model) {
+      model = subject.model
+      let taken = try clock.measure {
+        _ = try CalibratedCompressor(plan: treatment.plan, data: data, threads: threads)
+          .compress(&model)
       }
-      cells += try metrics(compressed(model, treatment, on: data))
+      cells += try subject.measured(model, threads: threads)
+      seconds.append(String(format: "%.0f", taken / .seconds(1)))
+    } else {
+      cells += subject.metrics.map { _ in "" }
     }
-    row(cells)
+    for time in times {
+      guard let budget = TuningBudget(words: time) else {
+        throw ValidationError("'\(time)' is no time to tune.")
+      }
+      var tuned = model
+      let taken = try clock.measure {
+        _ = try ModelTuner(data: data, budget: budget, seed: seed, threads: threads)
+          .tune(&tuned, original: subject.model)
+      }
+      cells += try subject.measured(tuned, threads: threads)
+      seconds.append(String(format: "%.0f", taken / .seconds(1)))
+    }
+    row(cells + [seconds.joined(separator: ", ")])
   }
 
   private func byteCount(_ model: Model) throws -> Int {
@@ -113,73 +149,19 @@ struct QualityCommand: ParsableCommand {
     ).total
   }
 
-  private func row(_ cells: [String]) { print("| " + cells.joined(separator: " | ") + " |") }
-
-  private func turbofan() throws {
-    let folder = "models/evaldata/pdm/"
-    let windows = try TurbofanWindows(
-      train: source(folder + "PM_train.txt"), test: source(folder + "PM_test.txt"),
-      truth: source(folder + "PM_truth.txt"))
-    let model = try ModelFile(source: source("models/dev/h5-pdm-binary-keras2.0.5.h5")).model
-    let data = EvaluationData(
-      content: .sequences(["x": windows.inputs]), labels: windows.labels)
-    let calibrations = try Calibrations(
-      EvaluationData(content: .sequences(["x": windows.training])), for: model, threads: threads)
-    print("Turbofan failure within 30 cycles (two LSTM layers), \(windows.inputs.dims[0]) windows:")
-    print()
-    row([
-      "treatment", "bytes", "log loss, weights only", "F1", "calibrated", "F1", "without data",
-      "F1",
-    ])
-    row(["---"] + [String](repeating: "--:", count: 7))
-    func metrics(_ model: Model) throws -> [String] {
-      let report = try Evaluator(candidate: model, threads: threads).evaluate(data)
-      let metrics = Dictionary(
-        report.candidate.metrics.map { ($0.name, $0.value) }, uniquingKeysWith: { a, _ in a })
-      return [Self.text(metrics["logLoss"], 4), Self.text(metrics["f1"], 3)]
-    }
-    row(
-      try ["original", "\(byteCount(model))"] + metrics(model)
-        + [String](repeating: "", count: 4))
-    var treatments = Self.bits.map { Treatment(bits: $0) }
-    treatments += Self.ranks.map { Treatment(rank: $0) }
-    treatments += Self.ranks.flatMap { rank in
-      Self.bits.map { Treatment(rank: rank, bits: $0) }
-    }
-    for treatment in treatments {
-      try add(treatment, of: model, calibrations, metrics: metrics)
-    }
-    print()
+  private func row(_ cells: [String]) {
+    print("| " + cells.joined(separator: " | ") + " |")
+    fflush(nil)
   }
 
-  private func language(_ name: String) throws {
-    let model = try ModelFile(source: source("reference/\(name).h5")).model
-    let vocabulary = try Vocabulary(source("reference/vocab.json"))
-    let tokens = try vocabulary.numbers(in: source("data/ptb/ptb.test.txt"))
-    let data = EvaluationData(content: .text(tokens: tokens, streams: 10))
-    let text = try vocabulary.numbers(in: source("data/ptb/ptb.train.txt"))
-    let calibrations = try Calibrations(
-      EvaluationData(
-        content: .text(tokens: Array(text.prefix(text.count / 20 * 20)), streams: 20)),
-      for: model, threads: threads)
-    print("Language model `\(name)` (two LSTM layers of 200 units), \(tokens.count) tokens:")
-    print()
-    row(["treatment", "bytes", "perplexity, weights only", "calibrated", "without data"])
-    row(["---"] + [String](repeating: "--:", count: 4))
-    func metrics(_ model: Model) throws -> [String] {
-      let report = try Evaluator(candidate: model, threads: threads).evaluate(data)
-      return [Self.text(report.candidate.metrics.first?.value, 2)]
-    }
-    row(try ["original", "\(byteCount(model))"] + metrics(model) + ["", ""])
-    for treatment in Self.bits.map({ Treatment(bits: $0) })
-      + Self.ranks.map({ Treatment(rank: $0) })
-    {
-      try add(treatment, of: model, calibrations, metrics: metrics)
-    }
-    print()
-  }
-
-  private static func text(_ value: MeanAndError?, _ digits: Int) -> String {
-    value.map { String(format: "%.\(digits)f ± %.\(digits)f", $0.value, $0.standardError) } ?? "-"
+  private static var peakMegabytes: Int {
+    var usage = rusage()
+    #if os(macOS)
+      unsafe getrusage(RUSAGE_SELF, &usage)
+      return usage.ru_maxrss / 1_000_000
+    #else
+      unsafe getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+      return usage.ru_maxrss / 1000
+    #endif
   }
 }

@@ -56,7 +56,14 @@ struct CompressionRun {
     }
     let progress = ProgressBar(command)
     let plan = CompressionPlan(rules: rules)
-    let (result, calibration) = try compress(&file.model, plan, progress, source)
+    let outcome: CalibratedCompression.Outcome
+    do throws(DiagnosticError) {
+      outcome = try CalibratedCompression(
+        plan: plan, options: calibration, usesSyntheticData: calibratesWithoutData,
+        threads: threads, progress: progress
+      ).compress(&file.model)
+    } catch { throw error.inFile(source.name) }
+    let result = outcome.report
     guard result.compressedCount > 0 || keepsAll(file.model, rules) else {
       throw nothingCompressed(result).inFile(source.name)
     }
@@ -67,7 +74,8 @@ struct CompressionRun {
     step["command"] = .string(command)
     for member in options.members { step[member.key] = member.value }
     var scores: HookComparison?
-    step["calibration"] = calibration.report.map { CalibrationText(report: $0).record }
+    step["calibration"] = outcome.calibration.map { CalibrationText(report: $0).record }
+    step["tuning"] = outcome.tuning.map { TuningText(report: $0).record }
     if let hook, let before {
       do throws(DiagnosticError) {
         scores = HookComparison(before: before, after: try hook.evaluate(file.model))
@@ -109,7 +117,8 @@ struct CompressionRun {
       command: command, report: result, source: source, output: path,
       outputByteCount: byteCount, isDryRun: isDryRun, model: file.model,
       isCheckpoint: file.steps.isEmpty, scores: scores,
-      calibration: calibration.report, notCalibrated: calibration.obstacle, export: written,
+      calibration: outcome.calibration, notCalibrated: outcome.obstacle, tuning: outcome.tuning,
+      export: written,
       format: format, weightForm: export.weightForm, modelOptions: model,
       memoryWords: memory.words)
     let shown =
@@ -121,54 +130,6 @@ struct CompressionRun {
       try Console.printResult(shown)
     }
     if let strictError { throw strictError }
-  }
-
-  /// What calibration did, or why there was none; nothing where a plan has no codes to choose.
-  private enum Calibration {
-    case done(CalibrationReport)
-    case none(reason: String)
-    case notNeeded
-
-    var report: CalibrationReport? { if case .done(let report) = self { report } else { nil } }
-    var obstacle: String? { if case .none(let reason) = self { reason } else { nil } }
-  }
-
-  /// Applies the plan, calibrated where the model can be run.
-  private func compress(
-    _ model: inout Model, _ plan: CompressionPlan, _ progress: ProgressBar, _ source: ByteSource
-  ) throws(DiagnosticError) -> (report: CompressionReport, calibration: Calibration) {
-    var outcome = Calibration.notNeeded
-    if let calibration, plan.hasCodesToChoose(in: model) {
-      let found: CalibrationOptions.Outcome
-      do throws(DiagnosticError) {
-        found = try calibration.outcome(
-          for: model, wantsSynthetic: calibratesWithoutData, threads: threads)
-      } catch { throw error.inFile(source.name) }
-      switch found {
-      case .none(let reason): outcome = .none(reason: reason)
-      case .data(let data):
-        let original = model
-        do throws(DiagnosticError) {
-          let done = try CalibratedCompressor(plan: plan, data: data, threads: threads)
-            .compress(&model, progress: progress.update)
-          return (done.report, .done(done.calibration))
-        } catch {
-          guard data.fitted.isSeeded else { throw error.inFile(source.name) }
-          // Nobody asked for inputs that the model does not take.
-          model = original
-          outcome = .none(reason: "on synthetic inputs \(error.problem)")
-        }
-      }
-    }
-    if case .notNeeded = outcome, calibration?.data.data != nil {
-      Console.warn("--data is not used: the plan has no codes of LSTM matrices to choose")
-    }
-    do throws(DiagnosticError) {
-      return (
-        try ModelCompressor(plan: plan, threads: threads)
-          .compress(&model, progress: progress.update), outcome
-      )
-    } catch { throw error.inFile(source.name) }
   }
 
   /// Whether the plan says of every LSTM matrix that it stays as it is: then the file is the model as it is.

@@ -30,6 +30,7 @@ struct LowRankCommand: ParsableCommand {
   var energy: Double?
 
   @OptionGroup var selection: SelectionOptions
+  @OptionGroup var calibration: CalibrationOptions
   @OptionGroup var output: OutputOptions
   @OptionGroup var export: ExportOptions
   @OptionGroup var hooks: HookOptions
@@ -65,7 +66,8 @@ struct LowRankCommand: ParsableCommand {
     let othersReason = "lowrank factors LSTM matrices; `quantize --others` packs this one"
     try CompressionRun(
       command: "lowrank", model: model, output: output, export: export, report: report,
-      threads: threads.count, memory: memory, hooks: hooks
+      threads: threads.count, memory: memory, hooks: hooks,
+      calibration: calibration
     ).run(
       rules: [
         CompressionPlan.Rule(

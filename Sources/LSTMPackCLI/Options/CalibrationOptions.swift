@@ -10,12 +10,21 @@ struct CalibrationOptions: ParsableArguments {
 
   @OptionGroup var data: DataOptions
 
+  @Option(
+    help: ArgumentHelp(
+      "Then let the LSTMs learn for this long to give the original's outputs on the same data: 90s, 2m, 1h, or a number of "
+        + "updates, which gives the same file on every run.", valueName: "time"))
+  var tune: TuningBudget?
+
   @Option(help: ArgumentHelp("The seed of synthetic inputs, used without --data.", valueName: "n"))
   var seed = SeedOptions.standardSeed
 
   func validate() throws {
     if weightsOnly, data.data != nil {
       throw ValidationError("Give either --data to calibrate on, or --weights-only.")
+    }
+    if weightsOnly, tune != nil {
+      throw ValidationError("Give either --tune, which runs the model, or --weights-only.")
     }
   }
 

@@ -16,6 +16,8 @@ struct CompressionReportText {
   var calibration: CalibrationReport?
   /// Why there was none, where there could have been one.
   var notCalibrated: String?
+  /// What tuning did, where it was asked for.
+  var tuning: TuningReport?
   /// The file for another tool, when it is one.
   var export: CheckedExport?
   /// Its kind, and how it holds matrices.
@@ -43,6 +45,7 @@ struct CompressionReportText {
     var parts = report.compressedCount == 0 ? [totals] : [table.text, totals]
     if let calibration { parts.append(CalibrationText(report: calibration).text) }
     if let notCalibrated { parts.append("Not calibrated: \(notCalibrated).") }
+    if let tuning { parts.append(TuningText(report: tuning).text) }
     if !left.isEmpty { parts.append("Left as it was:\n" + left.joined(separator: "\n")) }
     if let scores { parts.append(scores.text) }
     parts.append(ending)
@@ -169,6 +172,7 @@ struct CompressionReportText {
     object["matrixBytesAfter"] = .integer(report.byteCountAfter)
     object["hook"] = scores?.json
     object["calibration"] = calibration.map { CalibrationText(report: $0).json }
+    object["tuning"] = tuning.map { TuningText(report: $0).json }
     object["notCalibrated"] = notCalibrated.map { .string($0) }
     object["check"] = export?.checkJSON
     object["matrices"] = .array(matrices)

@@ -49,7 +49,7 @@ extension LSTMSequence {
   }
 
   /// The number of a step of a sequence among all rows of the input.
-  func inputRow(_ row: Int, _ time: Int) -> Int {
+  package func inputRow(_ row: Int, _ time: Int) -> Int {
     isTimeMajor ? time * batch + row : row * steps + time
   }
 }

@@ -101,7 +101,7 @@ package enum VectorMath {
   /// The largest element and the sum of exp(x − largest), for softmax and cross entropy.
   ///
   /// - Precondition: There is an element.
-  static func logSumExpParts(
+  package static func logSumExpParts(
     _ values: UnsafePointer<Float>, count: Int
   ) -> (largest: Float, sum: Float) {
     let raw = unsafe UnsafeRawPointer(values)

@@ -50,6 +50,17 @@ public struct RowScores: Sendable {
     }
   }
 
+  /// log Σ exp of a row of scores.
+  ///
+  /// - Precondition: There is a score.
+  public static func logSumOfExponentials(_ row: [Float]) -> Double {
+    unsafe row.withUnsafeBufferPointer { row in
+      guard let start = row.baseAddress else { return -.infinity }
+      let (largest, sum) = unsafe VectorMath.logSumExpParts(start, count: row.count)
+      return Double(largest) + Activation.logarithm(Double(sum))
+    }
+  }
+
   /// The class with the highest score of each row; the first of equal ones.
   public func top(_ logits: [Float], rows: Int) -> [Int] {
     (0..<rows).map { row in

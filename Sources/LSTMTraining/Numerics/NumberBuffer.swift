@@ -5,7 +5,7 @@ internal import LSTMRuntime
 /// Workers of a ``WorkerTeam`` share it; each writes its own part between two barriers.
 @safe package final class NumberBuffer<Element: TrainingNumber>: @unchecked Sendable {
   /// The first number.
-  let start: UnsafeMutablePointer<Element>
+  package let start: UnsafeMutablePointer<Element>
   /// How many numbers there are.
   package let count: Int
   private let memory: AlignedMemory<Element>
@@ -48,32 +48,6 @@ internal import LSTMRuntime
     set {
       precondition((0..<count).contains(index), "Outside the buffer")
       unsafe start[index] = newValue
-    }
-  }
-}
-
-/// Eight numbers at a time from memory, the last ones padded with zeros.
-enum Lanes {
-  @inline(__always)
-  static func load<Element: TrainingNumber>(
-    _ from: UnsafePointer<Element>, _ count: Int
-  ) -> SIMD8<Element> {
-    if count >= 8 {
-      return unsafe UnsafeRawPointer(from).loadUnaligned(as: SIMD8<Element>.self)
-    }
-    var result = SIMD8<Element>.zero
-    for lane in 0..<count { result[lane] = unsafe from[lane] }
-    return result
-  }
-
-  @inline(__always)
-  static func store<Element: TrainingNumber>(
-    _ value: SIMD8<Element>, _ to: UnsafeMutablePointer<Element>, _ count: Int
-  ) {
-    if count >= 8 {
-      unsafe UnsafeMutableRawPointer(to).storeBytes(of: value, as: SIMD8<Element>.self)
-    } else {
-      for lane in 0..<count { unsafe to[lane] = value[lane] }
     }
   }
 }

@@ -5,16 +5,16 @@ internal import LSTMRuntime
 ///
 /// A recurrent product is made at every step with the same weights; they are brought into this order
 /// once in a segment. What a last panel has too much is zero.
-@safe final class PanelMatrix<Number: TrainingNumber>: Sendable {
+@safe package final class PanelMatrix<Number: TrainingNumber>: Sendable {
   /// The outputs of a panel.
-  static var panelOutputs: Int { FloatKernel.panelOutputs }
+  package static var panelOutputs: Int { FloatKernel.panelOutputs }
 
-  let inputs: Int
-  let outputs: Int
+  package let inputs: Int
+  package let outputs: Int
   private let panels: NumberBuffer<Number>
 
   /// Zeros.
-  init(inputs: Int, outputs: Int) {
+  package init(inputs: Int, outputs: Int) {
     self.inputs = inputs
     self.outputs = outputs
     let count = (outputs + Self.panelOutputs - 1) / Self.panelOutputs
@@ -26,7 +26,7 @@ internal import LSTMRuntime
   /// - Parameters:
   ///   - input: Which one.
   ///   - weights: `[outputs]`.
-  func setInput(_ input: Int, to weights: UnsafePointer<Number>) {
+  package func setInput(_ input: Int, to weights: UnsafePointer<Number>) {
     for first in stride(from: 0, to: outputs, by: Self.panelOutputs) {
       unsafe (panels.start + first * inputs + input * Self.panelOutputs).update(
         from: weights + first, count: min(Self.panelOutputs, outputs - first))
@@ -38,7 +38,7 @@ internal import LSTMRuntime
   /// - Parameters:
   ///   - some: Which ones; they begin with a panel.
   ///   - weights: `[outputs, inputs]`.
-  func setOutputs(_ some: Range<Int>, to weights: UnsafePointer<Number>) {
+  package func setOutputs(_ some: Range<Int>, to weights: UnsafePointer<Number>) {
     for first in stride(from: some.lowerBound, to: some.upperBound, by: Self.panelOutputs) {
       unsafe Elementwise.turn(
         weights + first * inputs, rows: 0..<min(Self.panelOutputs, some.upperBound - first),
@@ -54,7 +54,7 @@ internal import LSTMRuntime
   ///   - some: Which outputs.
   ///   - y: `[rows, some.count]`.
   ///   - stride: The elements from one row of y to the next.
-  func addProduct(
+  package func addProduct(
     _ x: UnsafePointer<Number>, rows: Int, outputs some: Range<Int>,
     to y: UnsafeMutablePointer<Number>, stride: Int
   ) {

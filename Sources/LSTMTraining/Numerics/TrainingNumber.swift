@@ -53,7 +53,7 @@ package protocol TrainingNumber: BinaryFloatingPoint, BitwiseCopyable, SIMDScala
   let stride: Int
   let isTransposed: Bool
 
-  init(_ start: UnsafePointer<Element>, stride: Int, transposed: Bool = false) {
+  package init(_ start: UnsafePointer<Element>, stride: Int, transposed: Bool = false) {
     unsafe self.start = start
     self.stride = stride
     self.isTransposed = transposed

@@ -1,26 +1,26 @@
-import LSTMCore
+package import LSTMCore
 
 /// How the levels of an encoding follow from its parameters: they are linear in them.
 ///
 /// So one mechanism fits scales, offsets and codebooks alike. Levels are numbered in ascending order (their rank),
 /// whatever codes they have.
-struct LevelBasis: Sendable {
+package struct LevelBasis: Sendable {
   /// The code of each level.
-  let codes: [UInt16]
+  package let codes: [UInt16]
   /// For each level the factor of each parameter, `[levels, parameters]`.
-  let factors: [Float]
+  package let factors: [Float]
   /// The number of parameters.
-  let parameterCount: Int
+  package let parameterCount: Int
   /// Whether levels are equally far apart, whatever the parameters are.
-  let isEven: Bool
+  package let isEven: Bool
 
   /// The number of levels.
-  var levelCount: Int { codes.count }
+  package var levelCount: Int { codes.count }
 
   /// The basis of an encoding.
   ///
   /// - Returns: `nil` for an encoding whose values have no parameters.
-  init?(_ encoding: any WeightEncoding) {
+  package init?(_ encoding: any WeightEncoding) {
     let count = encoding.parametersPerGroup
     guard count > 0 else { return nil }
     parameterCount = count

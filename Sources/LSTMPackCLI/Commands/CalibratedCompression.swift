@@ -1,0 +1,89 @@
+import LSTMPackKit
+
+/// A plan applied to a model: calibrated where the model can be run, and tuned where that is asked for.
+struct CalibratedCompression {
+  let plan: CompressionPlan
+  /// `nil` for a command that does not calibrate.
+  let options: CalibrationOptions?
+  /// Whether it is calibrated on synthetic inputs where there are no data.
+  let usesSyntheticData: Bool
+  let threads: Int
+  let progress: ProgressBar
+
+  /// What was done.
+  struct Outcome {
+    var report: CompressionReport
+    /// `nil` where there was no calibration.
+    var calibration: CalibrationReport?
+    /// Why there was none, where there could have been one.
+    var obstacle: String?
+    var tuning: TuningReport?
+  }
+
+  /// Compresses.
+  ///
+  /// - Parameter model: The model. After an error it is unspecified.
+  /// - Throws: `DiagnosticError`.
+  func compress(_ model: inout Model) throws(DiagnosticError) -> Outcome {
+    let choosesCodes = plan.hasCodesToChoose(in: model)
+    guard let options, choosesCodes || options.tune != nil else {
+      if options?.data.data != nil {
+        Console.warn(
+          "--data is not used: the plan has no codes of LSTM matrices to choose (--tune uses them)")
+      }
+      return try weightsOnly(&model, because: nil)
+    }
+    switch try options.outcome(
+      for: model, wantsSynthetic: usesSyntheticData || options.tune != nil, threads: threads)
+    {
+    case .none(let reason):
+      if options.tune != nil {
+        throw DiagnosticError(
+          .notTuned, "--tune learns from data that the model is run on: \(reason)",
+          hint: "give --data, or leave out --tune")
+      }
+      return try weightsOnly(&model, because: reason)
+    case .data(let data): return try compress(&model, data, options, choosesCodes)
+    }
+  }
+
+  private func compress(
+    _ model: inout Model, _ data: CalibrationData, _ options: CalibrationOptions,
+    _ choosesCodes: Bool
+  ) throws(DiagnosticError) -> Outcome {
+    let original = model
+    var outcome: Outcome
+    if choosesCodes {
+      do throws(DiagnosticError) {
+        let done = try CalibratedCompressor(plan: plan, data: data, threads: threads)
+          .compress(&model, progress: progress.update)
+        outcome = Outcome(report: done.report, calibration: done.calibration)
+      } catch {
+        guard data.fitted.isSeeded, options.tune == nil else { throw error }
+        // Nobody asked for inputs that the model does not take.
+        model = original
+        return try weightsOnly(&model, because: "on synthetic inputs \(error.problem)")
+      }
+    } else {
+      outcome = try weightsOnly(&model, because: nil)
+    }
+    guard let budget = options.tune else { return outcome }
+    let tuner = ModelTuner(data: data, budget: budget, seed: options.seed, threads: threads)
+    outcome.tuning = try tuner.tune(&model, original: original, progress: progress.update)
+    outcome.report.updateErrors(of: model, against: original, threads: threads)
+    return outcome
+  }
+
+  private func weightsOnly(
+    _ model: inout Model, because reason: String?
+  ) throws(DiagnosticError) -> Outcome {
+    let report = try ModelCompressor(plan: plan, threads: threads)
+      .compress(&model, progress: progress.update)
+    return Outcome(report: report, obstacle: reason)
+  }
+}
+
+extension DiagnosticError.Code {
+  /// Tuning was asked for, and cannot be done.
+  static let notTuned = Self("cli.notTuned", .failure)
+}

@@ -1,0 +1,287 @@
+import Diagnostics
+import LSTMCore
+import LSTMTraining
+
+/// Tunes LSTMs of which each reads what the one before makes, so that the last one's outputs are those of the original.
+///
+/// One update: a piece of some sequences goes forward and back in chunks whose number does not depend on the threads;
+/// then parameters move.
+@safe final class ChainTuning: @unchecked Sendable {
+  private let links: [ChainTape<Float>.Link]
+  private let tracks: [TuningTrack]
+  private let readsLastStep: Bool
+  private let threads: Int
+  /// By set of weights and direction.
+  private let learning: [Int: [TunedDirection]]
+  /// The sets in the order of the chain, each once.
+  private let sets: [Int]
+  private let chain: [TunedPlace]
+  private var schedule: TrackSchedule
+  private let chunks: [Chunk]
+  private(set) var updates = 0
+
+  /// What one chunk works with.
+  private struct Chunk {
+    let tape: ChainTape<Float>
+    /// By set and direction.
+    let sums: [Int: [CellGradients<Float>]]
+    let targets: NumberBuffer<Float>
+  }
+
+  /// The chunks into which sequences are cut, at most; at least so many sequences are in each.
+  private static let chunkCount = 4
+  private static let rowsPerChunk = 4
+
+  /// The loss at the last LSTM and the shares of the scaled squared error of each.
+  struct Losses: Sendable {
+    var main: (any HiddenLoss)?
+    /// Of each LSTM.
+    var hidden: [ScaledSquaredError]
+    /// The weight of ``hidden`` beside ``main``.
+    var share: Float
+  }
+
+  init(
+    _ chain: [TunedPlace], original: Model, compressed: Model, tracks: [TuningTrack],
+    readsLastStep: Bool, seed: UInt64, threads: Int
+  ) {
+    self.chain = chain
+    self.tracks = tracks
+    self.readsLastStep = readsLastStep
+    self.threads = threads
+    var learning: [Int: [TunedDirection]] = [:]
+    var sets: [Int] = []
+    for place in chain where learning[place.weights] == nil {
+      let set = compressed.lstmWeights[place.weights]
+      let before = original.lstmWeights[place.weights]
+      learning[place.weights] = zip(set.directions, before.directions).map {
+        TunedDirection($0, original: $1, of: set)
+      }
+      sets.append(place.weights)
+    }
+    self.learning = learning
+    self.sets = sets
+    links = chain.compactMap { place in
+      guard case .lstm(let layer) = original.layers[place.layer].kind,
+        let directions = learning[place.weights]
+      else { return nil }
+      return ChainTape.Link(
+        layer: layer, maps: directions.map(\.maps),
+        rules: directions.indices.map {
+          CellRule(
+            layer, direction: $0,
+            weights: compressed.lstmWeights[place.weights].directions[$0])
+        })
+    }
+    let readsBackwards = links.contains { link in
+      link.layer.directions.contains { $0.direction == .backward }
+    }
+    schedule = TrackSchedule(
+      lengths: tracks.map(\.steps), isWhole: readsLastStep || readsBackwards, seed: seed)
+    let count = max(1, min(Self.chunkCount, schedule.rows / Self.rowsPerChunk))
+    let rows = (schedule.rows + count - 1) / count
+    let (links, steps) = (self.links, schedule.pieceSteps)
+    chunks = (0..<count).map { _ in
+      Chunk(
+        tape: ChainTape(links, rows: rows, steps: steps),
+        sums: learning.mapValues { $0.map { CellGradients($0.maps) } },
+        targets: NumberBuffer(rows * steps * (links.map(\.width).max() ?? 0)))
+    }
+  }
+
+  /// Why it cannot be tuned; `nil` when it can.
+  var obstacle: String? {
+    if !learning.values.joined().contains(where: \.learns) {
+      return "none of its matrices has numbers that can learn"
+    }
+    if let obstacle = links.lazy.flatMap(\.rules).compactMap(\.obstacle).first { return obstacle }
+    return tracks.isEmpty ? "no step of the data reaches it" : nil
+  }
+
+  /// Learns from one piece.
+  ///
+  /// - Parameters:
+  ///   - losses: What is to become small.
+  ///   - share: The share of the rates that the schedule leaves; `nil` to try how long an update takes, and change nothing.
+  /// - Returns: The mean loss of the piece.
+  @discardableResult
+  func update(_ losses: Losses, share: Double?) -> Double {
+    for set in sets { for direction in learning[set] ?? [] { direction.write(threads: threads) } }
+    var ahead = schedule
+    let piece = ahead.nextPiece()
+    let count = piece.tracks.count
+    let parts = (0..<chunks.count).map {
+      Array(piece.tracks[count * $0 / chunks.count..<count * ($0 + 1) / chunks.count])
+    }
+    let counted = readsLastStep
+      ? piece.tracks.count : piece.tracks.reduce(0) { $0 + self.steps(of: $1, piece).count }
+    let scale = 1 / Float(max(1, counted))
+    let sums = mapTasks(chunks.count, threads: threads) { index in
+      run(chunks[index], parts[index], piece, losses, scale: scale)
+    }
+    for set in sets {
+      for direction in (learning[set] ?? []).indices {
+        for chunk in chunks.dropFirst() {
+          if let own = chunks[0].sums[set], let other = chunk.sums[set] {
+            own[direction].add(other[direction])
+          }
+        }
+      }
+    }
+    if let share {
+      schedule = ahead
+      updates += 1
+      let step = TuningStep(number: updates, share: share)
+      for set in sets {
+        for (direction, tuned) in (learning[set] ?? []).enumerated() where tuned.learns {
+          if let sums = chunks[0].sums[set] {
+            tuned.update(sums[direction], step, threads: threads)
+          }
+        }
+      }
+    }
+    return sums.reduce(0, +) / Double(max(1, counted))
+  }
+
+  /// The steps of a sequence that are in a piece.
+  private func steps(of track: Int, _ piece: TrackSchedule.Piece) -> Range<Int> {
+    piece.steps.clamped(to: 0..<tracks[track].steps)
+  }
+
+  /// One chunk of a piece, forward and back.
+  private func run(
+    _ chunk: Chunk, _ own: [Int], _ piece: TrackSchedule.Piece, _ losses: Losses, scale: Float
+  ) -> Double {
+    for sums in chunk.sums.values.joined() { sums.clear() }
+    guard !own.isEmpty else { return 0 }
+    let tape = chunk.tape
+    if piece.isFirst {
+      tape.begin(rows: own.count) { link, direction, row in
+        tracks[own[row]].starts[link][direction]
+      }
+    } else {
+      tape.carryStates()
+    }
+    let ranges = own.map { steps(of: $0, piece) }
+    let lengths = ranges.map(\.count)
+    let longest = lengths.max() ?? 0
+    guard longest > 0, let inputs = links.first?.maps.first?.inputs else { return 0 }
+    for (row, track) in own.enumerated() {
+      gather(
+        tracks[track].x, ranges[row], width: inputs, rows: own.count, row: row, to: tape.x)
+    }
+    tape.forward(lengths: lengths, steps: longest)
+    var loss = 0.0
+    for (index, link) in links.enumerated() {
+      let gradient = tape.gradients[index]
+      let rows = longest * own.count
+      unsafe gradient.start.update(repeating: 0, count: rows * link.width)
+      let isLast = index == links.count - 1
+      guard losses.share > 0 || isLast else { continue }
+      for (row, track) in own.enumerated() {
+        gather(
+          tracks[track].targets[index], ranges[row], width: link.width, rows: own.count, row: row,
+          to: chunk.targets)
+      }
+      // Steps after the end of a sequence have no loss: their targets are what is there.
+      for (row, length) in lengths.enumerated() {
+        for step in length..<longest {
+          let start = (step * own.count + row) * link.width
+          unsafe (chunk.targets.start + start).update(
+            from: tape.outputs[index].start + start, count: link.width)
+        }
+      }
+      if losses.share > 0 {
+        let all = Float(lengths.reduce(0, +))
+        loss +=
+          unsafe losses.hidden[index].add(
+            tape.outputs[index].start, chunk.targets.start, rows: rows, to: gradient.start,
+            scale: losses.share * (readsLastStep ? Float(own.count) / all * scale : scale))
+          * Double(losses.share) * (readsLastStep ? Double(own.count) / Double(all) : 1)
+      }
+      guard isLast, let main = losses.main else { continue }
+      if readsLastStep {
+        loss += lastSteps(tape, chunk, main, ranges, own, link, scale)
+      } else {
+        unsafe loss += main.add(
+          tape.outputs[index].start, chunk.targets.start, rows: rows, to: gradient.start,
+          scale: scale)
+      }
+    }
+    tape.backward(addingTo: chain.map { chunk.sums[$0.weights] ?? [] })
+    return loss
+  }
+
+  /// The main loss at what each direction computes last.
+  private func lastSteps(
+    _ tape: ChainTape<Float>, _ chunk: Chunk, _ main: any HiddenLoss, _ ranges: [Range<Int>],
+    _ own: [Int], _ link: ChainTape<Float>.Link, _ scale: Float
+  ) -> Double {
+    let index = links.count - 1
+    let rows = own.indices.filter { ranges[$0].upperBound == tracks[own[$0]].steps && !ranges[$0].isEmpty }
+    guard !rows.isEmpty else { return 0 }
+    let outputs = NumberBuffer<Float>(rows.count * link.width)
+    let targets = NumberBuffer<Float>(rows.count * link.width)
+    let gradients = NumberBuffer<Float>(rows.count * link.width)
+    func forEachElement(_ body: (_ packed: Int, _ own: Int, _ count: Int) -> Void) {
+      for (place, row) in rows.enumerated() {
+        var first = 0
+        for (direction, maps) in link.maps.enumerated() {
+          let settings = link.layer.directions[direction]
+          let isFirstStep = settings.direction == .backward && !settings.keepsComputedOrder
+          let step = isFirstStep ? 0 : ranges[row].count - 1
+          body(
+            place * link.width + first, (step * own.count + row) * link.width + first,
+            maps.outputs)
+          first += maps.outputs
+        }
+      }
+    }
+    forEachElement { packed, own, count in
+      unsafe (outputs.start + packed).update(from: tape.outputs[index].start + own, count: count)
+      unsafe (targets.start + packed).update(from: chunk.targets.start + own, count: count)
+    }
+    let loss = unsafe main.add(
+      outputs.start, targets.start, rows: rows.count, to: gradients.start, scale: scale)
+    forEachElement { packed, own, count in
+      for element in 0..<count {
+        unsafe tape.gradients[index].start[own + element] += gradients.start[packed + element]
+      }
+    }
+    return loss
+  }
+
+  /// Copies steps of a sequence to where they stand in a segment.
+  private func gather(
+    _ values: [Float], _ range: Range<Int>, width: Int, rows: Int, row: Int,
+    to buffer: NumberBuffer<Float>
+  ) {
+    unsafe values.withUnsafeBufferPointer { values in
+      guard let start = values.baseAddress else { return }
+      for (step, time) in range.enumerated() {
+        unsafe (buffer.start + (step * rows + row) * width).update(
+          from: start + time * width, count: width)
+      }
+    }
+  }
+
+  /// The model with what was learned.
+  func stored(in model: Model) -> Model {
+    var model = model
+    for set in sets {
+      model.lstmWeights[set].directions = (learning[set] ?? []).map(\.stored)
+    }
+    return model
+  }
+
+  /// All numbers that an interrupted run has to find again.
+  var state: [NumberBuffer<Float>] {
+    sets.flatMap { (learning[$0] ?? []).flatMap(\.state) }
+  }
+
+  /// Goes on after so many updates, with the numbers of ``state`` set.
+  func resume(after updates: Int) {
+    schedule.skip(updates)
+    self.updates = updates
+  }
+}

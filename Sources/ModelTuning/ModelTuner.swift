@@ -1,0 +1,197 @@
+public import Diagnostics
+public import LSTMCore
+import LSTMTraining
+public import ModelCalibration
+import ModelEvaluation
+
+/// Lets compressed LSTMs learn to give the original's outputs on calibration data; no labels are needed.
+///
+/// Chains of LSTMs are tuned together, one chain after the other in the order of the graph. What follows a chain tells which
+/// errors matter: of a dense layer that makes the outputs, the divergence of these, or their mean curvature where there are
+/// many classes; else the squared error of the LSTM's own outputs. The model that does best on held-out data is kept, the one
+/// that tuning began with included.
+public struct ModelTuner: Sendable {
+  /// Called with the number of updates done and in all.
+  public typealias Progress = @Sendable (_ done: Int, _ total: Int) -> Void
+
+  private let data: CalibrationData
+  private let budget: TuningBudget
+  private let seed: UInt64
+  private let threads: Int
+
+  /// Outputs from which on the mean curvature stands for their divergence.
+  private static let manyClasses = 512
+  /// The original's steps over which the curvature is averaged.
+  private static let curvatureSteps = 6000
+  /// The weight of the squared error of all hidden states beside the divergence of outputs.
+  private static let hiddenShare: Float = 0.1
+  /// The parts of a run after which it is judged.
+  private static let judgedAt = [0.5, 0.75, 1]
+  /// The share of the updates in which rates rise, and what is left of them at the end.
+  private static let warmUp = 0.02
+  private static let lastShare = 0.02
+  /// The updates that are tried to tell how long one takes.
+  private static let triedUpdates = 3
+  /// The most updates within a budget of seconds.
+  private static let updateLimit = 1_000_000
+
+  /// Creates a tuner.
+  ///
+  /// - Parameters:
+  ///   - data: What the model was calibrated on.
+  ///   - budget: How long it may take.
+  ///   - seed: The order in which sequences are learned from.
+  ///   - threads: How many threads may work; the result does not depend on it.
+  public init(data: CalibrationData, budget: TuningBudget, seed: UInt64 = 1, threads: Int) {
+    self.data = data
+    self.budget = budget
+    self.seed = seed
+    self.threads = max(1, threads)
+  }
+
+  /// Tunes a compressed model.
+  ///
+  /// - Parameters:
+  ///   - model: The compressed model, changed to the best that was found.
+  ///   - original: The model before it was compressed.
+  ///   - progress: Called as work goes on.
+  /// - Returns: What was done.
+  /// - Throws: ``DiagnosticError`` when a model cannot be run on the data.
+  public func tune(
+    _ model: inout Model, original: Model, progress: @escaping Progress = { _, _ in }
+  ) throws(DiagnosticError) -> TuningReport {
+    let recorder = ChainRecorder(original: original, data: data.fitted, threads: threads)
+    let chains = try recorder.chains()
+    let judge = try data.judge(original, threads: threads)
+    let start = ContinuousClock.now
+    var best = Best(model: model, score: try judge.evaluate(model), judge: judge)
+    let judging = (ContinuousClock.now - start) / .seconds(1)
+    var report = TuningReport(before: best.score)
+    for (number, chain) in chains.enumerated() {
+      // What is left is shared by the chains that are left.
+      let left: TuningBudget =
+        switch budget {
+        case .updates: budget
+        case .seconds(let seconds):
+          .seconds(
+            max(0, seconds - (ContinuousClock.now - start) / .seconds(1))
+              / Double(chains.count - number))
+        }
+      report.chains.append(
+        try tune(chain, of: &best, original: original, recorder, left, judging, progress))
+    }
+    model = best.model
+    report.after = best.score
+    report.seconds = (ContinuousClock.now - start) / .seconds(1)
+    return report
+  }
+
+  /// The best model so far.
+  private struct Best {
+    var model: Model
+    var score: HookScore
+    let judge: DataEvaluation
+
+    /// How far its outputs on held-out data are from the original's.
+    var divergence: Double { divergence(score) }
+
+    /// Takes another model where it is better.
+    mutating func offer(_ other: Model) throws(DiagnosticError) -> Double {
+      let score = try judge.evaluate(other)
+      if divergence(score) < divergence {
+        model = other
+        self.score = score
+      }
+      return divergence(score)
+    }
+
+    private func divergence(_ score: HookScore) -> Double {
+      score.divergence ?? score.change(from: judge.original)
+    }
+  }
+
+  private func tune(
+    _ chain: [TunedPlace], of best: inout Best, original: Model, _ recorder: ChainRecorder,
+    _ budget: TuningBudget, _ judging: Double, _ progress: Progress
+  ) throws(DiagnosticError) -> TuningReport.Chain {
+    let start = ContinuousClock.now
+    var outcome = TuningReport.Chain(layers: chain.map { original.layers[$0.layer].name })
+    let tracks = try recorder.tracks(chain, compressed: best.model)
+    guard let last = chain.last else { return outcome }
+    let decoder = DecoderFinder(original: original, data: data.fitted, threads: threads)
+      .decoder(of: last)
+    let tuning = ChainTuning(
+      chain, original: original, compressed: best.model, tracks: tracks,
+      readsLastStep: decoder?.readsLastStep ?? false, seed: seed, threads: threads)
+    if let obstacle = tuning.obstacle {
+      outcome.obstacle = obstacle
+      return outcome
+    }
+    let losses = losses(chain, decoder, tracks)
+    outcome.loss = losses.name
+    let begin = best.model
+    outcome.updates =
+      switch budget {
+      case .updates(let count): count
+      case .seconds(let seconds):
+        updates(
+          in: seconds - (ContinuousClock.now - start) / .seconds(1)
+            - Double(Self.judgedAt.count) * judging, tuning, losses.losses)
+      }
+    let updates = outcome.updates
+    let judged = Set(Self.judgedAt.map { Int((Double(updates) * $0).rounded(.up)) })
+    for update in 0..<updates {
+      let loss = tuning.update(
+        losses.losses, share: Self.share(of: (Double(update) + 0.5) / Double(updates)))
+      guard loss.isFinite else { break }
+      progress(update + 1, updates)
+      guard judged.contains(update + 1) else { continue }
+      outcome.divergences.append((update + 1, try best.offer(tuning.stored(in: begin))))
+    }
+    return outcome
+  }
+
+  /// How much of the rates is left at a part of the run: a rise, then half a cosine.
+  private static func share(of part: Double) -> Double {
+    let wave = Activation.sine(.pi * (part + 0.5))
+    return min(1, part / warmUp) * (lastShare + (1 - lastShare) * 0.5 * (1 + wave))
+  }
+
+  private func losses(
+    _ chain: [TunedPlace], _ decoder: DecoderFinder.Found?, _ tracks: [TuningTrack]
+  ) -> (losses: ChainTuning.Losses, name: TuningReport.Loss) {
+    let hidden = chain.indices.map { link in
+      let width = tracks.first.map { $0.targets[link].count / $0.steps } ?? 1
+      return ScaledSquaredError(width: width, targets: tracks.map { $0.targets[link] })
+    }
+    guard let decoder else {
+      return (ChainTuning.Losses(main: nil, hidden: hidden, share: 1), .hiddenStates)
+    }
+    if decoder.loss.outputs >= Self.manyClasses, !decoder.readsLastStep {
+      var sample: [Float] = []
+      for track in tracks where sample.count < Self.curvatureSteps * decoder.loss.width {
+        sample += track.targets[chain.count - 1].prefix(
+          max(1, Self.curvatureSteps / tracks.count) * decoder.loss.width)
+      }
+      if let curvature = decoder.loss.meanCurvature(sample) {
+        return (ChainTuning.Losses(main: curvature, hidden: hidden, share: 0), .curvature)
+      }
+    }
+    return (
+      ChainTuning.Losses(main: decoder.loss, hidden: hidden, share: Self.hiddenShare), .outputs
+    )
+  }
+
+  /// The updates that some seconds allow.
+  private func updates(
+    in seconds: Double, _ tuning: ChainTuning, _ losses: ChainTuning.Losses
+  ) -> Int {
+    let clock = ContinuousClock()
+    let taken = clock.measure {
+      for _ in 0..<Self.triedUpdates { tuning.update(losses, share: nil) }
+    }
+    let update = taken / .seconds(1) / Double(Self.triedUpdates)
+    let left = seconds - Double(Self.triedUpdates) * update
+    return max(0, min(Self.updateLimit, Int(left / max(update, 1e-6))))
+  }
+}

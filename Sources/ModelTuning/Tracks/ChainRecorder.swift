@@ -1,0 +1,142 @@
+import Diagnostics
+import LSTMCore
+import LSTMRuntime
+import ModelEvaluation
+
+/// Runs models over calibration data, and records what their LSTMs read and make.
+struct ChainRecorder {
+  let original: Model
+  let data: EvaluationData
+  let threads: Int
+
+  /// The chains of LSTMs in which each reads what the one before makes, element for element, and nothing else; in the
+  /// order of the graph.
+  ///
+  /// - Throws: ``DiagnosticError`` when the model cannot be run.
+  func chains() throws(DiagnosticError) -> [[TunedPlace]] {
+    var chains: [[TunedPlace]] = []
+    var runs: [RunSession.LSTMRun] = []
+    try forEachBatch(of: [original], values: nil, limit: 1) { batch, _ in runs = batch[0] }
+    for (number, run) in runs.enumerated() {
+      guard case .lstm(let lstm) = original.layers[run.layer].kind else { continue }
+      let place = TunedPlace(run: number, layer: run.layer, weights: lstm.weights)
+      let before = chains.indices.first { index in
+        guard let last = chains[index].last else { return false }
+        return reads(run, runs[last.run])
+      }
+      if let before { chains[before].append(place) } else { chains.append([place]) }
+    }
+    return chains
+  }
+
+  /// Whether an LSTM reads what another makes.
+  private func reads(_ run: RunSession.LSTMRun, _ other: RunSession.LSTMRun) -> Bool {
+    guard run.rows == other.rows, run.rows > 0 else { return false }
+    return (0..<run.rows).allSatisfy { row in
+      let x = run.inputs(row)
+      return !x.isEmpty && run.countedTimes(row) == other.countedTimes(row)
+        && x == other.outputs(row, keepsComputedOrder: keepsComputedOrder(other))
+    }
+  }
+
+  private func keepsComputedOrder(_ run: RunSession.LSTMRun) -> Bool {
+    guard case .lstm(let lstm) = original.layers[run.layer].kind else { return false }
+    return lstm.directions.contains(where: \.keepsComputedOrder)
+  }
+
+  /// The sequences of a chain.
+  ///
+  /// - Parameters:
+  ///   - chain: The LSTMs.
+  ///   - compressed: The model whose LSTM reads them.
+  /// - Returns: Sequences of at least one step.
+  /// - Throws: ``DiagnosticError`` when a model cannot be run, or what its LSTMs read is not recorded.
+  func tracks(
+    _ chain: [TunedPlace], compressed: Model
+  ) throws(DiagnosticError) -> [TuningTrack] {
+    var tracks: [TuningTrack] = []
+    var isFirst = true
+    try forEachBatch(of: [original, compressed], values: values(of: chain)) { runs, carries in
+      let (before, after) = (runs[0], runs[1])
+      guard let first = chain.first, let rows = after[first.run].input?.batch,
+        chain.allSatisfy({ before[$0.run].rows == rows && after[$0.run].rows == rows })
+      else {
+        throw DiagnosticError(
+          .notRunnable, object: chain.first.map { original.layers[$0.layer].name },
+          "what it reads was not recorded")
+      }
+      var batch: [TuningTrack] = []
+      for row in 0..<rows {
+        batch.append(
+          TuningTrack(
+            steps: after[first.run].countedTimes(row).count, x: after[first.run].inputs(row),
+            targets: chain.map { place in
+              before[place.run].outputs(
+                row, keepsComputedOrder: keepsComputedOrder(before[place.run]))
+            },
+            starts: chain.map { place in
+              let run = after[place.run]
+              return (0..<run.directionCount).map { run.start(row, direction: $0) }
+            }))
+      }
+      if carries, !isFirst {
+        for (row, more) in batch.enumerated() where tracks.indices.contains(row) {
+          tracks[row].steps += more.steps
+          tracks[row].x += more.x
+          for place in chain.indices { tracks[row].targets[place] += more.targets[place] }
+        }
+      } else {
+        tracks += batch
+      }
+      isFirst = false
+    }
+    return tracks.filter { $0.steps > 0 }
+  }
+
+  /// What the LSTMs of a chain make: all that has to be run for them.
+  private func values(of chain: [TunedPlace]) -> [String]? {
+    let layers = Set(chain.map(\.layer))
+    let values = (original.graph?.nodes ?? []).filter { $0.layer.map(layers.contains) ?? false }
+      .compactMap { node in node.outputs.first { !$0.isEmpty } }
+    return values.isEmpty ? nil : values
+  }
+
+  /// Runs models side by side.
+  ///
+  /// - Parameters:
+  ///   - models: The models, with one graph.
+  ///   - values: What has to be run; everything when `nil`, and where states are fed back, or where the axes of sequences and
+  ///     steps follow from what comes after.
+  ///   - limit: How many batches, at most.
+  ///   - body: Takes what the LSTMs of each recorded in a batch, and whether the batch goes on where the last one ended.
+  private func forEachBatch(
+    of models: [Model], values: [String]?, limit: Int = .max,
+    _ body: ([[RunSession.LSTMRun]], Bool) throws -> Void
+  ) throws(DiagnosticError) {
+    func made(_ outputs: [String]?) throws(DiagnosticError) -> (models: [DataModel], feed: DataFeed) {
+      let made = try models.map { (model) throws(DiagnosticError) in
+        try DataModel(model, on: data, outputs: outputs)
+      }
+      return (made, try DataFeed(data, for: made[0]))
+    }
+    let short = data.calls == nil ? values.flatMap { try? made($0) } : nil
+    let all: (models: [DataModel], feed: DataFeed)
+    if let short { all = short } else { all = try made(nil) }
+    let (prepared, feed) = all
+    var count = 0
+    do {
+      var sessions = prepared.map {
+        DataSession(
+          for: $0, carriesState: feed.carriesState, recording: .outputs, recordsInputs: true)
+      }
+      try feed.forEach { inputs, _ in
+        guard count < limit else { return }
+        count += 1
+        for (index, model) in prepared.enumerated() {
+          _ = try model.run(inputs, session: &sessions[index], threads: threads)
+        }
+        try body(sessions.map(\.runs), feed.carriesState)
+      }
+    } catch { throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)") }
+  }
+}

@@ -1,0 +1,93 @@
+import LSTMCore
+
+/// In which order sequences are learned from: groups of them side by side, each in pieces from its beginning to its end.
+///
+/// It follows from a seed alone, so an interrupted run goes on as it would have.
+struct TrackSchedule: Sendable {
+  /// A piece of a group.
+  struct Piece: Sendable {
+    let tracks: [Int]
+    let steps: Range<Int>
+    /// Whether states begin anew.
+    var isFirst: Bool { steps.lowerBound == 0 }
+  }
+
+  /// The steps that one update learns from, about.
+  private static let stepsPerUpdate = 1280
+  /// The fewest and most sequences side by side.
+  private static let rowLimits = 8...128
+  /// Sequences up to this length are learned from whole.
+  private static let wholeLength = 64
+  /// The length of the pieces of longer ones.
+  private static let pieceLength = 32
+  /// The same where only what comes last tells, or a direction reads from the end.
+  private static let longestWhole = 1024
+
+  private let lengths: [Int]
+  private let seed: UInt64
+  /// The steps of the longest piece.
+  let pieceSteps: Int
+  /// The most sequences of a group.
+  let rows: Int
+  private var epoch = 0
+  private var pieces: [Piece] = []
+  private var next = 0
+
+  /// - Parameters:
+  ///   - lengths: The steps of each sequence.
+  ///   - isWhole: Whether sequences are not to be cut.
+  ///   - seed: The seed.
+  init(lengths: [Int], isWhole: Bool, seed: UInt64) {
+    self.seed = seed
+    let longest = lengths.max() ?? 1
+    let limit = isWhole ? Self.longestWhole : Self.wholeLength
+    if longest <= limit {
+      pieceSteps = longest
+      self.lengths = lengths
+    } else if isWhole {
+      pieceSteps = Self.longestWhole
+      self.lengths = lengths.map { min($0, Self.longestWhole) }
+    } else {
+      let count = (longest - 1) / Self.pieceLength + 1
+      pieceSteps = (longest - 1) / count + 1
+      self.lengths = lengths
+    }
+    rows = min(
+      lengths.count,
+      max(Self.rowLimits.lowerBound, min(Self.rowLimits.upperBound, Self.stepsPerUpdate / pieceSteps)))
+  }
+
+  /// The next piece.
+  mutating func nextPiece() -> Piece {
+    if next == pieces.count { begin() }
+    defer { next += 1 }
+    return pieces[next]
+  }
+
+  /// Goes to the piece after so many.
+  mutating func skip(_ count: Int) { for _ in 0..<count { _ = nextPiece() } }
+
+  /// Orders the groups of another pass over all sequences.
+  private mutating func begin() {
+    var random = SeededGenerator(seed: seed &+ UInt64(epoch))
+    epoch += 1
+    next = 0
+    // Sequences with as many pieces stand together.
+    let order = lengths.indices.shuffled(using: &random).enumerated()
+      .sorted { (pieceCount($0.element), $0.offset) < (pieceCount($1.element), $1.offset) }
+      .map(\.element)
+    let groupCount = max(1, (order.count + rows - 1) / rows)
+    var groups = (0..<groupCount).map { group in
+      Array(order[order.count * group / groupCount..<order.count * (group + 1) / groupCount])
+    }
+    groups.shuffle(using: &random)
+    pieces = groups.flatMap { group in
+      let count = group.map(pieceCount).max() ?? 1
+      return (0..<count).map { piece in
+        Piece(tracks: group, steps: piece * pieceSteps..<(piece + 1) * pieceSteps)
+      }
+    }
+  }
+
+  private func pieceCount(_ track: Int) -> Int { (lengths[track] - 1) / pieceSteps + 1 }
+}

@@ -1,0 +1,39 @@
+public import ModelEvaluation
+
+/// What tuning did.
+public struct TuningReport: Sendable {
+  /// What tuning made small.
+  public enum Loss: String, Sendable {
+    /// The divergence of the model's outputs, through the dense layer that makes them.
+    case outputs
+    /// Its mean curvature at the original's outputs of the LSTM.
+    case curvature
+    /// The squared error of the LSTM's own outputs.
+    case hiddenStates
+  }
+
+  /// LSTMs that were tuned together.
+  public struct Chain: Sendable {
+    /// Their layers.
+    public var layers: [String]
+    /// What became small.
+    public var loss: Loss?
+    /// The updates.
+    public var updates = 0
+    /// How far outputs on held-out data were from the original's after some updates.
+    public var divergences: [(updates: Int, divergence: Double)] = []
+    /// Why nothing was tuned; `nil` when something was.
+    public var obstacle: String?
+  }
+
+  /// In the order of the graph.
+  public var chains: [Chain] = []
+  /// The score on held-out data before.
+  public let before: HookScore
+  /// The score after it.
+  public var after: HookScore?
+  /// How long it took.
+  public var seconds = 0.0
+
+  init(before: HookScore) { self.before = before }
+}
