@@ -131,12 +131,11 @@ struct QualityCommand: ParsableCommand {
         throw ValidationError("'\(time)' is no time to tune.")
       }
       var tuned = model
-      let taken = try clock.measure {
-        _ = try ModelTuner(data: data, budget: budget, seed: seed, threads: threads)
-          .tune(&tuned, original: subject.model)
-      }
+      let report = try ModelTuner(data: data, budget: budget, seed: seed, threads: threads)
+        .tune(&tuned, original: subject.model)
       cells += try subject.measured(tuned, threads: threads)
-      seconds.append(String(format: "%.0f", taken / .seconds(1)))
+      let updates = report.chains.reduce(0) { $0 + $1.updates }
+      seconds.append(String(format: "%.0f (\(updates) updates)", report.seconds))
     }
     row(cells + [seconds.joined(separator: ", ")])
   }

@@ -13,11 +13,20 @@ struct CalibrationOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Then let the LSTMs learn for this long to give the original's outputs on the same data: 90s, 2m, 1h, or a number of "
-        + "updates, which gives the same file on every run.", valueName: "time"))
+        + "updates, which gives the same file on every run.", valueName: "time"),
+    transform: tuningBudget)
   var tune: TuningBudget?
 
   @Option(help: ArgumentHelp("The seed of synthetic inputs, used without --data.", valueName: "n"))
   var seed = SeedOptions.standardSeed
+
+  private static func tuningBudget(_ words: String) throws -> TuningBudget {
+    guard let budget = TuningBudget(words: words) else {
+      throw ValidationError(
+        "--tune takes a time such as 90s, 2m or 1h, or a number of updates, not '\(words)'.")
+    }
+    return budget
+  }
 
   func validate() throws {
     if weightsOnly, data.data != nil {

@@ -121,6 +121,9 @@ private struct TextWriter {
   private let threads: Int
   private var random: SeededGenerator
 
+  /// The steps of all windows that are written, at most.
+  private static let windowSteps = 1 << 24
+
   /// `nil` for a model that does not read tokens one by one.
   init?(_ model: Model, _ prepared: PreparedModel, seed: UInt64, threads: Int) {
     guard let axes = try? TextAxes(prepared), axes.input.isInteger || axes.input.shape.count == 2,
@@ -155,7 +158,14 @@ private struct TextWriter {
   }
 
   /// Models that read a fixed number of tokens and tell the next one: windows of what they write.
-  private mutating func writeWindows(_ streams: Int, length: Int) throws -> EvaluationData? {
+  ///
+  /// A window for each token: the work grows with the square of the length, which a file alone says. Fewer are written where it
+  /// would be too much, none where one is.
+  private mutating func writeWindows(_ wanted: Int, length: Int) throws -> EvaluationData? {
+    guard
+      let each = try? checkedProduct([2, length, length], limit: Self.windowSteps, of: "a window")
+    else { return nil }
+    let streams = axes.layout.fixedBatch ?? min(wanted, max(1, Self.windowSteps / max(1, each)))
     var texts = (0..<streams).map { _ in
       (0..<length).map { _ in random.integer(below: vocabularySize) }
     }

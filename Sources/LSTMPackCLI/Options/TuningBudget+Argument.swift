@@ -1,6 +1,0 @@
-import ArgumentParser
-import LSTMPackKit
-
-extension TuningBudget: @retroactive ExpressibleByArgument {
-  public init?(argument: String) { self.init(words: argument) }
-}
