@@ -185,6 +185,12 @@ let package = Package(
         "ModelEvaluation", "ModelCompression", "ModelCalibration",
       ]),
     tests(
+      "ModelTuningTests",
+      [
+        "Diagnostics", "LSTMCore", "FileSupport", "Checkpoints", "MatrixCompression", "LSTMRuntime",
+        "ModelEvaluation", "ModelCompression", "ModelCalibration", "LSTMTraining", "ModelTuning",
+      ]),
+    tests(
       "ModelAnalysisTests",
       [
         "Diagnostics", "LSTMCore", "OrderedJSON", "FileSupport", "Checkpoints", "MatrixCompression",

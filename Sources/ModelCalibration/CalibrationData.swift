@@ -7,6 +7,8 @@ public import ModelEvaluation
 public struct CalibrationData: Sendable {
   /// What second moments are collected over, fitted to the model.
   public let fitted: EvaluationData
+  /// All that may be learned from: ``fitted`` is a sample of it.
+  package let learnable: EvaluationData
   /// What candidates are compared on; ``fitted`` itself where the data are too few to be parted.
   public let heldOut: EvaluationData
   /// Whether no part is held out.
@@ -40,6 +42,7 @@ public struct CalibrationData: Sendable {
       Self.stepLimit, max(Self.leastSteps, Int(Self.workLimit / Double(weights))))
     let unit = (try? ModelLayout(try PreparedModel(model)).fixedBatch) ?? nil
     let parts = try data.holdingOut(inUnitsOf: unit ?? 1)
+    learnable = parts.fitted
     fitted = try parts.fitted.sample(steps: limit)
     let heldOut = try parts.heldOut?.sample(steps: limit)
     self.heldOut = heldOut ?? fitted

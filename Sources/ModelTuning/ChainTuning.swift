@@ -89,6 +89,9 @@ import LSTMTraining
     }
   }
 
+  /// The steps that an update reads, at most.
+  var stepsPerUpdate: Int { schedule.rows * schedule.pieceSteps }
+
   /// Why it cannot be tuned; `nil` when it can.
   var obstacle: String? {
     if !learning.values.joined().contains(where: \.learns) {

@@ -32,6 +32,8 @@ public struct ModelTuner: Sendable {
   private static let lastShare = 0.02
   /// The updates that are tried to tell how long one takes.
   private static let triedUpdates = 3
+  /// The numbers that are recorded of a chain, at most: half a gigabyte.
+  private static let elementLimit = 1 << 27
   /// The most updates within a budget of seconds.
   private static let updateLimit = 1_000_000
 
@@ -60,8 +62,8 @@ public struct ModelTuner: Sendable {
   public func tune(
     _ model: inout Model, original: Model, progress: @escaping Progress = { _, _ in }
   ) throws(DiagnosticError) -> TuningReport {
-    let recorder = ChainRecorder(original: original, data: data.fitted, threads: threads)
-    let chains = try recorder.chains()
+    let recorder = ChainRecorder(original: original, threads: threads)
+    let chains = try recorder.chains(data.fitted)
     let judge = try data.judge(original, threads: threads)
     let start = ContinuousClock.now
     var best = Best(model: model, score: try judge.evaluate(model), judge: judge)
@@ -116,37 +118,55 @@ public struct ModelTuner: Sendable {
   ) throws(DiagnosticError) -> TuningReport.Chain {
     let start = ContinuousClock.now
     var outcome = TuningReport.Chain(layers: chain.map { original.layers[$0.layer].name })
-    let tracks = try recorder.tracks(chain, compressed: best.model)
-    guard let last = chain.last else { return outcome }
+    let begin = best.model
+    guard let last = chain.last,
+      let tracks = try recorder.tracks(chain, compressed: begin, data.fitted)
+    else {
+      outcome.obstacle = "what it reads cannot be recorded sequence by sequence"
+      return outcome
+    }
+    let recording = (ContinuousClock.now - start) / .seconds(1)
     let decoder = DecoderFinder(original: original, data: data.fitted, threads: threads)
       .decoder(of: last)
-    let tuning = ChainTuning(
-      chain, original: original, compressed: best.model, tracks: tracks,
-      readsLastStep: decoder?.readsLastStep ?? false, seed: seed, threads: threads)
-    if let obstacle = tuning.obstacle {
+    func tuning(_ tracks: [TuningTrack]) -> ChainTuning {
+      ChainTuning(
+        chain, original: original, compressed: begin, tracks: tracks,
+        readsLastStep: decoder?.readsLastStep ?? false, seed: seed, threads: threads)
+    }
+    var learner = tuning(tracks)
+    if let obstacle = learner.obstacle {
       outcome.obstacle = obstacle
       return outcome
     }
     let losses = losses(chain, decoder, tracks)
     outcome.loss = losses.name
-    let begin = best.model
-    outcome.updates =
-      switch budget {
-      case .updates(let count): count
-      case .seconds(let seconds):
-        updates(
-          in: seconds - (ContinuousClock.now - start) / .seconds(1)
-            - Double(Self.judgedAt.count) * judging, tuning, losses.losses)
-      }
+    switch budget {
+    case .updates(let count): outcome.updates = count
+    case .seconds(let seconds):
+      outcome.updates = updates(
+        in: seconds - (ContinuousClock.now - start) / .seconds(1)
+          - Double(Self.judgedAt.count) * judging, learner, losses.losses,
+        recording: recording / Double(max(1, data.fitted.steps)))
+    }
     let updates = outcome.updates
+    // As many steps as will be read, where there are more than the moments were collected over.
+    let wanted = min(
+      updates * learner.stepsPerUpdate,
+      Self.elementLimit / max(1, tracks.first.map(\.elementsPerStep) ?? 1))
+    if wanted > data.fitted.steps, data.learnable.steps > data.fitted.steps,
+      let more = try recorder.tracks(
+        chain, compressed: begin, try data.learnable.sample(steps: wanted))
+    {
+      learner = tuning(more)
+    }
     let judged = Set(Self.judgedAt.map { Int((Double(updates) * $0).rounded(.up)) })
     for update in 0..<updates {
-      let loss = tuning.update(
+      let loss = learner.update(
         losses.losses, share: Self.share(of: (Double(update) + 0.5) / Double(updates)))
       guard loss.isFinite else { break }
       progress(update + 1, updates)
       guard judged.contains(update + 1) else { continue }
-      outcome.divergences.append((update + 1, try best.offer(tuning.stored(in: begin))))
+      outcome.divergences.append((update + 1, try best.offer(learner.stored(in: begin))))
     }
     return outcome
   }
@@ -183,15 +203,18 @@ public struct ModelTuner: Sendable {
   }
 
   /// The updates that some seconds allow.
+  ///
+  /// - Parameter recording: The seconds to record a step that an update reads.
   private func updates(
-    in seconds: Double, _ tuning: ChainTuning, _ losses: ChainTuning.Losses
+    in seconds: Double, _ tuning: ChainTuning, _ losses: ChainTuning.Losses, recording: Double
   ) -> Int {
     let clock = ContinuousClock()
     let taken = clock.measure {
       for _ in 0..<Self.triedUpdates { tuning.update(losses, share: nil) }
     }
     let update = taken / .seconds(1) / Double(Self.triedUpdates)
-    let left = seconds - Double(Self.triedUpdates) * update
-    return max(0, min(Self.updateLimit, Int(left / max(update, 1e-6))))
+    let left = seconds - taken / .seconds(1)
+    let each = update + recording * Double(tuning.stepsPerUpdate)
+    return max(0, min(Self.updateLimit, Int(left / max(each, 1e-6))))
   }
 }

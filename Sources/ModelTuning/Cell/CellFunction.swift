@@ -1,9 +1,11 @@
-import LSTMCore
+package import LSTMCore
 import LSTMTraining
 
 /// An activation of a cell, and its slope, for rows of numbers.
-struct CellFunction: Sendable {
+package struct CellFunction: Sendable {
   let activation: Activation
+
+  package init(activation: Activation) { self.activation = activation }
 
   /// Whether slopes follow from the values that the function gives.
   var givesSlopesByValue: Bool {

@@ -1,23 +1,23 @@
-import LSTMTraining
+package import LSTMTraining
 
 /// The weights of one direction as products forward and back read them; set once for each update, read by all chunks.
-@safe final class CellMaps<Number: TrainingNumber>: Sendable {
+@safe package final class CellMaps<Number: TrainingNumber>: Sendable {
   let inputs: Int
   let units: Int
   let outputs: Int
   /// `[4 · units, inputs]`, gates in the canonical order.
-  let kernel: NumberBuffer<Number>
+  package let kernel: NumberBuffer<Number>
   /// `[4 · units, outputs]`.
-  let recurrent: NumberBuffer<Number>
+  package let recurrent: NumberBuffer<Number>
   /// `[4 · units]`; zeros without a bias.
-  let bias: NumberBuffer<Number>
+  package let bias: NumberBuffer<Number>
   /// `[outputs, units]`; `nil` without a projection.
-  let projection: NumberBuffer<Number>?
+  package let projection: NumberBuffer<Number>?
   /// The recurrent matrix for steps forward and back.
   let forward: PanelMatrix<Number>
   let back: PanelMatrix<Number>
 
-  init(inputs: Int, units: Int, outputs: Int, isProjected: Bool) {
+  package init(inputs: Int, units: Int, outputs: Int, isProjected: Bool) {
     self.inputs = inputs
     self.units = units
     self.outputs = outputs
@@ -30,24 +30,24 @@ import LSTMTraining
   }
 
   /// Brings the recurrent matrix into the order of its products.
-  func prepare() {
+  package func prepare() {
     unsafe forward.setOutputs(0..<4 * units, to: recurrent.start)
     for row in 0..<4 * units { unsafe back.setInput(row, to: recurrent.start + row * outputs) }
   }
 }
 
 /// The gradients of the weights of one direction, summed over a chunk of sequences.
-@safe final class CellGradients<Number: TrainingNumber>: Sendable {
+@safe package final class CellGradients<Number: TrainingNumber>: Sendable {
   /// As ``CellMaps/kernel``.
-  let kernel: NumberBuffer<Number>
+  package let kernel: NumberBuffer<Number>
   /// As ``CellMaps/recurrent``.
-  let recurrent: NumberBuffer<Number>
+  package let recurrent: NumberBuffer<Number>
   /// As ``CellMaps/bias``.
-  let bias: NumberBuffer<Number>
+  package let bias: NumberBuffer<Number>
   /// As ``CellMaps/projection``.
-  let projection: NumberBuffer<Number>?
+  package let projection: NumberBuffer<Number>?
 
-  init(_ maps: CellMaps<Number>) {
+  package init(_ maps: CellMaps<Number>) {
     kernel = NumberBuffer(maps.kernel.count)
     recurrent = NumberBuffer(maps.recurrent.count)
     bias = NumberBuffer(maps.bias.count)

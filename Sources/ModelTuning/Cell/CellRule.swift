@@ -1,7 +1,7 @@
-import LSTMCore
+package import LSTMCore
 
 /// What a cell does besides its products: activations, clip, peepholes, coupled gates.
-struct CellRule: Sendable {
+package struct CellRule: Sendable {
   let gate: CellFunction
   let cell: CellFunction
   let output: CellFunction
@@ -12,7 +12,7 @@ struct CellRule: Sendable {
   /// Per gate `[units]`; the cell gate's vector is empty.
   let peepholes: PerGate<[Float]>?
 
-  init(_ layer: LSTMLayer, direction: Int, weights: DirectionWeights) {
+  package init(_ layer: LSTMLayer, direction: Int, weights: DirectionWeights) {
     let settings = layer.directions[direction]
     gate = CellFunction(activation: settings.gateActivation)
     cell = CellFunction(activation: settings.cellActivation)

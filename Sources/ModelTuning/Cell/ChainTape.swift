@@ -1,17 +1,23 @@
-import LSTMCore
-import LSTMRuntime
-import LSTMTraining
+package import LSTMCore
+package import LSTMRuntime
+package import LSTMTraining
 
 /// A chain of LSTMs for a chunk of sequences: forward, and back from the gradients of what each makes.
 ///
 /// Between LSTMs rows are in the order of time: row `time · rows + sequence`.
-@safe final class ChainTape<Number: TrainingNumber>: @unchecked Sendable {
+@safe package final class ChainTape<Number: TrainingNumber>: @unchecked Sendable {
   /// One LSTM of the chain.
-  struct Link: Sendable {
+  package struct Link: Sendable {
     let layer: LSTMLayer
     /// By direction.
-    let maps: [CellMaps<Number>]
+    package let maps: [CellMaps<Number>]
     let rules: [CellRule]
+
+    package init(layer: LSTMLayer, maps: [CellMaps<Number>], rules: [CellRule]) {
+      self.layer = layer
+      self.maps = maps
+      self.rules = rules
+    }
 
     var width: Int { maps.reduce(0) { $0 + $1.outputs } }
   }
@@ -20,16 +26,16 @@ import LSTMTraining
   /// By link and direction.
   private let tapes: [[CellTape<Number>]]
   /// What the first link reads, `[steps · rows, inputs]`.
-  let x: NumberBuffer<Number>
+  package let x: NumberBuffer<Number>
   /// What each link makes, `[steps · rows, width]`.
-  let outputs: [NumberBuffer<Number>]
+  package let outputs: [NumberBuffer<Number>]
   /// The gradients of it.
-  let gradients: [NumberBuffer<Number>]
+  package let gradients: [NumberBuffer<Number>]
   /// The sequences, and how many steps of the segment each has.
   private var lengths: [Int] = []
   private var steps = 0
 
-  init(_ links: [Link], rows: Int, steps: Int) {
+  package init(_ links: [Link], rows: Int, steps: Int) {
     self.links = links
     tapes = links.map { link in
       zip(link.maps, link.rules).map { CellTape($0, rule: $1, rows: rows, steps: steps) }
@@ -44,7 +50,7 @@ import LSTMTraining
   /// - Parameters:
   ///   - rows: The sequences of the chunk.
   ///   - state: That of a sequence, by link and direction; zeros when `nil`.
-  func begin(rows: Int, state: (_ link: Int, _ direction: Int, _ row: Int) -> LSTMState?) {
+  package func begin(rows: Int, state: (_ link: Int, _ direction: Int, _ row: Int) -> LSTMState?) {
     for (link, directions) in tapes.enumerated() {
       for (direction, tape) in directions.enumerated() {
         tape.rows = rows
@@ -62,7 +68,7 @@ import LSTMTraining
   }
 
   /// Goes on from where the last segment ended.
-  func carryStates() {
+  package func carryStates() {
     for tape in tapes.joined() { tape.carryState(from: steps) }
   }
 
@@ -71,7 +77,7 @@ import LSTMTraining
   /// - Parameters:
   ///   - lengths: The steps of each sequence in this segment; what comes after them in ``x`` does not matter.
   ///   - steps: The steps of the longest.
-  func forward(lengths: [Int], steps: Int) {
+  package func forward(lengths: [Int], steps: Int) {
     self.lengths = lengths
     self.steps = steps
     for (index, link) in links.enumerated() {
@@ -98,7 +104,7 @@ import LSTMTraining
   /// Goes back from ``gradients``, to which those of the links after are added.
   ///
   /// - Parameter sums: The gradients of the weights, by link and direction, to add to.
-  func backward(addingTo sums: [[CellGradients<Number>]]) {
+  package func backward(addingTo sums: [[CellGradients<Number>]]) {
     for (index, link) in links.enumerated().reversed() {
       var first = 0
       for (direction, tape) in tapes[index].enumerated() {

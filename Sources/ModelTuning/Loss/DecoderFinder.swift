@@ -30,11 +30,14 @@ struct DecoderFinder {
     guard let graph = original.graph, data.calls == nil, let output = graph.outputs.first,
       let decoder = try? graph.decoder(of: output.value), let index = decoder.layer,
       case .dense(let dense) = original.layers[index].kind,
-      let run = try? firstRun([output.name, decoder.input]), run.runs.indices.contains(place.run),
+      let run = try? firstRun([output.name, decoder.input]), let reader = run.runs.run(of: place),
       let y = run.outputs[0].floats, let d = run.outputs[1].floats
     else { return nil }
     let width = dense.weights.columns
-    let reader = run.runs[place.run]
+    // A dense layer behind a change of shape may read several steps at once.
+    guard case .lstm(let lstm) = original.layers[place.layer].kind,
+      width == lstm.directions.count * original.lstmWeights[lstm.weights].outputSize
+    else { return nil }
     let readsLastStep: Bool
     if d == reader.result.outputs || d == turned(reader) {
       readsLastStep = false

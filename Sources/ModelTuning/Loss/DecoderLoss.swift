@@ -1,9 +1,9 @@
 import LSTMCore
 import LSTMRuntime
-import LSTMTraining
+package import LSTMTraining
 
 /// The dense layer that makes the model's outputs of what the last LSTM makes, and how far they are from the original's.
-struct DecoderLoss: HiddenLoss {
+package struct DecoderLoss: HiddenLoss {
   /// `[outputs, width]`.
   let weights: NumberBuffer<Float>
   /// `[outputs]`.
@@ -12,7 +12,18 @@ struct DecoderLoss: HiddenLoss {
   /// What is done to the sums.
   let function: CellFunction
   /// For outputs that are no probabilities, their variance in the original.
-  var variance: Float = 1
+  var variance: Float
+
+  package init(
+    weights: NumberBuffer<Float>, bias: [Float], width: Int, function: CellFunction,
+    variance: Float = 1
+  ) {
+    self.weights = weights
+    self.bias = bias
+    self.width = width
+    self.function = function
+    self.variance = variance
+  }
 
   var outputs: Int { bias.count }
 
@@ -55,7 +66,7 @@ struct DecoderLoss: HiddenLoss {
     return (raw, values)
   }
 
-  func add(
+  package func add(
     _ outputs: UnsafePointer<Float>, _ targets: UnsafePointer<Float>, rows: Int,
     to gradients: UnsafeMutablePointer<Float>, scale: Float
   ) -> Double {
@@ -137,7 +148,7 @@ struct DecoderLoss: HiddenLoss {
   ///
   /// - Parameter hidden: The original's outputs of the LSTM, `[rows, width]`.
   /// - Returns: `nil` where outputs are no classes.
-  func meanCurvature(_ hidden: [Float]) -> CurvatureLoss? {
+  package func meanCurvature(_ hidden: [Float]) -> CurvatureLoss? {
     guard kind == .classes, !hidden.isEmpty else { return nil }
     let count = hidden.count / width
     var totals = [Float](repeating: 0, count: outputs)

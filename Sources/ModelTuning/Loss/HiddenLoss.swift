@@ -1,9 +1,9 @@
-import LSTMTraining
+package import LSTMTraining
 
 /// What tells how far the outputs of a chain's last LSTM are from the original's.
 ///
 /// Rows are steps that count.
-protocol HiddenLoss: Sendable {
+package protocol HiddenLoss: Sendable {
   /// The loss and its gradient.
   ///
   /// - Parameters:
@@ -19,14 +19,14 @@ protocol HiddenLoss: Sendable {
 }
 
 /// The mean squared error of outputs, in units of their variance in the original.
-struct ScaledSquaredError: HiddenLoss {
+package struct ScaledSquaredError: HiddenLoss {
   let width: Int
   let variance: Float
 
   /// - Parameters:
   ///   - width: The outputs of a row.
   ///   - targets: The original's outputs of all sequences.
-  init(width: Int, targets: [[Float]]) {
+  package init(width: Int, targets: [[Float]]) {
     self.width = width
     var sum = 0.0
     var squares = 0.0
@@ -42,7 +42,7 @@ struct ScaledSquaredError: HiddenLoss {
     variance = Float(max(squares / Double(max(1, count)) - mean * mean, 1e-12))
   }
 
-  func add(
+  package func add(
     _ outputs: UnsafePointer<Float>, _ targets: UnsafePointer<Float>, rows: Int,
     to gradients: UnsafeMutablePointer<Float>, scale: Float
   ) -> Double {
@@ -58,12 +58,17 @@ struct ScaledSquaredError: HiddenLoss {
 }
 
 /// ½ δᵀFδ, with F the mean curvature of what follows.
-struct CurvatureLoss: HiddenLoss {
+package struct CurvatureLoss: HiddenLoss {
   let width: Int
   /// F, `[width, width]`, symmetric.
   let curvature: NumberBuffer<Float>
 
-  func add(
+  package init(width: Int, curvature: NumberBuffer<Float>) {
+    self.width = width
+    self.curvature = curvature
+  }
+
+  package func add(
     _ outputs: UnsafePointer<Float>, _ targets: UnsafePointer<Float>, rows: Int,
     to gradients: UnsafeMutablePointer<Float>, scale: Float
   ) -> Double {

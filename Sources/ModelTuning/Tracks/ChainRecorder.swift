@@ -6,23 +6,25 @@ import ModelEvaluation
 /// Runs models over calibration data, and records what their LSTMs read and make.
 struct ChainRecorder {
   let original: Model
-  let data: EvaluationData
   let threads: Int
 
   /// The chains of LSTMs in which each reads what the one before makes, element for element, and nothing else; in the
   /// order of the graph.
   ///
+  /// - Parameter data: What the model is run on.
   /// - Throws: ``DiagnosticError`` when the model cannot be run.
-  func chains() throws(DiagnosticError) -> [[TunedPlace]] {
+  func chains(_ data: EvaluationData) throws(DiagnosticError) -> [[TunedPlace]] {
     var chains: [[TunedPlace]] = []
     var runs: [RunSession.LSTMRun] = []
-    try forEachBatch(of: [original], values: nil, limit: 1) { batch, _ in runs = batch[0] }
+    try forEachBatch(of: [original], data, values: nil, limit: 1) { batch, _ in runs = batch[0] }
     for (number, run) in runs.enumerated() {
       guard case .lstm(let lstm) = original.layers[run.layer].kind else { continue }
-      let place = TunedPlace(run: number, layer: run.layer, weights: lstm.weights)
+      let place = TunedPlace(
+        layer: run.layer, number: runs[..<number].count { $0.layer == run.layer },
+        isFirst: number == 0, weights: lstm.weights)
       let before = chains.indices.first { index in
-        guard let last = chains[index].last else { return false }
-        return reads(run, runs[last.run])
+        guard let last = chains[index].last, let other = runs.run(of: last) else { return false }
+        return reads(run, other)
       }
       if let before { chains[before].append(place) } else { chains.append([place]) }
     }
@@ -49,35 +51,35 @@ struct ChainRecorder {
   /// - Parameters:
   ///   - chain: The LSTMs.
   ///   - compressed: The model whose LSTM reads them.
-  /// - Returns: Sequences of at least one step.
-  /// - Throws: ``DiagnosticError`` when a model cannot be run, or what its LSTMs read is not recorded.
+  ///   - data: What both models are run on.
+  /// - Returns: Sequences of at least one step; `nil` where what LSTMs read cannot be recorded sequence by sequence.
+  /// - Throws: ``DiagnosticError`` when a model cannot be run.
   func tracks(
-    _ chain: [TunedPlace], compressed: Model
-  ) throws(DiagnosticError) -> [TuningTrack] {
+    _ chain: [TunedPlace], compressed: Model, _ data: EvaluationData
+  ) throws(DiagnosticError) -> [TuningTrack]? {
     var tracks: [TuningTrack] = []
+    // What comes before the first LSTM makes the same of the same inputs.
+    let readsAlike = chain.first?.isFirst == true && hasSameSurroundings(compressed)
+    let models = readsAlike ? [original] : [original, compressed]
     var isFirst = true
-    try forEachBatch(of: [original, compressed], values: values(of: chain)) { runs, carries in
-      let (before, after) = (runs[0], runs[1])
-      guard let first = chain.first, let rows = after[first.run].input?.batch,
-        chain.allSatisfy({ before[$0.run].rows == rows && after[$0.run].rows == rows })
+    var isRecorded = true
+    try forEachBatch(of: models, data, values: values(of: chain)) { runs, carries in
+      let before = chain.compactMap { runs[0].run(of: $0) }
+      let after = chain.compactMap { runs[runs.count - 1].run(of: $0) }
+      guard before.count == chain.count, after.count == chain.count,
+        let rows = after[0].input?.batch,
+        (before + after).allSatisfy({ $0.rows == rows })
       else {
-        throw DiagnosticError(
-          .notRunnable, object: chain.first.map { original.layers[$0.layer].name },
-          "what it reads was not recorded")
+        isRecorded = false
+        return
       }
-      var batch: [TuningTrack] = []
-      for row in 0..<rows {
-        batch.append(
-          TuningTrack(
-            steps: after[first.run].countedTimes(row).count, x: after[first.run].inputs(row),
-            targets: chain.map { place in
-              before[place.run].outputs(
-                row, keepsComputedOrder: keepsComputedOrder(before[place.run]))
-            },
-            starts: chain.map { place in
-              let run = after[place.run]
-              return (0..<run.directionCount).map { run.start(row, direction: $0) }
-            }))
+      let batch = (0..<rows).map { row in
+        TuningTrack(
+          steps: after[0].countedTimes(row).count, x: after[0].inputs(row),
+          targets: before.map { $0.outputs(row, keepsComputedOrder: keepsComputedOrder($0)) },
+          starts: after.map { run in
+            (0..<run.directionCount).map { run.start(row, direction: $0) }
+          })
       }
       if carries, !isFirst {
         for (row, more) in batch.enumerated() where tracks.indices.contains(row) {
@@ -90,7 +92,15 @@ struct ChainRecorder {
       }
       isFirst = false
     }
-    return tracks.filter { $0.steps > 0 }
+    return isRecorded ? tracks.filter { $0.steps > 0 } : nil
+  }
+
+  /// Whether a model is the original but for its LSTMs.
+  private func hasSameSurroundings(_ model: Model) -> Bool {
+    zip(model.layers, original.layers).allSatisfy { own, other in
+      if case .lstm = own.kind { return true }
+      return own == other
+    }
   }
 
   /// What the LSTMs of a chain make: all that has to be run for them.
@@ -105,12 +115,13 @@ struct ChainRecorder {
   ///
   /// - Parameters:
   ///   - models: The models, with one graph.
+  ///   - data: What they are run on.
   ///   - values: What has to be run; everything when `nil`, and where states are fed back, or where the axes of sequences and
   ///     steps follow from what comes after.
   ///   - limit: How many batches, at most.
   ///   - body: Takes what the LSTMs of each recorded in a batch, and whether the batch goes on where the last one ended.
   private func forEachBatch(
-    of models: [Model], values: [String]?, limit: Int = .max,
+    of models: [Model], _ data: EvaluationData, values: [String]?, limit: Int = .max,
     _ body: ([[RunSession.LSTMRun]], Bool) throws -> Void
   ) throws(DiagnosticError) {
     func made(_ outputs: [String]?) throws(DiagnosticError) -> (models: [DataModel], feed: DataFeed) {

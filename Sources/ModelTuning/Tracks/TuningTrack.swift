@@ -11,14 +11,27 @@ struct TuningTrack: Sendable {
   var targets: [[Float]]
   /// For each LSTM and direction the state before the first step; `nil` for zeros.
   var starts: [[LSTMState?]]
+
+  /// The numbers of each step.
+  var elementsPerStep: Int { (x.count + targets.reduce(0) { $0 + $1.count }) / max(1, steps) }
 }
 
 /// An LSTM of the graph, as a run of the model meets it.
 struct TunedPlace: Sendable, Equatable {
-  /// Its number among the LSTMs that a run records.
-  let run: Int
   /// The index in `Model.layers`.
   let layer: Int
+  /// Which of the nodes with that layer.
+  let number: Int
+  /// Whether no other LSTM comes before it.
+  let isFirst: Bool
   /// The index in `Model.lstmWeights`.
   let weights: Int
+}
+
+extension [RunSession.LSTMRun] {
+  /// The run of a place; `nil` when it was not recorded.
+  func run(of place: TunedPlace) -> RunSession.LSTMRun? {
+    let own = filter { $0.layer == place.layer }
+    return own.indices.contains(place.number) ? own[place.number] : nil
+  }
 }
