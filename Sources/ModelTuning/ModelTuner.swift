@@ -21,6 +21,11 @@ public struct ModelTuner: Sendable {
 
   /// Outputs from which on the mean curvature stands for their divergence.
   private static let manyClasses = 512
+  /// The updates after which the divergence takes over from the mean curvature, and its share of the rates.
+  private static let curvatureUpdates = 1500
+  private static let laterRate = 0.4
+  /// The fewest updates of a later phase within a budget of seconds.
+  private static let leastUpdates = 100
   /// The original's steps over which the curvature is averaged.
   private static let curvatureSteps = 6000
   /// The weight of the squared error of all hidden states beside the divergence of outputs.
@@ -119,15 +124,19 @@ public struct ModelTuner: Sendable {
     let start = ContinuousClock.now
     var outcome = TuningReport.Chain(layers: chain.map { original.layers[$0.layer].name })
     let begin = best.model
-    guard let last = chain.last,
-      let tracks = try recorder.tracks(chain, compressed: begin, data.fitted)
+    guard let last = chain.last else { return outcome }
+    let decoder = DecoderFinder(original: original, data: data.fitted, threads: threads)
+      .decoder(of: last)
+    let learnsHidden = !(decoder.map(Self.hasManyClasses) ?? false)
+    let recordingStart = ContinuousClock.now
+    guard
+      let tracks = try recorder.tracks(
+        chain, compressed: begin, data.fitted, keepsAll: learnsHidden)
     else {
       outcome.obstacle = "what it reads cannot be recorded sequence by sequence"
       return outcome
     }
-    let recording = (ContinuousClock.now - start) / .seconds(1)
-    let decoder = DecoderFinder(original: original, data: data.fitted, threads: threads)
-      .decoder(of: last)
+    let recording = (ContinuousClock.now - recordingStart) / .seconds(1)
     func tuning(_ tracks: [TuningTrack]) -> ChainTuning {
       ChainTuning(
         chain, original: original, compressed: begin, tracks: tracks,
@@ -138,35 +147,41 @@ public struct ModelTuner: Sendable {
       outcome.obstacle = obstacle
       return outcome
     }
-    let losses = losses(chain, decoder, tracks)
-    outcome.loss = losses.name
+    let phases = phases(chain, decoder, tracks)
     switch budget {
     case .updates(let count): outcome.updates = count
     case .seconds(let seconds):
       outcome.updates = updates(
         in: seconds - (ContinuousClock.now - start) / .seconds(1)
-          - Double(Self.judgedAt.count) * judging, learner, losses.losses,
+          - Double(Self.judgedAt.count * phases.count) * judging, learner, phases,
         recording: recording / Double(max(1, data.fitted.steps)))
     }
-    let updates = outcome.updates
     // As many steps as will be read, where there are more than the moments were collected over.
     let wanted = min(
-      updates * learner.stepsPerUpdate,
+      outcome.updates * learner.stepsPerUpdate,
       Self.elementLimit / max(1, tracks.first.map(\.elementsPerStep) ?? 1))
     if wanted > data.fitted.steps, data.learnable.steps > data.fitted.steps,
       let more = try recorder.tracks(
-        chain, compressed: begin, try data.learnable.sample(steps: wanted))
+        chain, compressed: begin, try data.learnable.sample(steps: wanted), keepsAll: learnsHidden)
     {
       learner = tuning(more)
     }
-    let judged = Set(Self.judgedAt.map { Int((Double(updates) * $0).rounded(.up)) })
-    for update in 0..<updates {
-      let loss = learner.update(
-        losses.losses, share: Self.share(of: (Double(update) + 0.5) / Double(updates)))
-      guard loss.isFinite else { break }
-      progress(update + 1, updates)
-      guard judged.contains(update + 1) else { continue }
-      outcome.divergences.append((update + 1, try best.offer(learner.stored(in: begin))))
+    var done = 0
+    for phase in phases {
+      let count = min(phase.limit, outcome.updates - done)
+      guard count > 0 else { break }
+      outcome.losses.append(phase.name)
+      let judged = Set(Self.judgedAt.map { Int((Double(count) * $0).rounded(.up)) })
+      for update in 0..<count {
+        let part = (Double(update) + 0.5) / Double(count)
+        let loss = learner.update(phase.losses, share: phase.rate * Self.share(of: part))
+        guard loss.isFinite else { return outcome }
+        progress(done + update + 1, outcome.updates)
+        guard judged.contains(update + 1) else { continue }
+        outcome.divergences.append(
+          (done + update + 1, try best.offer(learner.stored(in: begin))))
+      }
+      done += count
     }
     return outcome
   }
@@ -177,44 +192,83 @@ public struct ModelTuner: Sendable {
     return min(1, part / warmUp) * (lastShare + (1 - lastShare) * 0.5 * (1 + wave))
   }
 
-  private func losses(
+  /// A part of a run with one loss.
+  private struct Phase {
+    let losses: ChainTuning.Losses
+    let name: TuningReport.Loss
+    /// The updates, at most.
+    var limit = Int.max
+    /// The share of the rates.
+    var rate = 1.0
+  }
+
+  /// Whether the mean curvature stands for the divergence at first.
+  private static func hasManyClasses(_ decoder: DecoderFinder.Found) -> Bool {
+    decoder.loss.outputs >= manyClasses && decoder.loss.areClasses && !decoder.readsLastStep
+  }
+
+  /// The mean curvature gains most per minute, but long runs learn its errors; the divergence itself goes on from there.
+  private func phases(
     _ chain: [TunedPlace], _ decoder: DecoderFinder.Found?, _ tracks: [TuningTrack]
-  ) -> (losses: ChainTuning.Losses, name: TuningReport.Loss) {
-    let hidden = chain.indices.map { link in
-      let width = tracks.first.map { $0.targets[link].count / $0.steps } ?? 1
-      return ScaledSquaredError(width: width, targets: tracks.map { $0.targets[link] })
-    }
-    guard let decoder else {
-      return (ChainTuning.Losses(main: nil, hidden: hidden, share: 1), .hiddenStates)
-    }
-    if decoder.loss.outputs >= Self.manyClasses, !decoder.readsLastStep {
+  ) -> [Phase] {
+    if let decoder, Self.hasManyClasses(decoder) {
       var sample: [Float] = []
       for track in tracks where sample.count < Self.curvatureSteps * decoder.loss.width {
         sample += track.targets[chain.count - 1].prefix(
           max(1, Self.curvatureSteps / tracks.count) * decoder.loss.width)
       }
       if let curvature = decoder.loss.meanCurvature(sample) {
-        return (ChainTuning.Losses(main: curvature, hidden: hidden, share: 0), .curvature)
+        return [
+          Phase(
+            losses: ChainTuning.Losses(main: curvature, hidden: [], share: 0), name: .curvature,
+            limit: Self.curvatureUpdates),
+          Phase(
+            losses: ChainTuning.Losses(main: decoder.loss, hidden: [], share: 0), name: .outputs,
+            rate: Self.laterRate),
+        ]
       }
     }
-    return (
-      ChainTuning.Losses(main: decoder.loss, hidden: hidden, share: Self.hiddenShare), .outputs
-    )
+    let hidden = chain.indices.map { link in
+      let width = tracks.first.map { $0.targets[link].count / $0.steps } ?? 1
+      return ScaledSquaredError(width: width, targets: tracks.map { $0.targets[link] })
+    }
+    guard let decoder else {
+      return [
+        Phase(
+          losses: ChainTuning.Losses(main: nil, hidden: hidden, share: 1), name: .hiddenStates)
+      ]
+    }
+    return [
+      Phase(
+        losses: ChainTuning.Losses(main: decoder.loss, hidden: hidden, share: Self.hiddenShare),
+        name: .outputs)
+    ]
   }
 
   /// The updates that some seconds allow.
   ///
   /// - Parameter recording: The seconds to record a step that an update reads.
   private func updates(
-    in seconds: Double, _ tuning: ChainTuning, _ losses: ChainTuning.Losses, recording: Double
+    in seconds: Double, _ tuning: ChainTuning, _ phases: [Phase], recording: Double
   ) -> Int {
     let clock = ContinuousClock()
-    let taken = clock.measure {
-      for _ in 0..<Self.triedUpdates { tuning.update(losses, share: nil) }
+    var left = seconds
+    var updates = 0
+    for phase in phases where left > 0 {
+      let taken = clock.measure {
+        for _ in 0..<Self.triedUpdates { tuning.update(phase.losses, share: nil) }
+      }
+      left -= taken / .seconds(1)
+      let each =
+        taken / .seconds(1) / Double(Self.triedUpdates)
+        + recording * Double(tuning.stepsPerUpdate)
+      let count = max(
+        0, min(phase.limit, Self.updateLimit - updates, Int(left / max(each, 1e-6))))
+      // A few updates at the rates of a new phase do more harm than good.
+      guard updates == 0 || count >= Self.leastUpdates else { break }
+      updates += count
+      left -= Double(count) * each
     }
-    let update = taken / .seconds(1) / Double(Self.triedUpdates)
-    let left = seconds - taken / .seconds(1)
-    let each = update + recording * Double(tuning.stepsPerUpdate)
-    return max(0, min(Self.updateLimit, Int(left / max(each, 1e-6))))
+    return updates
   }
 }

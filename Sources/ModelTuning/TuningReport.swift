@@ -16,8 +16,8 @@ public struct TuningReport: Sendable {
   public struct Chain: Sendable {
     /// Their layers.
     public var layers: [String]
-    /// What became small.
-    public var loss: Loss?
+    /// What became small, one after the other.
+    public var losses: [Loss] = []
     /// The updates.
     public var updates = 0
     /// How far outputs on held-out data were from the original's after some updates.

@@ -57,7 +57,7 @@ import Testing
       if scores[1] < 0.8 * scores[0] { improved += 1 }
       for chain in report.chains where chain.obstacle == nil {
         tuned += 1
-        if let loss = chain.loss { losses.insert(loss.rawValue) }
+        losses.formUnion(chain.losses.map(\.rawValue))
       }
       for (old, new) in zip(before.matrices, model.matrices) {
         #expect(old.matrix.byteCount == new.matrix.byteCount, "\(url.lastPathComponent)")

@@ -14,7 +14,7 @@ struct TuningText {
       } else {
         lines.append(
           "Tuned \(names): \(NumberText.count(chain.updates, "update")), "
-            + (chain.loss.map(Self.words) ?? "") + ".")
+            + chain.losses.map(Self.words).joined(separator: ", later ") + ".")
       }
     }
     let before = report.before
@@ -53,7 +53,7 @@ struct TuningText {
         var object: JSONObject = [
           "layers": .array(chain.layers.map { .string($0) }), "updates": .integer(chain.updates),
         ]
-        object["loss"] = chain.loss.map { .string($0.rawValue) }
+        object["losses"] = .array(chain.losses.map { .string($0.rawValue) })
         object["reason"] = chain.obstacle.map { .string($0) }
         return .object(object)
       })

@@ -41,6 +41,9 @@ package struct DecoderLoss: HiddenLoss {
     }
   }
 
+  /// Whether outputs are probabilities of classes that exclude each other.
+  var areClasses: Bool { kind == .classes }
+
   /// Outputs before and after the function, `[rows, outputs]` each.
   func decoded(
     _ hidden: UnsafePointer<Float>, rows: Int

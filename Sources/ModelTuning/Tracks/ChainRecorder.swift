@@ -52,10 +52,11 @@ struct ChainRecorder {
   ///   - chain: The LSTMs.
   ///   - compressed: The model whose LSTM reads them.
   ///   - data: What both models are run on.
+  ///   - keepsAll: Whether what each LSTM makes in the original is kept, not that of the last one alone.
   /// - Returns: Sequences of at least one step; `nil` where what LSTMs read cannot be recorded sequence by sequence.
   /// - Throws: ``DiagnosticError`` when a model cannot be run.
   func tracks(
-    _ chain: [TunedPlace], compressed: Model, _ data: EvaluationData
+    _ chain: [TunedPlace], compressed: Model, _ data: EvaluationData, keepsAll: Bool
   ) throws(DiagnosticError) -> [TuningTrack]? {
     var tracks: [TuningTrack] = []
     // What comes before the first LSTM makes the same of the same inputs.
@@ -76,7 +77,10 @@ struct ChainRecorder {
       let batch = (0..<rows).map { row in
         TuningTrack(
           steps: after[0].countedTimes(row).count, x: after[0].inputs(row),
-          targets: before.map { $0.outputs(row, keepsComputedOrder: keepsComputedOrder($0)) },
+          targets: before.enumerated().map { link, run in
+            keepsAll || link == chain.count - 1
+              ? run.outputs(row, keepsComputedOrder: keepsComputedOrder(run)) : []
+          },
           starts: after.map { run in
             (0..<run.directionCount).map { run.start(row, direction: $0) }
           })
@@ -89,10 +93,23 @@ struct ChainRecorder {
         }
       } else {
         tracks += batch
+        if carries { Self.reserve(&tracks, steps: data.steps / max(1, rows)) }
       }
       isFirst = false
     }
     return isRecorded ? tracks.filter { $0.steps > 0 } : nil
+  }
+
+  /// Makes room for sequences that come piece by piece.
+  private static func reserve(_ tracks: inout [TuningTrack], steps: Int) {
+    for index in tracks.indices where tracks[index].steps > 0 {
+      let own = tracks[index].steps
+      tracks[index].x.reserveCapacity(tracks[index].x.count / own * steps)
+      for link in tracks[index].targets.indices {
+        let size = tracks[index].targets[link].count / own
+        tracks[index].targets[link].reserveCapacity(size * steps)
+      }
+    }
   }
 
   /// Whether a model is the original but for its LSTMs.

@@ -71,6 +71,8 @@ struct Step {
       var steps = [
         Step("inspect", model, "--json"),
         Step("quantize", model, "--bits", bits, "--out", "q.bvq", "--force"),
+        Step(
+          "quantize tune", model, "--bits", bits, "--tune", "2", "--out", "u.bvq", "--force"),
         Step("verify", packed, "--run"),
         Step("C interface", .cInterface(packed)),
         Step("bench", model, "--seconds", "0.01", "--steps", "2"),
