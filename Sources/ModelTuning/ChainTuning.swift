@@ -116,7 +116,8 @@ import LSTMTraining
     let parts = (0..<chunks.count).map {
       Array(piece.tracks[count * $0 / chunks.count..<count * ($0 + 1) / chunks.count])
     }
-    let counted = readsLastStep
+    let counted =
+      readsLastStep
       ? piece.tracks.count : piece.tracks.reduce(0) { $0 + self.steps(of: $1, piece).count }
     let scale = 1 / Float(max(1, counted))
     let sums = mapTasks(chunks.count, threads: threads) { index in
@@ -221,7 +222,9 @@ import LSTMTraining
     _ own: [Int], _ link: ChainTape<Float>.Link, _ scale: Float
   ) -> Double {
     let index = links.count - 1
-    let rows = own.indices.filter { ranges[$0].upperBound == tracks[own[$0]].steps && !ranges[$0].isEmpty }
+    let rows = own.indices.filter {
+      ranges[$0].upperBound == tracks[own[$0]].steps && !ranges[$0].isEmpty
+    }
     guard !rows.isEmpty else { return 0 }
     let outputs = NumberBuffer<Float>(rows.count * link.width)
     let targets = NumberBuffer<Float>(rows.count * link.width)

@@ -247,7 +247,12 @@ public struct ModelTuner: Sendable {
 
   /// The updates that some seconds allow.
   ///
-  /// - Parameter recording: The seconds to record a step that an update reads.
+  /// - Parameters:
+  ///   - seconds: The seconds.
+  ///   - tuning: What learns.
+  ///   - phases: The parts of the run.
+  ///   - recording: The seconds to record a step that an update reads.
+  /// - Returns: The number of updates of all parts.
   private func updates(
     in seconds: Double, _ tuning: ChainTuning, _ phases: [Phase], recording: Double
   ) -> Int {

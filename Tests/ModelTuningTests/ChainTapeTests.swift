@@ -66,7 +66,8 @@ import Testing
 
     init(_ test: Case) {
       var numbers = SeededNumbers(seed: 5)
-      let settings = test.directions.isEmpty ? [DirectionSettings(direction: .forward)] : test.directions
+      let settings =
+        test.directions.isEmpty ? [DirectionSettings(direction: .forward)] : test.directions
       let directions = settings.map { own in
         var own = own
         own.gateActivation = test.gate
@@ -91,7 +92,8 @@ import Testing
             directions: directions.map { _ in
               DirectionWeights(
                 inputWeights: PerGate { _ in .dense(numbers.matrix(units, size, scale: 0.5)) },
-                recurrentWeights: PerGate { _ in .dense(numbers.matrix(units, outputs, scale: 0.5)) },
+                recurrentWeights: PerGate { _ in .dense(numbers.matrix(units, outputs, scale: 0.5))
+                },
                 bias: PerGate { _ in numbers.matrix(1, units, scale: 0.3).elements },
                 peepholes: test.hasPeepholes
                   ? PerGate { $0 == .cell ? [] : numbers.matrix(1, units, scale: 0.5).elements }

@@ -41,7 +41,8 @@ import Testing
     for url in Self.models {
       let original = try Self.model(url)
       guard original.obstacleToRunning == nil, !original.lstmWeights.isEmpty,
-        let made = try? GeneratedInputs(for: original, seed: 3, sequences: 20, steps: 12, threads: 2),
+        let made = try? GeneratedInputs(
+          for: original, seed: 3, sequences: 20, steps: 12, threads: 2),
         let data = try? CalibrationData(made.data, for: original, description: made.description),
         (try? DataEvaluation(data.heldOut, original: original)) != nil
       else { continue }

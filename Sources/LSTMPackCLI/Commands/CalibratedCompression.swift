@@ -23,6 +23,7 @@ struct CalibratedCompression {
   /// Compresses.
   ///
   /// - Parameter model: The model. After an error it is unspecified.
+  /// - Returns: What was done.
   /// - Throws: `DiagnosticError`.
   func compress(_ model: inout Model) throws(DiagnosticError) -> Outcome {
     let choosesCodes = plan.hasCodesToChoose(in: model)

@@ -21,11 +21,17 @@ struct TuningText {
     if let after = report.after {
       lines.append(
         "Held-out \(before.metric): \(NumberText.significant(before.value)) before tuning, "
-          + "\(NumberText.significant(after.value)) after it (\(NumberText.fixed(report.seconds, 0)) s).")
-      if let divergence = before.divergence, let now = after.divergence {
+          + "\(NumberText.significant(after.value)) after it (\(NumberText.fixed(report.seconds, 0)) s)."
+      )
+      if let divergence = before.divergence, let now = after.divergence, divergence != before.value
+      {
         lines.append(
-          "Held-out divergence: \(NumberText.error(divergence)) before, \(NumberText.error(now)) after.")
+          "Held-out divergence: \(NumberText.error(divergence)) before, \(NumberText.error(now)) after."
+        )
       }
+    }
+    if report.chains.count == 1, let updates = report.chains.first?.updates, updates > 0 {
+      lines.append("--tune \(updates) gives the same file again, on any number of threads.")
     }
     return lines.joined(separator: "\n")
   }

@@ -103,7 +103,8 @@ import LSTMTraining
     let before = unsafe cells.start + row * units
     let c = unsafe before + rows * units
     let shown = unsafe shown.start + row * units
-    let h = unsafe (unprojected?.start).map { unsafe $0 + row * units }
+    let h =
+      unsafe (unprojected?.start).map { unsafe $0 + row * units }
       ?? outputs.start + (row + rows) * units
     if let input = unsafe peephole(0), let forget = unsafe peephole(1) {
       for unit in 0..<units {

@@ -15,7 +15,8 @@ package protocol HiddenLoss: Sendable {
   /// - Returns: The sum over the rows.
   func add(
     _ outputs: UnsafePointer<Float>, _ targets: UnsafePointer<Float>, rows: Int,
-    to gradients: UnsafeMutablePointer<Float>, scale: Float) -> Double
+    to gradients: UnsafeMutablePointer<Float>, scale: Float
+  ) -> Double
 }
 
 /// The mean squared error of outputs, in units of their variance in the original.

@@ -12,6 +12,7 @@ struct ChainRecorder {
   /// order of the graph.
   ///
   /// - Parameter data: What the model is run on.
+  /// - Returns: The chains, each with at least one LSTM.
   /// - Throws: ``DiagnosticError`` when the model cannot be run.
   func chains(_ data: EvaluationData) throws(DiagnosticError) -> [[TunedPlace]] {
     var chains: [[TunedPlace]] = []
@@ -137,11 +138,13 @@ struct ChainRecorder {
   ///     steps follow from what comes after.
   ///   - limit: How many batches, at most.
   ///   - body: Takes what the LSTMs of each recorded in a batch, and whether the batch goes on where the last one ended.
+  /// - Throws: ``DiagnosticError`` when a model cannot be run on the data.
   private func forEachBatch(
     of models: [Model], _ data: EvaluationData, values: [String]?, limit: Int = .max,
     _ body: ([[RunSession.LSTMRun]], Bool) throws -> Void
   ) throws(DiagnosticError) {
-    func made(_ outputs: [String]?) throws(DiagnosticError) -> (models: [DataModel], feed: DataFeed) {
+    func made(_ outputs: [String]?) throws(DiagnosticError) -> (models: [DataModel], feed: DataFeed)
+    {
       let made = try models.map { (model) throws(DiagnosticError) in
         try DataModel(model, on: data, outputs: outputs)
       }

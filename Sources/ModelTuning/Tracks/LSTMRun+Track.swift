@@ -25,7 +25,10 @@ extension RunSession.LSTMRun {
 
   /// What it made of them, `[steps, directions · outputs]`.
   ///
-  /// - Parameter keepsComputedOrder: Whether outputs stand in the order in which they were computed, from the last step on.
+  /// - Parameters:
+  ///   - row: The sequence.
+  ///   - keepsComputedOrder: Whether outputs stand in the order in which they were computed, from the last step on.
+  /// - Returns: The numbers; none when outputs were not recorded.
   func outputs(_ row: Int, keepsComputedOrder: Bool) -> [Float] {
     guard let input, input.batch > 0, input.steps > 0 else { return [] }
     let size = result.outputs.count / (input.batch * input.steps)

@@ -54,7 +54,9 @@ struct TrackSchedule: Sendable {
     }
     rows = min(
       lengths.count,
-      max(Self.rowLimits.lowerBound, min(Self.rowLimits.upperBound, Self.stepsPerUpdate / pieceSteps)))
+      max(
+        Self.rowLimits.lowerBound,
+        min(Self.rowLimits.upperBound, Self.stepsPerUpdate / pieceSteps)))
   }
 
   /// The next piece.

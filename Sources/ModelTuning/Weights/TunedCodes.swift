@@ -80,7 +80,8 @@ import MatrixCompression
     }
     self.units = units
     for index in 0..<parameterCount {
-      parameters[index] = Float(start.parameters[index]) * scale / units[index / basis.parameterCount]
+      let unit = units[index / basis.parameterCount]
+      parameters[index] = Float(start.parameters[index]) * scale / unit
     }
     guard parameters.values.allSatisfy(\.isFinite), source.isFinite, values.isFinite else {
       return nil
@@ -135,7 +136,8 @@ import MatrixCompression
     var (low, high) = (0, levels.count - 1)
     while low < high {
       let middle = (low + high) / 2
-      if value > (levels[middle] + levels[middle + 1]) / 2 { low = middle + 1 } else { high = middle }
+      let isAbove = value > (levels[middle] + levels[middle + 1]) / 2
+      if isAbove { low = middle + 1 } else { high = middle }
     }
     return low
   }

@@ -31,7 +31,10 @@ import LSTMTraining
     var places: [Place] = []
     for gate in Gate.allCases {
       for (role, matrix, before, columns, buffer) in [
-        (Place.Role.input, start.inputWeights[gate], original.inputWeights[gate], inputs, maps.kernel),
+        (
+          Place.Role.input, start.inputWeights[gate], original.inputWeights[gate], inputs,
+          maps.kernel
+        ),
         (
           .recurrent, start.recurrentWeights[gate], original.recurrentWeights[gate], outputs,
           maps.recurrent
@@ -116,8 +119,8 @@ import LSTMTraining
     }
     guard bias != nil else { return result }
     for gate in Gate.allCases {
-      result.setBiasSum(
-        gate, to: Array(maps.bias.values[gate.rawValue * maps.units..<(gate.rawValue + 1) * maps.units]))
+      let first = gate.rawValue * maps.units
+      result.setBiasSum(gate, to: Array(maps.bias.values[first..<first + maps.units]))
     }
     return result
   }
