@@ -49,6 +49,21 @@ public struct CalibratedCompressor: Sendable {
     let total = 2 + 4 * sets.count
     progress(1, total)
     let judge = try data.judge(original, threads: threads)
+    let first = try judge.evaluate(model)
+    if first.divergence == 0 {
+      // Nothing that is judged depends on what the plan changes.
+      calibration.original = judge.original
+      calibration.items = judge.items
+      calibration.weightsOnly = first
+      calibration.calibrated = first
+      calibration.layers = sets.map { index in
+        CalibrationReport.Layer(
+          name: original.layers(usingWeights: index).first?.name ?? "#\(index)",
+          chosen: .weightsOnly, divergences: [:],
+          obstacle: "compressing it changes none of the outputs that are judged")
+      }
+      return (report, calibration)
+    }
     // The layers that were calibrated, with those to come as in the original, and as weights alone make them.
     var calibrated = original
     for index in original.lstmWeights.indices where !sets.contains(index) {
@@ -73,7 +88,7 @@ public struct CalibratedCompressor: Sendable {
     }
     calibration.original = judge.original
     calibration.items = judge.items
-    calibration.weightsOnly = try judge.evaluate(model)
+    calibration.weightsOnly = first
     calibration.calibrated = try judge.evaluate(calibrated)
     if calibration.isWorse {
       for index in calibration.layers.indices { calibration.layers[index].chosen = .weightsOnly }

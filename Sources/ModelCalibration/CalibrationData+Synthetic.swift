@@ -43,7 +43,9 @@ extension CalibrationData {
         return .none(
           reason: "there are no data, and tokens that the model did not write are unlike a text")
       }
-      let data = try CalibrationData(made.data, for: model, description: made.description)
+      let data = try CalibrationData(
+        try within(limitOfWork: model, made.data, threads: threads), for: model,
+        description: made.description)
       if made.source != .generated,
         let reason = try OutputVariety(of: model, on: data.heldOut, threads: threads).obstacle
       {
@@ -59,7 +61,38 @@ extension CalibrationData {
   }
 }
 
+extension CalibrationData {
+  /// The elements that all operations make in one pass over synthetic inputs, at most, and for each byte of weights: sizes in
+  /// a small file may ask for more work than its weights are worth.
+  private static let elementsPerPass = 1 << 26
+  private static let elementsPerByte = 128
+
+  /// As much of synthetic inputs as the model may be run on.
+  private static func within(
+    limitOfWork model: Model, _ data: EvaluationData, threads: Int
+  ) throws(DiagnosticError) -> EvaluationData {
+    let prepared = try DataModel(model, on: data)
+    let feed = try DataFeed(data, for: prepared)
+    var session = DataSession(for: prepared)
+    let sequences = min(data.count, feed.sequencesPerBatch)
+    _ = try prepared.run(
+      try feed.first(sequences: sequences, steps: firstSteps), session: &session, threads: threads)
+    // Texts and calls are cut along time; other sequences are whole.
+    let isCut = data.calls != nil || data.isText
+    let steps = isCut ? min(data.steps / max(1, data.count), firstSteps) : data.steps / data.count
+    let each = session.madeElements / max(1, sequences * steps)
+    let limit = elementsPerPass + elementsPerByte * prepared.prepared.weightByteCount
+    return try data.sample(steps: limit / max(1, each))
+  }
+
+  /// The steps that tell how much work a step is.
+  private static let firstSteps = 16
+}
+
 extension EvaluationData {
+  /// Whether it is a running text.
+  fileprivate var isText: Bool { if case .text = content { true } else { false } }
+
   /// Whether every input holds tokens.
   fileprivate var holdsTokens: Bool {
     switch content {

@@ -247,6 +247,7 @@ public struct PreparedModel: Sendable {
         for (slot, result) in zip(step.outputs, results) {
           guard let slot else { continue }
           values[slot] = result
+          session.madeElements += result.tensor.count
           // Constants are held by the model in any case.
           if !step.inputs.isEmpty {
             held[slot] = try meter.hold(result)

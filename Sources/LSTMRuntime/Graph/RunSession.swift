@@ -8,6 +8,8 @@ public struct RunSession: Sendable {
   public var recordsInputs: Bool
   /// What the LSTM layers of the last call recorded, in the order of the graph.
   public internal(set) var runs: [LSTMRun] = []
+  /// The elements of all values that were made so far: what the work besides products grows with.
+  public internal(set) var madeElements = 0
   /// The states, by the place of the node in the graph.
   var states: [Int: LSTMState] = [:]
   /// What other models made of the same batches before their first layer with other weights.

@@ -81,6 +81,8 @@ public struct DataSession: Sendable {
   let carriesState: Bool
   /// What the LSTM layers recorded of the last batch.
   public internal(set) var runs: [RunSession.LSTMRun] = []
+  /// As for `RunSession`.
+  public var madeElements: Int { run.madeElements }
   var run: RunSession
   var fed = SteppedModel.States()
 
