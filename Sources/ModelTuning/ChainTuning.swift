@@ -89,6 +89,9 @@ import LSTMTraining
     }
   }
 
+  /// The outputs of the last LSTM, of all directions.
+  var width: Int { links.last?.width ?? 0 }
+
   /// The steps that an update reads, at most.
   var stepsPerUpdate: Int { schedule.rows * schedule.pieceSteps }
 

@@ -8,7 +8,7 @@ import ModelEvaluation
 ///
 /// Chains of LSTMs are tuned together, one chain after the other in the order of the graph. What follows a chain tells which
 /// errors matter: of a dense layer that makes the outputs, the divergence of these, or their mean curvature where there are
-/// many classes; else the squared error of the LSTM's own outputs. The model that does best on held-out data is kept, the one
+/// many classes; else the mean curvature of whatever follows (``CurvatureProbe``), or the squared error of the LSTM's own outputs. The model that does best on held-out data is kept, the one
 /// that tuning began with included.
 public struct ModelTuner: Sendable {
   /// Called with the number of updates done and in all.
@@ -147,7 +147,11 @@ public struct ModelTuner: Sendable {
       outcome.obstacle = obstacle
       return outcome
     }
-    let phases = phases(chain, decoder, tracks)
+    let probe =
+      decoder == nil
+      ? try? CurvatureProbe(original: original, data: data.fitted, seed: seed, threads: threads)
+        .curvature(ofLayer: last.layer, width: learner.width) : nil
+    let phases = phases(chain, decoder, probe, tracks)
     switch budget {
     case .updates(let count): outcome.updates = count
     case .seconds(let seconds):
@@ -209,7 +213,8 @@ public struct ModelTuner: Sendable {
 
   /// The mean curvature gains most per minute, but long runs learn its errors; the divergence itself goes on from there.
   private func phases(
-    _ chain: [TunedPlace], _ decoder: DecoderFinder.Found?, _ tracks: [TuningTrack]
+    _ chain: [TunedPlace], _ decoder: DecoderFinder.Found?, _ probe: CurvatureLoss?,
+    _ tracks: [TuningTrack]
   ) -> [Phase] {
     if let decoder, Self.hasManyClasses(decoder) {
       var sample: [Float] = []
@@ -231,6 +236,13 @@ public struct ModelTuner: Sendable {
     let hidden = chain.indices.map { link in
       let width = tracks.first.map { $0.targets[link].count / $0.steps } ?? 1
       return ScaledSquaredError(width: width, targets: tracks.map { $0.targets[link] })
+    }
+    if let probe {
+      return [
+        Phase(
+          losses: ChainTuning.Losses(main: probe, hidden: hidden, share: Self.hiddenShare),
+          name: .curvature)
+      ]
     }
     guard let decoder else {
       return [

@@ -67,7 +67,7 @@ import Testing
     }
     #expect(tuned > 40, "\(tuned) chains")
     #expect(improved > 20, "\(improved) models")
-    #expect(losses == ["outputs", "hiddenStates"])
+    #expect(losses == ["outputs", "curvature", "hiddenStates"])
   }
 
   private static func languageModel() throws -> (original: Model, data: CalibrationData) {

@@ -1,3 +1,9 @@
+/// Changes what an LSTM makes of a sequence.
+package typealias LSTMAlteration =
+  @Sendable (
+    _ layer: Int, _ sequence: LSTMSequence, _ result: inout LSTMResult
+  ) -> Void
+
 /// What a model remembers between two calls, and what it is asked to record.
 public struct RunSession: Sendable {
   /// Whether each call goes on from the state in which the last one ended.
@@ -10,6 +16,8 @@ public struct RunSession: Sendable {
   public internal(set) var runs: [LSTMRun] = []
   /// The elements of all values that were made so far: what the work besides products grows with.
   public internal(set) var madeElements = 0
+  /// Called with what an LSTM makes, and its layer, before anything reads it: it may be changed.
+  package var altering: LSTMAlteration?
   /// The states, by the place of the node in the graph.
   var states: [Int: LSTMState] = [:]
   /// What other models made of the same batches before their first layer with other weights.

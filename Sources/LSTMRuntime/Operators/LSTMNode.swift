@@ -74,7 +74,8 @@ struct LSTMNode: Sendable {
       lstm.inputSize + lstm.outputSize)
     var recording = call.session.recording
     if wantsOutputs { recording.insert(.outputs) }
-    let result = lstm.run(sequence, recording: recording, threads: call.threads)
+    var result = lstm.run(sequence, recording: recording, threads: call.threads)
+    call.session.altering?(layer, sequence, &result)
     if call.session.carriesState { call.session.states[index] = result.state }
     if !call.session.recording.isEmpty || call.session.recordsInputs {
       call.session.runs.append(

@@ -83,6 +83,11 @@ public struct DataSession: Sendable {
   public internal(set) var runs: [RunSession.LSTMRun] = []
   /// As for `RunSession`.
   public var madeElements: Int { run.madeElements }
+  /// As for `RunSession`.
+  package var altering: LSTMAlteration? {
+    get { run.altering }
+    set { run.altering = newValue }
+  }
   var run: RunSession
   var fed = SteppedModel.States()
 
