@@ -26,6 +26,18 @@ import Testing
     "inspect made-twice.bvq",
   ]
 
+  /// What is only too large for synthetic inputs is compressed by its weights alone, in little memory.
+  @Test(arguments: ["text-batch.onnx", "text-window.keras"])
+  func nothingIsMadeWithoutLimit(name: String) throws {
+    try withTemporaryFolder { folder in
+      let run = try CommandRun(
+        ["quantize", Self.place.appending(path: name).path, "--bits", "1", "--out", "q.bvq"],
+        in: folder, limitedTo: "ulimit -v 4000000")
+      #expect(run.exitCode == 0, "\(run.errors)")
+      #expect(run.output.contains("Not calibrated"), "\(run.output)")
+    }
+  }
+
   @Test func eachIsRefusedWithAReason() throws {
     var recorded = JSONObject()
     let expected =

@@ -144,6 +144,11 @@ private struct TextWriter {
     let length = time.flatMap { prepared.axes.axes(of: input.name)?[$0].size }
     let streams = axes.layout.fixedBatch ?? streams
     if let length, length > 1 { return try writeWindows(streams, length: length) }
+    // A fixed batch comes from a file.
+    guard
+      (try? checkedProduct(
+        [streams, count], limit: RunBudget.syntheticElements, of: "the text")) != nil
+    else { return nil }
     var session = RunSession(carriesState: true)
     var texts = (0..<streams).map { _ in [random.integer(below: vocabularySize)] }
     for _ in 1..<count {
@@ -162,10 +167,12 @@ private struct TextWriter {
   /// A window for each token: the work grows with the square of the length, which a file alone says. Fewer are written where it
   /// would be too much, none where one is.
   private mutating func writeWindows(_ wanted: Int, length: Int) throws -> EvaluationData? {
+    let fixed = axes.layout.fixedBatch
     guard
-      let each = try? checkedProduct([2, length, length], limit: Self.windowSteps, of: "a window")
+      let each = try? checkedProduct(
+        [fixed ?? 1, 2, length, length], limit: Self.windowSteps, of: "the windows")
     else { return nil }
-    let streams = axes.layout.fixedBatch ?? min(wanted, max(1, Self.windowSteps / max(1, each)))
+    let streams = fixed ?? min(wanted, Self.windowSteps / max(1, each))
     var texts = (0..<streams).map { _ in
       (0..<length).map { _ in random.integer(below: vocabularySize) }
     }
