@@ -282,15 +282,4 @@ import LSTMTraining
     }
     return model
   }
-
-  /// All numbers that an interrupted run has to find again.
-  var state: [NumberBuffer<Float>] {
-    sets.flatMap { (learning[$0] ?? []).flatMap(\.state) }
-  }
-
-  /// Goes on after so many updates, with the numbers of ``state`` set.
-  func resume(after updates: Int) {
-    schedule.skip(updates)
-    self.updates = updates
-  }
 }

@@ -2,7 +2,7 @@ import LSTMCore
 
 /// In which order sequences are learned from: groups of them side by side, each in pieces from its beginning to its end.
 ///
-/// It follows from a seed alone, so an interrupted run goes on as it would have.
+/// It follows from a seed alone.
 struct TrackSchedule: Sendable {
   /// A piece of a group.
   struct Piece: Sendable {
@@ -65,9 +65,6 @@ struct TrackSchedule: Sendable {
     defer { next += 1 }
     return pieces[next]
   }
-
-  /// Goes to the piece after so many.
-  mutating func skip(_ count: Int) { for _ in 0..<count { _ = nextPiece() } }
 
   /// Orders the groups of another pass over all sequences.
   private mutating func begin() {

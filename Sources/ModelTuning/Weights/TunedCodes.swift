@@ -227,7 +227,4 @@ import MatrixCompression
         }))
   }
 
-  var state: [NumberBuffer<Float>] {
-    [latents, parameters] + [latentMoments, parameterMoments].flatMap { [$0.first, $0.second] }
-  }
 }

@@ -125,8 +125,6 @@ import LSTMTraining
     return result
   }
 
-  /// All numbers that an interrupted run has to find again.
-  var state: [NumberBuffer<Float>] { places.flatMap(\.matrix.state) + (bias?.state ?? []) }
 }
 
 /// Biases that learn, in place.
@@ -144,5 +142,4 @@ struct TunedBias: Sendable {
     step.move(values, gradients, moments, rate: Self.rate)
   }
 
-  var state: [NumberBuffer<Float>] { [values, moments.first, moments.second] }
 }

@@ -40,5 +40,4 @@ import LSTMTraining
     .dense(Matrix(rows: rows, columns: columns, elements: values.values.map { $0 * unit }))
   }
 
-  var state: [NumberBuffer<Float>] { [values, moments.first, moments.second] }
 }

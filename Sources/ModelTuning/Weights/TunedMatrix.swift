@@ -17,8 +17,6 @@ protocol TunedMatrix: AnyObject, Sendable {
   func update(_ gradient: UnsafePointer<Float>, _ step: TuningStep)
   /// The matrix as it is stored.
   var stored: WeightMatrix { get }
-  /// All numbers that an interrupted run has to find again.
-  var state: [NumberBuffer<Float>] { get }
 }
 
 /// The ways to tune what a matrix is stored as.

@@ -53,5 +53,4 @@ import LSTMTraining
 
   var stored: WeightMatrix { .product(left: left.stored, right: right.stored) }
 
-  var state: [NumberBuffer<Float>] { left.state + right.state }
 }
