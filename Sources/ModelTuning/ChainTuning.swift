@@ -15,10 +15,10 @@ import LSTMTraining
   private let learning: [Int: [TunedDirection]]
   /// The sets in the order of the chain, each once.
   private let sets: [Int]
-  private let chain: [TunedPlace]
+  private let chain: [TunedNode]
   private var schedule: TrackSchedule
   private let chunks: [Chunk]
-  private(set) var updates = 0
+  private var updates = 0
 
   /// What one chunk works with.
   private struct Chunk {
@@ -28,7 +28,7 @@ import LSTMTraining
     let targets: NumberBuffer<Float>
   }
 
-  /// The chunks into which sequences are cut, at most; at least so many sequences are in each.
+  /// The maximum number of chunks into which sequences are cut, and the minimum of sequences in each.
   private static let chunkCount = 4
   private static let rowsPerChunk = 4
 
@@ -42,7 +42,7 @@ import LSTMTraining
   }
 
   init(
-    _ chain: [TunedPlace], original: Model, compressed: Model, tracks: [TuningTrack],
+    _ chain: [TunedNode], original: Model, compressed: Model, tracks: [TuningTrack],
     readsLastStep: Bool, seed: UInt64, threads: Int
   ) {
     self.chain = chain

@@ -67,6 +67,7 @@ public struct ModelTuner: Sendable {
   public func tune(
     _ model: inout Model, original: Model, progress: @escaping Progress = { _, _ in }
   ) throws(DiagnosticError) -> TuningReport {
+    let called = ContinuousClock.now
     let recorder = ChainRecorder(original: original, threads: threads)
     let chains = try recorder.chains(data.fitted)
     let judge = try data.judge(original, threads: threads)
@@ -89,7 +90,7 @@ public struct ModelTuner: Sendable {
     }
     model = best.model
     report.after = best.score
-    report.seconds = (ContinuousClock.now - start) / .seconds(1)
+    report.seconds = (ContinuousClock.now - called) / .seconds(1)
     return report
   }
 
@@ -118,7 +119,7 @@ public struct ModelTuner: Sendable {
   }
 
   private func tune(
-    _ chain: [TunedPlace], of best: inout Best, original: Model, _ recorder: ChainRecorder,
+    _ chain: [TunedNode], of best: inout Best, original: Model, _ recorder: ChainRecorder,
     _ budget: TuningBudget, _ judging: Double, _ progress: Progress
   ) throws(DiagnosticError) -> TuningReport.Chain {
     let start = ContinuousClock.now
@@ -160,6 +161,10 @@ public struct ModelTuner: Sendable {
           - Double(Self.judgedAt.count * phases.count) * judging, learner, phases,
         recording: recording / Double(max(1, data.fitted.steps)))
     }
+    guard outcome.updates > 0 else {
+      outcome.obstacle = "the time is too short for an update"
+      return outcome
+    }
     // As many steps as will be read, where there are more than the moments were collected over.
     let wanted = min(
       outcome.updates * learner.stepsPerUpdate,
@@ -179,7 +184,11 @@ public struct ModelTuner: Sendable {
       for update in 0..<count {
         let part = (Double(update) + 0.5) / Double(count)
         let loss = learner.update(phase.losses, share: phase.rate * Self.share(of: part))
-        guard loss.isFinite else { return outcome }
+        guard loss.isFinite else {
+          outcome.updates = done + update
+          outcome.obstacle = "its loss was \(loss) after \(done + update) updates"
+          return outcome
+        }
         progress(done + update + 1, outcome.updates)
         guard judged.contains(update + 1) else { continue }
         outcome.divergences.append(
@@ -213,7 +222,7 @@ public struct ModelTuner: Sendable {
 
   /// The mean curvature gains most per minute, but long runs learn its errors; the divergence itself goes on from there.
   private func phases(
-    _ chain: [TunedPlace], _ decoder: DecoderFinder.Found?, _ probe: CurvatureLoss?,
+    _ chain: [TunedNode], _ decoder: DecoderFinder.Found?, _ probe: CurvatureLoss?,
     _ tracks: [TuningTrack]
   ) -> [Phase] {
     if let decoder, Self.hasManyClasses(decoder) {

@@ -18,11 +18,11 @@ public struct TuningReport: Sendable {
     public var layers: [String]
     /// What became small, one after the other.
     public var losses: [Loss] = []
-    /// The updates.
+    /// The updates that were done.
     public var updates = 0
     /// How far outputs on held-out data were from the original's after some updates.
     public var divergences: [(updates: Int, divergence: Double)] = []
-    /// Why nothing was tuned; `nil` when something was.
+    /// Why nothing was tuned, or no more; `nil` when all updates were done.
     public var obstacle: String?
   }
 

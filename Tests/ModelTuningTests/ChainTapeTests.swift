@@ -168,7 +168,7 @@ import Testing
   }
 
   /// Σ of fixed weights times what the last layer makes, and of its squares.
-  private func loss(_ tape: ChainTape<Double>, _ setup: Setup, gradients: Bool) -> Double {
+  private func loss(_ tape: ChainTape<Double>, _ setup: Setup) -> Double {
     setup.fill(tape)
     tape.forward(lengths: setup.lengths, steps: 7)
     let width = tape.outputs[1].count / 21
@@ -193,7 +193,7 @@ import Testing
     let links = setup.links(Double.self)
     let tape = ChainTape(links, rows: 3, steps: 7)
     let sums = links.map { $0.maps.map { CellGradients($0) } }
-    _ = loss(tape, setup, gradients: true)
+    _ = loss(tape, setup)
     tape.backward(addingTo: sums)
     for (link, gradients) in zip(links, sums) {
       for (maps, own) in zip(link.maps, gradients) {
@@ -208,7 +208,7 @@ import Testing
             for sign in [1.0, -1] {
               buffer[index] = before + sign * step
               maps.prepare()
-              losses.append(loss(tape, setup, gradients: false))
+              losses.append(loss(tape, setup))
             }
             buffer[index] = before
             maps.prepare()

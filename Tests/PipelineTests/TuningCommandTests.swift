@@ -58,6 +58,16 @@ import Testing
     }
   }
 
+  @Test func aTimeThatIsTooShortIsSaid() throws {
+    try withTemporaryFolder { folder in
+      let run = try CommandRun(
+        ["quantize", Self.example, "--bits", "1", "--tune", "0.01s", "--out", "q.bvq"], in: folder)
+      #expect(run.exitCode == 0, "\(run.errors)")
+      #expect(run.output.contains("not tuned: the time is too short for an update."))
+      #expect(run.output.contains("so the model before tuning is kept"))
+    }
+  }
+
   /// A file of weights alone does not say how it runs.
   @Test func whatCannotBeRunIsNotTuned() throws {
     try withTemporaryFolder { folder in

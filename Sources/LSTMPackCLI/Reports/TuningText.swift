@@ -10,8 +10,9 @@ struct TuningText {
     for chain in report.chains {
       let names = chain.layers.joined(separator: ", ")
       if let obstacle = chain.obstacle {
-        lines.append("\(names) not tuned: \(obstacle).")
-      } else {
+        lines.append("\(names) not tuned\(chain.updates > 0 ? " further" : ""): \(obstacle).")
+      }
+      if chain.updates > 0 {
         lines.append(
           "Tuned \(names): \(NumberText.count(chain.updates, "update")), "
             + chain.losses.map(Self.words).joined(separator: ", later ") + ".")
@@ -29,6 +30,9 @@ struct TuningText {
           "Held-out divergence: \(NumberText.error(divergence)) before, \(NumberText.error(now)) after."
         )
       }
+    }
+    if report.after?.divergence == report.before.divergence {
+      lines.append("No state that was judged is better, so the model before tuning is kept.")
     }
     if report.chains.count == 1, let updates = report.chains.first?.updates, updates > 0 {
       lines.append("--tune \(updates) gives the same file again, on any number of threads.")
@@ -60,6 +64,10 @@ struct TuningText {
           "layers": .array(chain.layers.map { .string($0) }), "updates": .integer(chain.updates),
         ]
         object["losses"] = .array(chain.losses.map { .string($0.rawValue) })
+        object["heldOut"] = .array(
+          chain.divergences.map {
+            ["updates": .integer($0.updates), "divergence": .number($0.divergence)]
+          })
         object["reason"] = chain.obstacle.map { .string($0) }
         return .object(object)
       })

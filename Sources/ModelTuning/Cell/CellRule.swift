@@ -5,7 +5,7 @@ package struct CellRule: Sendable {
   let gate: CellFunction
   let cell: CellFunction
   let output: CellFunction
-  /// Gate sums are limited to ± this.
+  /// Pre-activations are limited to ± this.
   let clip: Float?
   /// Whether f = 1 − i.
   let couplesInputAndForget: Bool
@@ -22,7 +22,7 @@ package struct CellRule: Sendable {
     peepholes = weights.peepholes
   }
 
-  /// Whether gate sums are kept before their activations: slopes or the clip need them.
+  /// Whether pre-activations are kept: slopes or the clip need them.
   var keepsRawGates: Bool {
     clip != nil || !gate.givesSlopesByValue || !cell.givesSlopesByValue
   }

@@ -2,7 +2,7 @@ import LSTMTraining
 
 /// From the gradients of outputs to those of weights and inputs: back-propagation through the time of a segment.
 extension CellTape {
-  /// Turns ``gates`` into the gradients of their sums, and ``outputGradients`` into those of all that the outputs do.
+  /// Replaces ``gates`` by the gradients of their pre-activations, and ``outputGradients`` into those of all that the outputs do.
   ///
   /// - Parameters:
   ///   - maps: The weights.

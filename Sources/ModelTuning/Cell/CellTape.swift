@@ -16,9 +16,9 @@ import LSTMTraining
   var rows: Int
   /// `[steps · rows, inputs]`.
   let x: NumberBuffer<Number>
-  /// Gates after their activations, `[steps · rows, 4 · units]`; going back, the gradients of their sums.
+  /// Gates after their activations, `[steps · rows, 4 · units]`; going back, the gradients of their pre-activations.
   let gates: NumberBuffer<Number>
-  /// Gates before them.
+  /// Pre-activations.
   let rawGates: NumberBuffer<Number>?
   /// c, `[(steps + 1) · rows, units]`.
   let cells: NumberBuffer<Number>

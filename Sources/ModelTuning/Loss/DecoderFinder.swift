@@ -26,20 +26,20 @@ struct DecoderFinder {
   /// Looks for the decoder of an LSTM.
   ///
   /// - Returns: `nil` where something else follows, or it cannot be told.
-  func decoder(of place: TunedPlace) -> Found? {
+  func decoder(of node: TunedNode) -> Found? {
     guard let graph = original.graph, data.calls == nil, let output = graph.outputs.first,
       let decoder = try? graph.decoder(of: output.value), let index = decoder.layer,
       case .dense(let dense) = original.layers[index].kind,
-      let run = try? firstRun([output.name, decoder.input]), let reader = run.runs.run(of: place),
+      let run = try? firstRun([output.name, decoder.input]), let reader = run.runs.run(of: node),
       let y = run.outputs[0].floats, let d = run.outputs[1].floats
     else { return nil }
     let width = dense.weights.columns
     // A dense layer behind a change of shape may read several steps at once.
-    guard case .lstm(let lstm) = original.layers[place.layer].kind,
+    guard case .lstm(let lstm) = original.layers[node.layer].kind,
       width == lstm.directions.count * original.lstmWeights[lstm.weights].outputSize
     else { return nil }
     let readsLastStep: Bool
-    if d == reader.result.outputs || d == turned(reader) {
+    if d == reader.result.outputs || d == transposed(reader) {
       readsLastStep = false
     } else if d == lastOutputs(reader) {
       readsLastStep = true
@@ -117,8 +117,8 @@ struct DecoderFinder {
     return (outputs, session.runs, model.prepared.leavesOutSoftmax)
   }
 
-  /// Outputs with both axes changed: `[steps, batch, …]` for `[batch, steps, …]`.
-  private func turned(_ run: RunSession.LSTMRun) -> [Float] {
+  /// Outputs with both axes transposed: `[steps, batch, …]` for `[batch, steps, …]`.
+  private func transposed(_ run: RunSession.LSTMRun) -> [Float] {
     guard let input = run.input, input.batch > 0, input.steps > 0 else { return [] }
     let size = run.result.outputs.count / (input.batch * input.steps)
     var result: [Float] = []

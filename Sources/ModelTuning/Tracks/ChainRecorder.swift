@@ -14,20 +14,20 @@ struct ChainRecorder {
   /// - Parameter data: What the model is run on.
   /// - Returns: The chains, each with at least one LSTM.
   /// - Throws: ``DiagnosticError`` when the model cannot be run.
-  func chains(_ data: EvaluationData) throws(DiagnosticError) -> [[TunedPlace]] {
-    var chains: [[TunedPlace]] = []
+  func chains(_ data: EvaluationData) throws(DiagnosticError) -> [[TunedNode]] {
+    var chains: [[TunedNode]] = []
     var runs: [RunSession.LSTMRun] = []
     try forEachBatch(of: [original], data, values: nil, limit: 1) { batch, _ in runs = batch[0] }
     for (number, run) in runs.enumerated() {
       guard case .lstm(let lstm) = original.layers[run.layer].kind else { continue }
-      let place = TunedPlace(
+      let node = TunedNode(
         layer: run.layer, number: runs[..<number].count { $0.layer == run.layer },
         isFirst: number == 0, weights: lstm.weights)
       let before = chains.indices.first { index in
         guard let last = chains[index].last, let other = runs.run(of: last) else { return false }
         return reads(run, other)
       }
-      if let before { chains[before].append(place) } else { chains.append([place]) }
+      if let before { chains[before].append(node) } else { chains.append([node]) }
     }
     return chains
   }
@@ -57,7 +57,7 @@ struct ChainRecorder {
   /// - Returns: Sequences of at least one step; `nil` where what LSTMs read cannot be recorded sequence by sequence.
   /// - Throws: ``DiagnosticError`` when a model cannot be run.
   func tracks(
-    _ chain: [TunedPlace], compressed: Model, _ data: EvaluationData, keepsAll: Bool
+    _ chain: [TunedNode], compressed: Model, _ data: EvaluationData, keepsAll: Bool
   ) throws(DiagnosticError) -> [TuningTrack]? {
     var tracks: [TuningTrack] = []
     // What comes before the first LSTM makes the same of the same inputs.
@@ -90,7 +90,7 @@ struct ChainRecorder {
         for (row, more) in batch.enumerated() where tracks.indices.contains(row) {
           tracks[row].steps += more.steps
           tracks[row].x += more.x
-          for place in chain.indices { tracks[row].targets[place] += more.targets[place] }
+          for node in chain.indices { tracks[row].targets[node] += more.targets[node] }
         }
       } else {
         tracks += batch
@@ -122,7 +122,7 @@ struct ChainRecorder {
   }
 
   /// What the LSTMs of a chain make: all that has to be run for them.
-  private func values(of chain: [TunedPlace]) -> [String]? {
+  private func values(of chain: [TunedNode]) -> [String]? {
     let layers = Set(chain.map(\.layer))
     let values = (original.graph?.nodes ?? []).filter { $0.layer.map(layers.contains) ?? false }
       .compactMap { node in node.outputs.first { !$0.isEmpty } }

@@ -17,7 +17,7 @@ struct TuningTrack: Sendable {
 }
 
 /// An LSTM of the graph, as a run of the model meets it.
-struct TunedPlace: Sendable, Equatable {
+struct TunedNode: Sendable, Equatable {
   /// The index in `Model.layers`.
   let layer: Int
   /// Which of the nodes with that layer.
@@ -29,9 +29,9 @@ struct TunedPlace: Sendable, Equatable {
 }
 
 extension [RunSession.LSTMRun] {
-  /// The run of a place; `nil` when it was not recorded.
-  func run(of place: TunedPlace) -> RunSession.LSTMRun? {
-    let own = filter { $0.layer == place.layer }
-    return own.indices.contains(place.number) ? own[place.number] : nil
+  /// The run of a node; `nil` when it was not recorded.
+  func run(of node: TunedNode) -> RunSession.LSTMRun? {
+    let own = filter { $0.layer == node.layer }
+    return own.indices.contains(node.number) ? own[node.number] : nil
   }
 }
