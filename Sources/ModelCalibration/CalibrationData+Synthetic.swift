@@ -16,6 +16,11 @@ extension CalibrationData {
   private static let syntheticSize = (sequences: 200, steps: 100)
   /// Those of a model that is run call by call.
   private static let syntheticCalls = (sequences: 16, steps: 200)
+  /// How often sequences are made shorter where calls are large, and by what.
+  private static let shortenings = [1, 4, 16, 64]
+  /// The elements of all inputs, at most, and for each weight: how large they are a file alone says.
+  private static let elements = 1 << 18
+  private static let elementsPerWeight = 4
 
   /// Makes inputs for a model, and sees whether they exercise it.
   ///
@@ -36,9 +41,11 @@ extension CalibrationData {
     do throws(DiagnosticError) {
       let isStepped = try !StatePairs(of: model, naming: naming).pairs.isEmpty
       let size = isStepped ? syntheticCalls : syntheticSize
-      let made = try GeneratedInputs(
-        for: model, seed: seed, sequences: size.sequences, steps: size.steps, signal: .walks,
-        naming: naming, limit: RunBudget.syntheticElements, threads: threads)
+      let made = try shortened(size.steps) { (steps) throws(DiagnosticError) in
+        try GeneratedInputs(
+          for: model, seed: seed, variant: 1, sequences: size.sequences, steps: steps,
+          signal: .walks, naming: naming, limit: limitOfElements(model), threads: threads)
+      }
       if made.source != .generated, made.data.holdsTokens {
         return .none(
           reason: "there are no data, and tokens that the model did not write are unlike a text")
@@ -62,6 +69,25 @@ extension CalibrationData {
 }
 
 extension CalibrationData {
+  private static func limitOfElements(_ model: Model) -> Int {
+    let weights = model.lstmWeights.reduce(0) { sum, set in
+      sum + set.directions.count * 4 * set.hiddenSize * (set.inputSize + set.outputSize)
+    }
+    return min(RunBudget.syntheticElements, elements + elementsPerWeight * weights)
+  }
+
+  /// Inputs of so many steps, or of fewer where they would be too large.
+  private static func shortened(
+    _ steps: Int, _ make: (_ steps: Int) throws(DiagnosticError) -> GeneratedInputs
+  ) throws(DiagnosticError) -> GeneratedInputs {
+    for factor in shortenings.dropLast() {
+      do throws(DiagnosticError) { return try make(steps / factor) } catch {
+        guard error.code == .limitExceeded else { throw error }
+      }
+    }
+    return try make(steps / (shortenings.last ?? 1))
+  }
+
   /// The elements that all operations make in one pass over synthetic inputs, at most, and for each byte of weights: sizes in
   /// a small file may ask for more work than its weights are worth.
   private static let elementsPerPass = 1 << 26

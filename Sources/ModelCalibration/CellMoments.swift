@@ -15,10 +15,11 @@ struct CellMoments {
   /// Both models as far as the layer: whole where states are fed back, or where the axes of sequences and steps follow
   /// from what comes after it.
   private func models(
-    _ original: Model, _ compressed: Model
+    _ original: Model, _ compressed: Model?
   ) throws(DiagnosticError) -> [DataModel] {
     func prepared(_ outputs: [String]?) throws(DiagnosticError) -> [DataModel] {
-      let models = try [original, compressed].map { (model) throws(DiagnosticError) in
+      let models = try ([original] + (compressed.map { [$0] } ?? [])).map {
+        (model) throws(DiagnosticError) in
         try DataModel(model, on: data, outputs: outputs)
       }
       _ = try DataFeed(data, for: models[0])
@@ -34,12 +35,12 @@ struct CellMoments {
   ///
   /// - Parameters:
   ///   - original: The model before it is compressed.
-  ///   - compressed: The model as far as it is compressed.
+  ///   - compressed: The model as far as it is compressed; the original itself when `nil`.
   ///   - hasBias: Whether z ends with the constant 1, for each direction.
   /// - Returns: The moments of each direction.
   /// - Throws: ``DiagnosticError`` when one of them cannot be run.
   func collect(
-    original: Model, compressed: Model, hasBias: [Bool]
+    original: Model, compressed: Model?, hasBias: [Bool]
   ) throws(DiagnosticError) -> [SecondMoments] {
     let set = original.lstmWeights[weights]
     var moments = hasBias.map {
@@ -52,17 +53,21 @@ struct CellMoments {
         DataSession(
           for: $0, carriesState: feed.carriesState, recording: .outputs, recordsInputs: true)
       }
+      var number = 0
       try feed.forEach { inputs, _ in
+        defer { number += 1 }
         for (index, model) in models.enumerated() {
           _ = try model.run(inputs, session: &sessions[index], threads: threads)
         }
-        for (before, after) in zip(sessions[0].runs, sessions[1].runs) {
+        for (before, after) in zip(sessions[0].runs, sessions[models.count - 1].runs) {
           guard case .lstm(let layer) = original.layers[before.layer].kind,
             layer.weights == weights
           else { continue }
           for (index, settings) in layer.directions.enumerated() {
             let rows = [before, after].map {
-              $0.cellInputs(direction: index, settings: settings, appendsOne: hasBias[index])
+              $0.cellInputs(
+                direction: index, settings: settings, appendsOne: hasBias[index],
+                sequences: feed.ownSequences(inBatch: number, of: $0.input?.batch ?? 0))
             }
             guard let z = rows[1], let original = rows[0], z.count == original.count else {
               throw DiagnosticError(

@@ -38,6 +38,20 @@ import Testing
     }
   }
 
+  /// What a file declares is not computed in full only to compare what was written.
+  @Test func exportsAreComparedOnLittle() throws {
+    try withTemporaryFolder { folder in
+      let run = try CommandRun(
+        [
+          "export", Self.place.appending(path: "batch-65536.keras").path, "--out", "e.onnx",
+        ], in: folder)
+      #expect(run.exitCode == 0, "\(run.errors)")
+      #expect(
+        run.output.contains("Not compared: the outputs") && run.output.contains("65536"),
+        "\(run.output)")
+    }
+  }
+
   @Test func eachIsRefusedWithAReason() throws {
     var recorded = JSONObject()
     let expected =

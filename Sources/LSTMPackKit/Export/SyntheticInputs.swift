@@ -41,7 +41,7 @@ struct SyntheticInputs {
     var generator = SeededGenerator(seed: 26)
     var values: [Named] = []
     // A fixed shape comes from a file.
-    var rest = RunBudget.syntheticElements
+    var rest = RunBudget.comparedElements
     for input in prepared.inputs {
       let isState = prepared.stateInputs.contains(input.name)
       if isState, !wantsState(input.name) { continue }

@@ -8,18 +8,20 @@ extension RunSession.LSTMRun {
   ///   - direction: The direction, 0 or 1.
   ///   - settings: How it runs.
   ///   - appendsOne: Whether the constant 1 is the last element.
+  ///   - sequences: How many of the sequences, from the first on; all of them when there are fewer.
   /// - Returns: `[rows, inputSize + outputSize (+ 1)]`; `nil` when inputs or outputs were not recorded.
   public func cellInputs(
-    direction: Int, settings: DirectionSettings, appendsOne: Bool
+    direction: Int, settings: DirectionSettings, appendsOne: Bool, sequences: Int = .max
   ) -> [Float]? {
     guard let input, input.batch > 0, input.steps > 0 else { return nil }
     let rows = input.batch * input.steps
+    let count = min(input.batch, sequences)
     let inputSize = input.x.count / rows
     let outputSize = result.outputs.count / (rows * directionCount)
     guard inputSize > 0, outputSize > 0 else { return nil }
     var values: [Float] = []
-    values.reserveCapacity(rows * (inputSize + outputSize + (appendsOne ? 1 : 0)))
-    for row in 0..<input.batch {
+    values.reserveCapacity(count * input.steps * (inputSize + outputSize + (appendsOne ? 1 : 0)))
+    for row in 0..<count {
       var before: ArraySlice<Float>
       if let initial = input.initial {
         let start = (direction * input.batch + row) * outputSize

@@ -33,6 +33,11 @@ public struct RunBudget: Sendable, Equatable {
     givenMemory.map { $0 / MemoryLayout<Int64>.stride } ?? 1 << 21
   }
 
+  /// The same for a run that compares what was written with the model.
+  public static var comparedElements: Int {
+    givenMemory.map { $0 / MemoryLayout<Int64>.stride } ?? 1 << 19
+  }
+
   /// The same for a run that the user asks for without data: one sequence of a model may be long and wide.
   public static var generatedElements: Int {
     givenMemory.map { $0 / MemoryLayout<Int64>.stride }

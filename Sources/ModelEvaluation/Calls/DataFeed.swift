@@ -69,6 +69,19 @@ public struct DataFeed: Sendable {
     try body(inputs, data.steps)
   }
 
+  /// How many sequences of a batch are the data's own, where the model takes a fixed number of them and the last one fills it up.
+  ///
+  /// - Parameters:
+  ///   - number: The batch, from 0 on.
+  ///   - batch: The sequences that a node has in it.
+  /// - Returns: As many, or all where the node's are not those of the data.
+  package func ownSequences(inBatch number: Int, of batch: Int) -> Int {
+    guard let batches, case .sequences = data.content, batch == batches.sequencesPerBatch else {
+      return batch
+    }
+    return min(batch, max(0, data.count - number * batch))
+  }
+
   /// An output with the sequences first, then the steps.
   ///
   /// - Throws: ``DiagnosticError`` when it does not follow from the graph where they are.

@@ -35,6 +35,7 @@ public struct GeneratedInputs: Sendable {
   ///   - model: The model.
   ///   - outputs: The outputs that are wanted; the model's own when `nil`.
   ///   - seed: The seed.
+  ///   - variant: Inputs of one seed and another variant have nothing in common: 0 is what models are scored on.
   ///   - sequences: How many sequences or streams of text.
   ///   - steps: How many steps, tokens or calls each of them has, where the model leaves it open.
   ///   - signal: How numbers go on from step to step.
@@ -43,11 +44,14 @@ public struct GeneratedInputs: Sendable {
   ///   - threads: How many threads may work; the inputs do not depend on it.
   /// - Throws: ``DiagnosticError`` with code `notRunnable` for a model that cannot be run.
   public init(
-    for model: Model, outputs: [String]? = nil, seed: UInt64, sequences: Int = standardSequences,
-    steps: Int = standardSteps, signal: SyntheticSignal = .noise, naming: [StatePair] = [],
+    for model: Model, outputs: [String]? = nil, seed: UInt64, variant: UInt64 = 0,
+    sequences: Int = standardSequences, steps: Int = standardSteps,
+    signal: SyntheticSignal = .noise, naming: [StatePair] = [],
     limit: Int = RunBudget.generatedElements, threads: Int
   ) throws(DiagnosticError) {
     let prepared = try PreparedModel(model, outputs: outputs)
+    // Seeds in a row are those of sequences.
+    let own = seed &+ variant &* 0x9E37_79B9_7F4A_7C15
     do {
       var fitted = EvaluationData(content: .sequences([:]), isSeeded: true)
       let states = try StatePairs(of: model, naming: naming)
@@ -56,7 +60,7 @@ public struct GeneratedInputs: Sendable {
       if let layout = CallLayout(of: prepared, states: states) {
         let inputs = try SeededInputs.calls(
           layout, of: prepared, model, sequences: sequences, calls: steps, signal: signal,
-          seed: seed, limit: limit)
+          seed: own, limit: limit)
         fitted.content = .sequences(inputs)
         fitted.calls = layout
         fitted.notes += Self.notes(on: fitted, wanted: sequences)
@@ -69,7 +73,7 @@ public struct GeneratedInputs: Sendable {
           + "(\(pairs.joined(separator: ", "))), seed \(seed)"
         return
       }
-      var writer = TextWriter(model, prepared, seed: seed, threads: threads)
+      var writer = TextWriter(model, prepared, seed: own, threads: threads)
       if var data = try writer?.write(streams: sequences, tokens: steps) {
         data.isFitted = true
         data.notes = fitted.notes
@@ -79,7 +83,7 @@ public struct GeneratedInputs: Sendable {
         return
       }
       let inputs = try SeededInputs.sequences(
-        for: prepared, of: model, sequences: sequences, steps: steps, signal: signal, seed: seed,
+        for: prepared, of: model, sequences: sequences, steps: steps, signal: signal, seed: own,
         limit: limit)
       let recorded = try RecordedStatistics.scaled(inputs, for: model, threads: threads)
       fitted.content = .sequences(recorded ?? inputs)

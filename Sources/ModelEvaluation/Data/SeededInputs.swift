@@ -23,8 +23,8 @@ public enum SeededInputs {
   }
 
   /// As many sequences as have no more elements than synthetic inputs may; one where none fits.
-  private static func fitting(_ sequences: Int, elementsEach: Int) -> Int {
-    max(1, min(sequences, RunBudget.syntheticElements / max(1, elementsEach)))
+  private static func fitting(_ sequences: Int, elementsEach: Int, limit: Int) -> Int {
+    max(1, min(sequences, min(limit, RunBudget.syntheticElements) / max(1, elementsEach)))
   }
 
   /// Makes inputs with the sequences along the first axis, for a model that is prepared already: fewer than
@@ -48,7 +48,7 @@ public enum SeededInputs {
       let dims = try dims(of: input, 1)
       each += (try? checkedProduct(dims, limit: RunBudget.generatedElements, of: "an input")) ?? 0
     }
-    let count = fitting(sequences, elementsEach: each)
+    let count = fitting(sequences, elementsEach: each, limit: limit)
     return try make(
       for: prepared, of: model, signal: signal, seed: seed, limit: limit
     ) { (input) throws(DiagnosticError) in try dims(of: input, count) }
@@ -66,7 +66,7 @@ public enum SeededInputs {
       each.append(try elementCount([calls] + input.callShape, of: input.name, limit: rest))
       rest -= each[each.count - 1]
     }
-    let sequences = fitting(sequences, elementsEach: each.reduce(0, +))
+    let sequences = fitting(sequences, elementsEach: each.reduce(0, +), limit: limit)
     var inputs: [String: Tensor] = [:]
     for (input, count) in zip(layout.inputs, each) {
       let dims = [sequences, calls] + input.callShape

@@ -19,8 +19,8 @@ struct CurvatureProbe {
   private static let steps = 256
   /// The most outputs of an LSTM: as many runs.
   private static let widest = 512
-  /// The most numbers that are kept: outputs of all runs.
-  private static let elementLimit = 1 << 26
+  /// The maximum number of outputs that are kept of all runs together; where there are more, as many are drawn.
+  private static let elementLimit = 1 << 22
   /// The change, in units of the outputs' root mean square.
   private static let size: Float = 0.05
 
@@ -53,31 +53,40 @@ struct CurvatureProbe {
       } catch { throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)") }
       return made.isEmpty ? nil : made
     }
-    guard let base = try run(), outputs.steps > 0, width * base.count <= Self.elementLimit
-    else { return nil }
+    guard let base = try run(), outputs.steps > 0 else { return nil }
     let change = Self.size * outputs.rootMeanSquare
     guard change > 0, change.isFinite else { return nil }
     let weights = Self.weights(base)
-    var changes: [Float] = []
-    changes.reserveCapacity(width * base.count)
+    let kept = keptOutputs(of: base.count, limit: max(1, Self.elementLimit / width))
+    let g = NumberBuffer<Float>(width * kept.count)
     for element in 0..<width {
       outputs.begin(changing: element, by: change)
       guard let made = try run(), made.count == base.count else { return nil }
-      for index in base.indices {
-        changes.append((made[index] - base[index]) / change * weights[index])
+      for (place, index) in kept.enumerated() {
+        g[element * kept.count + place] = (made[index] - base[index]) / change * weights[index]
       }
     }
     let curvature = NumberBuffer<Float>(width * width)
-    let g = NumberBuffer(changes)
     unsafe Float.product(
-      MatrixView(g.start, stride: base.count),
-      MatrixView(g.start, stride: base.count, transposed: true), into: curvature.start,
-      stride: width, rows: width, inputs: base.count, outputs: width, accumulate: false)
-    let scale = 1 / Float(outputs.steps)
+      MatrixView(g.start, stride: kept.count),
+      MatrixView(g.start, stride: kept.count, transposed: true), into: curvature.start,
+      stride: width, rows: width, inputs: kept.count, outputs: width, accumulate: false)
+    let scale = Float(base.count) / Float(kept.count) / Float(outputs.steps)
     for index in 0..<curvature.count { curvature[index] *= scale }
     guard curvature.values.allSatisfy(\.isFinite), curvature.values.contains(where: { $0 > 0 })
     else { return nil }
     return CurvatureLoss(width: width, curvature: curvature)
+  }
+
+  /// The indices of the outputs that are looked at: all, or as many as may be, drawn from all.
+  private func keptOutputs(of count: Int, limit: Int) -> [Int] {
+    guard count > limit else { return Array(0..<count) }
+    var random = SeededGenerator(seed: seed)
+    // One of each stretch, so that all steps are seen alike.
+    return (0..<limit).map { part in
+      let range = count * part / limit..<count * (part + 1) / limit
+      return range.lowerBound + random.integer(below: range.count)
+    }
   }
 
   /// The square roots of the metric of outputs: of probabilities the Fisher information of each by itself, else in units of their mean square.

@@ -17,7 +17,9 @@ struct ChainRecorder {
   func chains(_ data: EvaluationData) throws(DiagnosticError) -> [[TunedNode]] {
     var chains: [[TunedNode]] = []
     var runs: [RunSession.LSTMRun] = []
-    try forEachBatch(of: [original], data, values: nil, limit: 1) { batch, _ in runs = batch[0] }
+    try forEachBatch(of: [original], data, values: nil, limit: 1) { batch, _, _ in
+      runs = batch[0]
+    }
     for (number, run) in runs.enumerated() {
       guard case .lstm(let lstm) = original.layers[run.layer].kind else { continue }
       let node = TunedNode(
@@ -65,7 +67,8 @@ struct ChainRecorder {
     let models = readsAlike ? [original] : [original, compressed]
     var isFirst = true
     var isRecorded = true
-    try forEachBatch(of: models, data, values: values(of: chain)) { runs, carries in
+    try forEachBatch(of: models, data, values: values(of: chain)) {
+      runs, carries, own in
       let before = chain.compactMap { runs[0].run(of: $0) }
       let after = chain.compactMap { runs[runs.count - 1].run(of: $0) }
       guard before.count == chain.count, after.count == chain.count,
@@ -75,7 +78,7 @@ struct ChainRecorder {
         isRecorded = false
         return
       }
-      let batch = (0..<rows).map { row in
+      let batch = (0..<own(rows)).map { row in
         TuningTrack(
           steps: after[0].countedTimes(row).count, x: after[0].inputs(row),
           targets: before.enumerated().map { link, run in
@@ -137,11 +140,12 @@ struct ChainRecorder {
   ///   - values: What has to be run; everything when `nil`, and where states are fed back, or where the axes of sequences and
   ///     steps follow from what comes after.
   ///   - limit: How many batches, at most.
-  ///   - body: Takes what the LSTMs of each recorded in a batch, and whether the batch goes on where the last one ended.
+  ///   - body: Takes what the LSTMs of each recorded in a batch, whether the batch goes on where the last one ended, and how many
+  ///     of some sequences are the data's own.
   /// - Throws: ``DiagnosticError`` when a model cannot be run on the data.
   private func forEachBatch(
     of models: [Model], _ data: EvaluationData, values: [String]?, limit: Int = .max,
-    _ body: ([[RunSession.LSTMRun]], Bool) throws -> Void
+    _ body: ([[RunSession.LSTMRun]], Bool, (Int) -> Int) throws -> Void
   ) throws(DiagnosticError) {
     func made(_ outputs: [String]?) throws(DiagnosticError) -> (models: [DataModel], feed: DataFeed)
     {
@@ -166,7 +170,10 @@ struct ChainRecorder {
         for (index, model) in prepared.enumerated() {
           _ = try model.run(inputs, session: &sessions[index], threads: threads)
         }
-        try body(sessions.map(\.runs), feed.carriesState)
+        let number = count - 1
+        try body(sessions.map(\.runs), feed.carriesState) {
+          feed.ownSequences(inBatch: number, of: $0)
+        }
       }
     } catch { throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)") }
   }
