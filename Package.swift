@@ -102,7 +102,7 @@ let package = Package(
       "ModelAnalysis",
       [
         "Diagnostics", "LSTMCore", "LinearAlgebra", "MatrixCompression", "LSTMRuntime",
-        "ModelEvaluation", "ModelCompression",
+        "ModelEvaluation", "ModelCompression", "ModelCalibration",
       ]),
 
     library(
@@ -115,8 +115,8 @@ let package = Package(
     library(
       "ModelTuning",
       [
-        "Diagnostics", "LSTMCore", "MatrixCompression", "LSTMRuntime", "ModelEvaluation",
-        "ModelCalibration", "LSTMTraining",
+        "Diagnostics", "LSTMCore", "FileSupport", "MatrixCompression", "LSTMRuntime",
+        "ModelEvaluation", "ModelCalibration", "LSTMTraining",
       ]),
 
     library(

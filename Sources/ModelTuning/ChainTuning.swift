@@ -274,6 +274,64 @@ import LSTMTraining
     }
   }
 
+  // MARK: - Going on
+
+  private var directions: [TunedDirection] { sets.flatMap { learning[$0] ?? [] } }
+
+  /// All parameters.
+  var learned: [[Float]] {
+    get { directions.flatMap(\.learned).map(\.values) }
+    set {
+      for (buffer, values) in zip(directions.flatMap(\.learned), newValue) {
+        buffer.values = values
+      }
+    }
+  }
+
+  /// Whether arrays are parameters of this chain.
+  func fits(_ arrays: [[Float]]) -> Bool {
+    directions.flatMap(\.learned).map(\.count) == arrays.map(\.count)
+  }
+
+  /// How far it is, without numbers.
+  struct Position: Codable, Sendable {
+    var updates: Int
+    var schedule: TrackSchedule.Position
+    /// The arrays of states for each chunk.
+    var states: [Int]
+  }
+
+  /// All that the next update depends on: parameters, moments, states.
+  var state: (position: Position, arrays: [[Float]]) {
+    let states = chunks.map { updates > 0 ? $0.tape.states : [] }
+    return (
+      Position(updates: updates, schedule: schedule.position, states: states.map(\.count)),
+      learned + directions.flatMap(\.moments).flatMap { [$0.first.values, $0.second.values] }
+        + states.flatMap { $0 }
+    )
+  }
+
+  /// Goes on from such a state.
+  ///
+  /// - Returns: Whether it is one of this chain.
+  func go(to position: Position, _ arrays: [[Float]]) -> Bool {
+    let moments = directions.flatMap(\.moments).flatMap { [$0.first, $0.second] }
+    let buffers = directions.flatMap(\.learned) + moments
+    guard position.updates >= 0, position.states.count == chunks.count,
+      position.states.allSatisfy({ (0...arrays.count).contains($0) }),
+      arrays.count == buffers.count + position.states.reduce(0, +),
+      zip(buffers, arrays).allSatisfy({ $0.count == $1.count })
+    else { return false }
+    for (buffer, values) in zip(buffers, arrays) { buffer.values = values }
+    var rest = arrays[buffers.count...]
+    for (chunk, count) in zip(chunks, position.states) where count > 0 {
+      guard chunk.tape.setStates(Array(rest.prefix(count))) else { return false }
+      rest = rest.dropFirst(count)
+    }
+    updates = position.updates
+    return schedule.go(to: position.schedule)
+  }
+
   /// The model with what was learned.
   func stored(in model: Model) -> Model {
     var model = model

@@ -35,5 +35,17 @@ public struct TuningReport: Sendable {
   /// How long it took.
   public var seconds = 0.0
 
-  init(before: HookScore) { self.before = before }
+  /// How long it was to take.
+  public let budget: TuningBudget
+  /// The number of updates with which tuning gives the same result again; `nil` where each chain had its own, or none was given.
+  public var repeatableUpdates: Int? {
+    guard budget != .best, chains.count == 1, let updates = chains.first?.updates, updates > 0
+    else { return nil }
+    return updates
+  }
+
+  init(before: HookScore, budget: TuningBudget) {
+    self.before = before
+    self.budget = budget
+  }
 }

@@ -9,6 +9,7 @@ import ModelCalibration
 import ModelCompression
 import ModelEvaluation
 import ModelTuning
+import Synchronization
 import TestSupport
 import Testing
 
@@ -98,6 +99,145 @@ import Testing
     _ = try ModelTuner(data: data, budget: .updates(120), threads: 1)
       .tune(&again, original: original)
     #expect(again.lstmWeights == model.lstmWeights)
+  }
+
+  /// Stopped in the middle and begun again, tuning gives the bytes of a run that was not stopped.
+  @Test(arguments: [1, 17, 60, 61, 119])
+  func whatWasStoppedGoesOn(after updates: Int) throws {
+    let (original, data) = try Self.languageModel()
+    var start = original
+    _ = try ModelCompressor(
+      plan: Self.plan(.quantize("ternary", groupSize: nil)), threads: 2
+    ).compress(&start)
+    try Self.compareStopped(start, original, data, .updates(120), after: updates)
+  }
+
+  @Test(arguments: [40, 2100])
+  func tuningAsLongAsItGainsGoesOnToo(after updates: Int) throws {
+    let original = try Self.model(fixture("runtime/activation_softsign_k2_h5.h5"))
+    let made = try GeneratedInputs(for: original, seed: 1, sequences: 30, steps: 5, threads: 1)
+    let data = try CalibrationData(made.data, for: original, description: made.description)
+    var start = original
+    _ = try ModelCompressor(plan: Self.plan(.quantize("2", groupSize: nil)), threads: 1)
+      .compress(&start)
+    try Self.compareStopped(start, original, data, .best, after: updates)
+  }
+
+  /// Models with several chains, masks, directions and states.
+  @Test func everyKindGoesOn() throws {
+    // By how many chains were begun when it was stopped.
+    var compared = [0, 0]
+    for url in Self.models {
+      let original = try Self.model(url)
+      guard original.obstacleToRunning == nil, !original.lstmWeights.isEmpty,
+        let made = try? GeneratedInputs(
+          for: original, seed: 3, sequences: 20, steps: 12, threads: 2),
+        let data = try? CalibrationData(made.data, for: original, description: made.description),
+        (try? DataEvaluation(data.heldOut, original: original)) != nil
+      else { continue }
+      var start = original
+      _ = try ModelCompressor(plan: Self.plan(.quantize("2", groupSize: nil)), threads: 2)
+        .compress(&start)
+      for (chain, updates) in [5, 13].enumerated()
+      where try Self.compareStopped(start, original, data, .updates(8), after: updates) != nil {
+        compared[chain] += 1
+      }
+    }
+    #expect(compared[0] > 20 && compared[1] > 0, "\(compared)")
+  }
+
+  /// Tunes once from beginning to end, and once from what stood in the file after some updates.
+  @discardableResult
+  private static func compareStopped(
+    _ start: Model, _ original: Model, _ data: CalibrationData, _ budget: TuningBudget,
+    after updates: Int
+  ) throws -> TuningReport? {
+    try withTemporaryFolder { folder in
+      let (path, copy) = (
+        folder.appending(path: "m.tuning").path, folder.appending(path: "n.tuning").path
+      )
+      let calls = Mutex(0)
+      var whole = start
+      let report = try ModelTuner(
+        data: data, budget: budget,
+        checkpoint: TuningCheckpoint(path: path, identity: "this", interval: .zero), threads: 2
+      ).tune(&whole, original: original) { _, _ in
+        let count = calls.withLock {
+          $0 += 1
+          return $0
+        }
+        // The file is written after this call: what is there is of the update before.
+        guard count == updates + 1 else { return }
+        try? FileManager.default.copyItem(atPath: path, toPath: copy)
+      }
+      #expect(!FileManager.default.fileExists(atPath: path))
+      guard FileManager.default.fileExists(atPath: copy) else {
+        #expect(calls.withLock { $0 } <= updates)
+        return nil
+      }
+      let checkpoint = try TuningCheckpoint(path: copy, identity: "this", interval: .zero)
+      #expect(checkpoint.resumedUpdates == updates)
+      var resumed = start
+      let second = try ModelTuner(
+        data: data, budget: budget, checkpoint: checkpoint, threads: 1
+      ).tune(&resumed, original: original)
+      #expect(resumed.lstmWeights == whole.lstmWeights)
+      #expect(second.chains.map(\.updates) == report.chains.map(\.updates))
+      #expect(
+        second.chains.map { $0.divergences.map(\.divergence) }
+          == report.chains.map { $0.divergences.map(\.divergence) })
+      #expect(second.after == report.after)
+      return report
+    }
+  }
+
+  @Test func otherFilesAreRefused() throws {
+    try withTemporaryFolder { folder in
+      let path = folder.appending(path: "m.tuning").path
+      let (original, data) = try Self.languageModel()
+      var start = original
+      _ = try ModelCompressor(plan: Self.plan(.quantize("1", groupSize: nil)), threads: 2)
+        .compress(&start)
+      let copy = folder.appending(path: "n.tuning").path
+      var model = start
+      _ = try ModelTuner(
+        data: data, budget: .updates(3),
+        checkpoint: TuningCheckpoint(path: path, identity: "this", interval: .zero), threads: 2
+      ).tune(&model, original: original) { done, _ in
+        if done == 3 { try? FileManager.default.copyItem(atPath: path, toPath: copy) }
+      }
+      let bytes = [UInt8](try Data(contentsOf: URL(filePath: copy)))
+      for (content, problem) in [
+        (Array("a letter".utf8), "is no state of a tuning"),
+        (Array(bytes.dropLast(9)), "is damaged: its checksum is wrong"),
+        ([], "is no state of a tuning"),
+      ] {
+        try Data(content).write(to: URL(filePath: path))
+        let error = #expect(throws: DiagnosticError.self) {
+          _ = try TuningCheckpoint(path: path, identity: "this")
+        }
+        #expect(error?.problem == problem)
+      }
+      let error = #expect(throws: DiagnosticError.self) {
+        _ = try TuningCheckpoint(path: copy, identity: "that")
+      }
+      #expect(
+        error?.problem == "belongs to the tuning of another model, or to other data or options")
+      // Of this tuning, as it says, and yet of another model.
+      let checkpoint = try TuningCheckpoint(path: copy, identity: "this")
+      let other = try Self.model(fixture("runtime/activation_softsign_k2_h5.h5"))
+      let made = try GeneratedInputs(for: other, seed: 1, sequences: 30, steps: 5, threads: 1)
+      let otherData = try CalibrationData(made.data, for: other, description: made.description)
+      var otherStart = other
+      _ = try ModelCompressor(plan: Self.plan(.quantize("1", groupSize: nil)), threads: 1)
+        .compress(&otherStart)
+      let mismatch = #expect(throws: DiagnosticError.self) {
+        _ = try ModelTuner(
+          data: otherData, budget: .updates(3), checkpoint: checkpoint, threads: 1
+        ).tune(&otherStart, original: other)
+      }
+      #expect(mismatch?.code == .badTuningCheckpoint)
+    }
   }
 
   /// Inputs that say nothing do no harm.

@@ -31,11 +31,16 @@ public struct TrainingCheckpoint: Sendable {
     let sizes: [Int]
   }
 
-  private static let magic = Array("lstmpack training\n".utf8)
   private static let version = 2
-  /// A vocabulary of 64 MiB, written as JSON within JSON.
-  private static let headerLimit = 8 * 64 << 20
-  private static let digestSize = 32
+  private static let kind = StateFile.Kind(
+    name: "checkpoint of a training", magic: "lstmpack training\n",
+    // A vocabulary of 64 MiB, written as JSON within JSON.
+    headerLimit: 8 * 64 << 20
+  ) { file, problem in
+    DiagnosticError(
+      .badTrainingCheckpoint, file: file, problem,
+      hint: "give a checkpoint that `lstmpack train` wrote")
+  }
 
   /// What a trainer is in the middle of.
   public init(_ trainer: LSTMTrainer, files: [String: String]) {
@@ -67,86 +72,32 @@ public struct TrainingCheckpoint: Sendable {
       throw DiagnosticError(
         .badTrainingCheckpoint, file: path, "the settings hold a number that is not finite")
     }
-    guard text.count <= Self.headerLimit else {
+    guard text.count <= Self.kind.headerLimit else {
       throw DiagnosticError(
         .limitExceeded, file: path,
-        "settings and vocabulary have \(text.count) bytes, above the limit of \(Self.headerLimit)",
+        "settings and vocabulary have \(text.count) bytes, above the limit of \(Self.kind.headerLimit)",
         hint: "give a smaller --vocab")
     }
-    var file = try AtomicFile(path: path, overwrite: overwrite)
-    let hash = SHA256()
-    for bytes in [Self.magic, Self.bytes(UInt64(text.count)), Array(text)] {
-      hash.update(bytes)
-      try file.write(bytes)
-    }
-    for array in arrays {
-      let bytes = Self.bytes(array)
-      hash.update(bytes)
-      try file.write(bytes)
-    }
-    try file.write(hash.finalize())
-    try file.commit()
+    try StateFile.write(
+      Self.kind, header: Array(text), arrays: arrays, to: path, overwrite: overwrite)
   }
 
   /// Reads a file.
   ///
   /// - Throws: ``DiagnosticError`` with code `badTrainingCheckpoint`, with the file named.
   public init(_ source: ByteSource) throws(DiagnosticError) {
-    func error(_ problem: String) -> DiagnosticError {
-      DiagnosticError(
-        .badTrainingCheckpoint, file: source.name, problem,
-        hint: "give a checkpoint that `lstmpack train` wrote")
-    }
-    let start = Self.magic.count + 8
-    guard source.count >= start + Self.digestSize,
-      try source.bytes(in: 0..<Self.magic.count) == Self.magic
-    else { throw error("is no checkpoint of a training") }
-    let length = try source.bytes(in: Self.magic.count..<start).enumerated().reduce(UInt64(0)) {
-      $0 | UInt64($1.element) << (8 * UInt64($1.offset))
-    }
-    guard length <= UInt64(min(Self.headerLimit, source.count - start - Self.digestSize)) else {
-      throw error("says that its header has \(length) bytes; it is damaged")
-    }
-    let body = start + Int(length)
-    let end = source.count - Self.digestSize
-    let hash = SHA256()
-    for first in stride(from: 0, to: end, by: 1 << 22) {
-      hash.update(try source.bytes(in: first..<min(first + 1 << 22, end)))
-    }
-    guard hash.finalize() == (try source.bytes(in: end..<source.count)) else {
-      throw error("is damaged: its checksum is wrong")
-    }
-    let text = Data(try source.bytes(in: start..<body))
-    guard let header = try? JSONDecoder().decode(Header.self, from: text),
+    let file = try StateFile(source, Self.kind)
+    guard let header = try? JSONDecoder().decode(Header.self, from: Data(file.header)),
       (1...Self.version).contains(header.version)
-    else { throw error("was written by another version of lstmpack") }
-    guard header.sizes.allSatisfy({ (0...(end - body) / 4).contains($0) }),
-      header.sizes.reduce(0, +) * 4 == end - body, header.sizes.count >= 2
-    else { throw error("does not hold the arrays that it lists") }
+    else { throw Self.kind.error(source.name, "was written by another version of lstmpack") }
+    guard header.sizes.count >= 2 else {
+      throw Self.kind.error(source.name, "does not hold the arrays that it lists")
+    }
+    arrays = try file.arrays(sizes: header.sizes)
     files = header.files
     version = header.version
     settings = header.settings
     progress = header.progress
-    var place = body
-    var arrays: [[Float]] = []
-    for size in header.sizes {
-      arrays.append(try source.floats(count: size, at: place))
-      place += 4 * size
-    }
-    self.arrays = arrays
-  }
-
-  private static func bytes(_ number: UInt64) -> [UInt8] {
-    (0..<8).map { UInt8(truncatingIfNeeded: number >> (8 * $0)) }
-  }
-
-  private static func bytes(_ values: [Float]) -> [UInt8] {
-    var bytes = [UInt8](repeating: 0, count: 4 * values.count)
-    for (index, value) in values.enumerated() {
-      let bits = value.bitPattern
-      for part in 0..<4 { bytes[4 * index + part] = UInt8(truncatingIfNeeded: bits >> (8 * part)) }
-    }
-    return bytes
   }
 }
 

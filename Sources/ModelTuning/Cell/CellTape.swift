@@ -151,6 +151,11 @@ import LSTMTraining
     unsafe (rawGates.start + row * 4 * units + first).update(from: sums, count: count)
   }
 
+  /// The elements of the state after some steps, in ``outputs`` or ``cells``.
+  func stateRows(after steps: Int, size: Int) -> Range<Int> {
+    steps * rows * size..<(steps + 1) * rows * size
+  }
+
   /// Makes the state after `steps` steps that before the next segment.
   func carryState(from steps: Int) {
     guard steps > 0 else { return }

@@ -72,6 +72,36 @@ package import LSTMTraining
     for tape in tapes.joined() { tape.carryState(from: steps) }
   }
 
+  /// The states after the last segment, h and c of each link and direction, `[rows, outputs]` and `[rows, units]`.
+  var states: [[Number]] {
+    tapes.joined().flatMap { tape in
+      [
+        Array(tape.outputs.values[tape.stateRows(after: steps, size: tape.outputCount)]),
+        Array(tape.cells.values[tape.stateRows(after: steps, size: tape.units)]),
+      ]
+    }
+  }
+
+  /// Goes on from such states.
+  ///
+  /// - Returns: Whether they are of these links.
+  func setStates(_ states: [[Number]]) -> Bool {
+    let all = Array(tapes.joined())
+    guard states.count == 2 * all.count, let first = all.first else { return false }
+    let rows = states[0].count / max(1, first.outputCount)
+    for (index, tape) in all.enumerated() {
+      let (h, c) = (states[2 * index], states[2 * index + 1])
+      guard h.count == rows * tape.outputCount, c.count == rows * tape.units,
+        h.count <= tape.outputs.count, c.count <= tape.cells.count
+      else { return false }
+      tape.rows = rows
+      for (place, value) in h.enumerated() { tape.outputs[place] = value }
+      for (place, value) in c.enumerated() { tape.cells[place] = value }
+    }
+    steps = 0
+    return true
+  }
+
   /// Computes what each link makes of ``x``.
   ///
   /// - Parameters:

@@ -59,6 +59,27 @@ struct TrackSchedule: Sendable {
         min(Self.rowLimits.upperBound, Self.stepsPerUpdate / pieceSteps)))
   }
 
+  /// How far it is: which pass, and how many of its pieces were given.
+  var position: Position { Position(epoch: epoch, next: next) }
+
+  /// A place in the order.
+  struct Position: Codable, Sendable {
+    var epoch: Int
+    var next: Int
+  }
+
+  /// Goes on from a place.
+  ///
+  /// - Returns: Whether there is one.
+  mutating func go(to position: Position) -> Bool {
+    guard position.epoch >= 0, position.next >= 0 else { return false }
+    guard position.epoch > 0 else { return position.next == 0 }
+    epoch = position.epoch - 1
+    begin()
+    next = position.next
+    return next <= pieces.count
+  }
+
   /// The next piece.
   mutating func nextPiece() -> Piece {
     if next == pieces.count { begin() }

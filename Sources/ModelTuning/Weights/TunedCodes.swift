@@ -203,6 +203,9 @@ import MatrixCompression
     }
   }
 
+  var learned: [NumberBuffer<Float>] { [latents, parameters] }
+  var moments: [TuningMoments] { [latentMoments, parameterMoments] }
+
   var stored: WeightMatrix {
     let scale = Float(sign: .plus, exponent: -start.scaleExponent, significand: 1)
     let limit = Float(Float16.greatestFiniteMagnitude)
@@ -226,5 +229,4 @@ import MatrixCompression
           return Float16(min(max(value, -limit), limit))
         }))
   }
-
 }

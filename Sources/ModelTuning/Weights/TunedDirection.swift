@@ -107,6 +107,16 @@ import LSTMTraining
     }
   }
 
+  /// All parameters.
+  var learned: [NumberBuffer<Float>] {
+    places.flatMap(\.matrix.learned) + (bias.map { [$0.values] } ?? [])
+  }
+
+  /// What the optimizer remembers of them.
+  var moments: [TuningMoments] {
+    places.flatMap(\.matrix.moments) + (bias.map { [$0.moments] } ?? [])
+  }
+
   /// The weights as they are stored.
   var stored: DirectionWeights {
     var result = start
@@ -124,13 +134,12 @@ import LSTMTraining
     }
     return result
   }
-
 }
 
 /// Biases that learn, in place.
 struct TunedBias: Sendable {
-  private let values: NumberBuffer<Float>
-  private let moments: TuningMoments
+  let values: NumberBuffer<Float>
+  let moments: TuningMoments
   private static let rate: Float = 0.003
 
   init(_ values: NumberBuffer<Float>) {
@@ -141,5 +150,4 @@ struct TunedBias: Sendable {
   func update(_ gradients: NumberBuffer<Float>, _ step: TuningStep) {
     step.move(values, gradients, moments, rate: Self.rate)
   }
-
 }

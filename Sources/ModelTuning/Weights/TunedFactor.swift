@@ -7,7 +7,7 @@ import LSTMTraining
   private let columns: Int
   private let unit: Float
   private let values: NumberBuffer<Float>
-  private let moments: TuningMoments
+  private let ownMoments: TuningMoments
   private let gradients: NumberBuffer<Float>
 
   /// In units of the mean |w|.
@@ -21,7 +21,7 @@ import LSTMTraining
     let unit: Float = mean > 0 && mean.isFinite ? mean : 1
     self.unit = unit
     values = NumberBuffer(matrix.elements.map { $0 / unit })
-    moments = TuningMoments(count)
+    ownMoments = TuningMoments(count)
     gradients = NumberBuffer(count)
   }
 
@@ -33,11 +33,13 @@ import LSTMTraining
     for index in 0..<values.count {
       unsafe gradients.start[index] = gradient[index] * unit
     }
-    step.move(values, gradients, moments, rate: Self.rate)
+    step.move(values, gradients, ownMoments, rate: Self.rate)
   }
+
+  var learned: [NumberBuffer<Float>] { [values] }
+  var moments: [TuningMoments] { [ownMoments] }
 
   var stored: WeightMatrix {
     .dense(Matrix(rows: rows, columns: columns, elements: values.values.map { $0 * unit }))
   }
-
 }

@@ -17,6 +17,10 @@ protocol TunedMatrix: AnyObject, Sendable {
   func update(_ gradient: UnsafePointer<Float>, _ step: TuningStep)
   /// The matrix as it is stored.
   var stored: WeightMatrix { get }
+  /// The parameters.
+  var learned: [NumberBuffer<Float>] { get }
+  /// What the optimizer remembers of them.
+  var moments: [TuningMoments] { get }
 }
 
 /// The ways to tune what a matrix is stored as.

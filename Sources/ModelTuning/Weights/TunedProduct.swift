@@ -51,6 +51,8 @@ import LSTMTraining
     unsafe right.update(rightGradient.start, step)
   }
 
-  var stored: WeightMatrix { .product(left: left.stored, right: right.stored) }
+  var learned: [NumberBuffer<Float>] { left.learned + right.learned }
+  var moments: [TuningMoments] { left.moments + right.moments }
 
+  var stored: WeightMatrix { .product(left: left.stored, right: right.stored) }
 }
