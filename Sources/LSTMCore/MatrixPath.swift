@@ -46,6 +46,20 @@ public struct MatrixPath: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension Model {
+  /// Where the weights of an LSTM matrix lie.
+  ///
+  /// - Parameter path: A path of ``matrices``.
+  /// - Returns: The index of the set in ``lstmWeights`` and of the direction in it; `nil` for other matrices.
+  public func lstmDirection(of path: MatrixPath) -> (weights: Int, direction: Int)? {
+    for layer in layers where layer.name == path.layer {
+      guard case .lstm(let lstm) = layer.kind,
+        let index = lstm.directions.firstIndex(where: { $0.direction == path.direction })
+      else { continue }
+      return (lstm.weights, index)
+    }
+    return nil
+  }
+
   /// Every matrix that lstmpack can compress, each once, in the order of the layers; of an LSTM by
   /// direction, input before recurrent, gates in canonical order, then the projection.
   public var matrices: [(path: MatrixPath, matrix: WeightMatrix)] {

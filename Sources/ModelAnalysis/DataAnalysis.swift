@@ -36,6 +36,8 @@ public struct DataAnalysis: Sendable {
   public var leftOut: [GateAnalysis.LeftOut]
   /// What a reader has to know of the data.
   public var notes: [String]
+  /// Whether treatments were calibrated, and not chosen by the weights alone.
+  public var isCalibrated: Bool
 
   /// The number of outputs when there are so few of them that figures are hardly more than a guess.
   public var fewItems: Int? {

@@ -1,6 +1,7 @@
 public import Diagnostics
 public import LSTMCore
 import LSTMRuntime
+public import ModelCalibration
 import ModelCompression
 public import ModelEvaluation
 
@@ -56,21 +57,24 @@ public struct DataAnalyzer: Sendable {
   ///   - model: The model.
   ///   - data: What it is run on; `nil` when only the hook tells.
   ///   - layers: Its LSTM layers, for a model that cannot be run as a whole.
+  ///   - calibration: What treatments are calibrated on; by the weights alone when `nil`.
   ///   - progress: Called as work goes on.
   /// - Returns: What was found; what could not be run is named.
   /// - Throws: ``DiagnosticError`` when nothing can be run, the data do not fit, or the hook fails
   ///   for the original.
   public func analyze(
     _ model: Model, on data: EvaluationData?, layers: LayersAlone? = nil,
+    calibration: CalibrationData? = nil,
     progress: @escaping Progress = { _, _, _ in }
   ) throws(DiagnosticError) -> DataAnalysis {
     let data = try data?.fitted(to: model).checked()
     let table = try TreatmentTable(
-      model, treatments: AnalyzedTreatments.forAnalysis, threads: threads
-    ) { progress("treatments", $0, $1) }
+      model, treatments: AnalyzedTreatments.forAnalysis,
+      calibratedOn: calibration, threads: threads, progress: progress)
     var analysis = DataAnalysis(
       gates: nil, direct: nil, firstOrder: nil, suggestion: nil, steps: 0, items: nil, leftOut: [],
-      notes: data?.notes ?? [])
+      notes: data?.notes ?? [], isCalibrated: table.isCalibrated)
+    if let obstacle = table.obstacleToCalibration { analysis.notes.append(obstacle) }
     var runs: [RunSession.LSTMRun] = []
     if let data {
       progress("gates", 0, 1)
@@ -86,7 +90,9 @@ public struct DataAnalyzer: Sendable {
       analysis.leftOut += gates.leftOut
       runs = layers.runs
     }
-    guard let scorer = try scorer(model, data, layers, table, into: &analysis, progress) else {
+    guard
+      let scorer = try scorer(model, data, calibration, layers, table, into: &analysis, progress)
+    else {
       return analysis
     }
     let direct = try DirectAnalyzer(
@@ -99,7 +105,7 @@ public struct DataAnalyzer: Sendable {
       analysis.firstOrder = try FirstOrderAnalyzer(threads: threads)
         .rank(table, runs: runs, divergence: divergence) { progress("ranking", $0, $1) }
     }
-    analysis.suggestion = try suggestion(table, direct, scorer, progress)
+    analysis.suggestion = try suggestion(table, direct, scorer, calibration, progress)
     return analysis
   }
 
@@ -117,8 +123,9 @@ public struct DataAnalyzer: Sendable {
 
   /// What scores models: the hook, or the data as far as they are needed.
   private func scorer(
-    _ model: Model, _ data: EvaluationData?, _ layers: LayersAlone?, _ table: TreatmentTable,
-    into analysis: inout DataAnalysis, _ progress: Progress
+    _ model: Model, _ data: EvaluationData?, _ calibration: CalibrationData?,
+    _ layers: LayersAlone?,
+    _ table: TreatmentTable, into analysis: inout DataAnalysis, _ progress: Progress
   ) throws(DiagnosticError) -> TreatmentScorer? {
     progress("original", 0, 2)
     defer { progress("original", 2, 2) }
@@ -151,11 +158,26 @@ public struct DataAnalyzer: Sendable {
     analysis.steps = sample.steps
     analysis.items = evaluation.items
     progress("original", 1, 2)
-    var more = try data.sample(steps: Self.sureFactor * sample.steps)
-    // Pieces of a stream miss the errors that grow along it, whatever their number is.
-    if data.calls != nil, data.steps <= Self.wholeFactor * more.steps { more = data }
-    let sure = try DataEvaluation(
-      more, original: model, task: task, output: output, threads: threads)
+    func surer(
+      _ all: EvaluationData
+    ) throws(DiagnosticError) -> (data: EvaluationData, evaluation: DataEvaluation) {
+      var more = try all.sample(steps: Self.sureFactor * sample.steps)
+      // Pieces of a stream miss the errors that grow along it, whatever their number is.
+      if data.calls != nil, all.steps <= Self.wholeFactor * more.steps { more = all }
+      return (
+        more,
+        try DataEvaluation(more, original: model, task: task, output: output, threads: threads)
+      )
+    }
+    // What was calibrated is judged by data that calibration has not seen, where these are enough.
+    var (more, sure) = try surer(
+      data.isSeeded ? data : table.isCalibrated ? calibration?.scored ?? data : data)
+    if let calibration, table.isCalibrated, !data.isSeeded {
+      let areFew = sure.items < EvaluationReport.fewItems || calibration.isJudgedOnItself
+      if areFew { (more, sure) = try surer(data) }
+      analysis.notes.append(
+        areFew ? CalibrationData.noteOnFewData : CalibrationData.noteOnScores)
+    }
     analysis.sureItems = sure.items
     for (what, part) in [("single matrices are", sample), ("all matrices and plans are", more)] {
       analysis.notes += part.notes.filter { !data.notes.contains($0) }.map { "\(what) \($0)" }
@@ -184,14 +206,45 @@ public struct DataAnalyzer: Sendable {
   }
 
   /// The smallest plan along the walk of the allocation that costs little enough.
+  ///
+  /// What is promised is what `compress` makes of the plan: all of it calibrated together.
   private func suggestion(
     _ table: TreatmentTable, _ direct: DirectMeasurement, _ scorer: TreatmentScorer,
-    _ progress: Progress
+    _ calibration: CalibrationData?, _ progress: Progress
   ) throws(DiagnosticError) -> DataAnalysis.Suggestion? {
     let allocation = TreatmentAllocation(table.options(direct))
+    guard var place = try suggested(allocation, table, scorer, progress) else { return nil }
+    while true {
+      let choice = allocation.choices[place]
+      let plan = table.plan(
+        choice.cells, unexercised: direct.unexercised,
+        reason: "every measured treatment costs more than the others save")
+      var model = table.model(with: choice.cells)
+      if let calibration, table.isCalibrated {
+        model = table.model
+        progress("calibration", 0, 1)
+        _ = try CalibratedCompressor(plan: plan, data: calibration, threads: threads)
+          .compress(&model)
+        progress("calibration", 1, 1)
+      }
+      let score = try scorer.sure.evaluate(model)
+      let change = score.change(from: scorer.sureOriginal)
+      if change <= Self.suggestedChange {
+        return DataAnalysis.Suggestion(
+          plan: plan, byteCount: choice.byteCount, score: score, change: change)
+      }
+      guard place > 0 else { return nil }
+      place -= 1
+    }
+  }
+
+  /// The place of the smallest choice of the walk whose matrices, each treated alone, cost little enough together.
+  private func suggested(
+    _ allocation: TreatmentAllocation, _ table: TreatmentTable, _ scorer: TreatmentScorer,
+    _ progress: Progress
+  ) throws(DiagnosticError) -> Int? {
     // Harms that do not add up show in the score; then the one before is tried.
     var (low, high) = (-1, allocation.choices.count - 1)
-    var best: DataAnalysis.Suggestion?
     // Each plan that is tried halves those that are left.
     let total = Int.bitWidth - allocation.choices.count.leadingZeroBitCount
     var tried = 0
@@ -202,19 +255,13 @@ public struct DataAnalyzer: Sendable {
       let middle = (low + high + 1) / 2
       let choice = allocation.choices[middle]
       let score = try scorer.sure.evaluate(table.model(with: choice.cells))
-      let change = score.change(from: scorer.sureOriginal)
-      if change <= Self.suggestedChange {
-        best = DataAnalysis.Suggestion(
-          plan: table.plan(
-            choice.cells, unexercised: direct.unexercised,
-            reason: "every measured treatment costs more than the others save"),
-          byteCount: choice.byteCount, score: score, change: change)
+      if score.change(from: scorer.sureOriginal) <= Self.suggestedChange {
         low = middle
       } else {
         high = middle - 1
       }
     }
-    return best
+    return low < 0 ? nil : low
   }
 }
 

@@ -11,6 +11,8 @@ public struct CalibrationData: Sendable {
   package let learnable: EvaluationData
   /// What candidates are compared on; ``fitted`` itself where the data are too few to be parted.
   public let heldOut: EvaluationData
+  /// All of the held-out part, with labels where the data have some: what promises are made by.
+  public let scored: EvaluationData
   /// Whether no part is held out.
   public let isJudgedOnItself: Bool
   /// What the data are, for reports.
@@ -22,6 +24,13 @@ public struct CalibrationData: Sendable {
   private static let leastSteps = 1000
   /// The multiplications of one pass through all LSTM layers, about.
   private static let workLimit = 4e10
+
+  /// What promises are made by, for reports.
+  public static let noteOnScores =
+    "plans are scored on the part of the data that calibration has not seen, a fifth of them"
+  /// The same where a fifth would say too little.
+  public static let noteOnFewData =
+    "the data are few: plans are scored on what they were calibrated on, too, which flatters them"
 
   /// Parts data.
   ///
@@ -42,9 +51,13 @@ public struct CalibrationData: Sendable {
       Self.stepLimit, max(Self.leastSteps, Int(Self.workLimit / Double(weights))))
     let unit = (try? ModelLayout(try PreparedModel(model)).fixedBatch) ?? nil
     let parts = try data.holdingOut(inUnitsOf: unit ?? 1)
-    learnable = parts.fitted
-    fitted = try parts.fitted.sample(steps: limit)
-    let heldOut = try parts.heldOut?.sample(steps: limit)
+    var learnable = parts.fitted
+    learnable.labels = nil
+    self.learnable = learnable
+    fitted = try learnable.sample(steps: limit)
+    scored = parts.heldOut ?? parts.fitted
+    var heldOut = try parts.heldOut?.sample(steps: limit)
+    heldOut?.labels = nil
     self.heldOut = heldOut ?? fitted
     isJudgedOnItself = heldOut == nil
     self.description = description

@@ -33,12 +33,9 @@ struct CellRounding {
   func run(_ moments: [SecondMoments]) throws(DiagnosticError) -> LSTMWeights? {
     var result = weightsOnly
     for direction in directions.indices {
-      let inputs = original.inputSize
-      let hasBias = original.directions[direction].hasBias
       guard
         let metric = SecondOrderMetric(
-          moments[direction], parts: [0..<inputs, inputs..<inputs + original.outputSize],
-          hasConstant: hasBias, threads: threads)
+          moments[direction], of: original, direction: direction, threads: threads)
       else { return nil }
       for gate in Gate.allCases {
         guard let rounded = try round(direction, gate, metric) else { continue }
@@ -50,7 +47,15 @@ struct CellRounding {
     return result
   }
 
-  private func round(
+  /// Rounds both matrices of a gate.
+  ///
+  /// - Parameters:
+  ///   - direction: The index of the direction.
+  ///   - gate: The gate.
+  ///   - metric: Of what the cells of that direction read.
+  /// - Returns: The matrices and the bias; `nil` when none of them has codes that can be chosen.
+  /// - Throws: ``DiagnosticError`` when a target cannot be quantized.
+  func round(
     _ direction: Int, _ gate: Gate, _ metric: SecondOrderMetric
   ) throws(DiagnosticError) -> SecondOrderRounding.Result? {
     let before = original.directions[direction]
@@ -137,5 +142,15 @@ struct CellRounding {
       first += count
     }
     return (matrices, hasBias ? (0..<matrix.rows).map { matrix[$0, matrix.columns - 1] } : nil)
+  }
+}
+
+extension SecondOrderMetric {
+  /// The metric of one direction of an LSTM, which reads [x; h; 1].
+  init?(_ moments: SecondMoments, of set: LSTMWeights, direction: Int, threads: Int) {
+    let inputs = set.inputSize
+    self.init(
+      moments, parts: [0..<inputs, inputs..<inputs + set.outputSize],
+      hasConstant: set.directions[direction].hasBias, threads: threads)
   }
 }

@@ -12,6 +12,8 @@ public import ModelEvaluation
 /// 4. From the best of them, neighbours are scored: one matrix better or worse by a step. What that
 ///    really costs at this place tells which matrices should trade bytes; the best trades are scored,
 ///    until none is better.
+/// 5. Until here each matrix is compressed as if it were alone. The plan that was found is now compressed as a whole, and scored
+///    as it will be written (``PlanFinish``); where that leaves room, smaller plans along the walk are tried.
 ///
 /// Which models are scored depends on scores alone, so results do not depend on the number of jobs,
 /// and a search that goes on from its journal finds what it would have found.
@@ -30,10 +32,14 @@ public struct PlanSearch: Sendable {
   /// What the picks may cost.
   private static let pickChanges = [("careful", 0.005), ("balanced", 0.02), ("small", 0.05)]
 
+  /// Why a plan keeps matrices that the data exercise.
+  public static let reasonToKeep = "every treatment tried costs more than the others save"
+
   private let table: TreatmentTable
   private let screening: any EvaluationHook
   private let judging: any EvaluationHook
   private let journal: SearchJournal
+  private let finish: PlanFinish?
   private let jobs: Int
 
   /// Creates a search.
@@ -43,11 +49,13 @@ public struct PlanSearch: Sendable {
   ///   - screening: Scores single treatments.
   ///   - judging: Scores plans; it may be the same.
   ///   - journal: Where scores are kept.
+  ///   - finish: How a plan becomes the model that is written; as the table has it when `nil`.
   ///   - jobs: How many models may be scored at once; the result does not depend on it.
   public init(
     table: TreatmentTable, screening: any EvaluationHook, judging: any EvaluationHook,
-    journal: SearchJournal, jobs: Int
+    journal: SearchJournal, finish: PlanFinish? = nil, jobs: Int
   ) {
+    self.finish = finish
     self.table = table
     self.screening = screening
     self.judging = judging
@@ -85,9 +93,16 @@ public struct PlanSearch: Sendable {
       points += refined
       best = Self.best(points.filter { Self.reaches(goal, $0) }, goal)
     }
+    var uniform = Self.best(
+      points.filter { $0.uniform != nil && Self.reaches(goal, $0) }, goal)
+    if let finish {
+      let finisher = PlanFinisher(
+        finish, table: table, judge: judge, unexercised: unexercised, progress: progress)
+      (best, uniform) = try finisher.finish(
+        goal, best: best, uniform: uniform, measured: points, walk: allocation.choices.map(\.cells))
+    }
     return SearchResult(
-      original: judge.original, best: best,
-      uniform: Self.best(points.filter { $0.uniform != nil && Self.reaches(goal, $0) }, goal),
+      original: judge.original, best: best, uniform: uniform,
       frontier: Self.frontier(points), picks: Self.picks(points), evaluations: journal.count,
       unexercised: unexercised, failures: screen.failures + judge.failures)
   }
@@ -293,7 +308,7 @@ public struct PlanSearch: Sendable {
 
   // MARK: - Choosing
 
-  private static func reaches(_ goal: SearchGoal, _ point: SearchPoint) -> Bool {
+  static func reaches(_ goal: SearchGoal, _ point: SearchPoint) -> Bool {
     switch goal {
     case .byteCount(let limit): point.byteCount <= limit
     case .drop(let limit): point.change <= limit
@@ -304,7 +319,7 @@ public struct PlanSearch: Sendable {
   ///
   /// A plan with one treatment for all that has the better score wins over one that is only nearer to
   /// the original.
-  private static func best(_ points: [SearchPoint], _ goal: SearchGoal) -> SearchPoint? {
+  static func best(_ points: [SearchPoint], _ goal: SearchGoal) -> SearchPoint? {
     switch goal {
     case .byteCount:
       guard let nearest = points.min(by: { ($0.harm, $0.byteCount) < ($1.harm, $1.byteCount) })

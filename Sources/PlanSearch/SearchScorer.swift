@@ -49,6 +49,43 @@ final class SearchScorer: Sendable {
     purpose + ":" + choices.map { $0.map(String.init) ?? "-" }.joined(separator: ",")
   }
 
+  /// The point of a model that choices became on another way than by the table; each way has a name in the journal.
+  ///
+  /// - Returns: `nil` where it has no score, which ``failures`` names.
+  /// - Throws: ``DiagnosticError`` when the model cannot be made.
+  func point(
+    _ choices: [Int?], made way: String, by make: () throws(DiagnosticError) -> Model
+  ) throws(DiagnosticError) -> SearchPoint? {
+    let key = way + ":" + key(choices)
+    if let known = journal.score(key) { return point(choices, known) }
+    let model = try make()
+    let score: HookScore
+    do throws(DiagnosticError) { score = try hook.evaluate(model) } catch {
+      try add(error, choices, way)
+      return nil
+    }
+    try journal.add(score, key)
+    return point(choices, score)
+  }
+
+  /// Keeps a failure.
+  ///
+  /// - Throws: The error where it is not about the candidate.
+  private func add(
+    _ error: DiagnosticError, _ choices: [Int?], _ way: String? = nil
+  ) throws(DiagnosticError) {
+    // A full disk is no property of the candidate.
+    guard error.code == .hookFailed else { throw error }
+    let name = describe(choices) + (way.map { ", \($0)" } ?? "")
+    failed.withLock { $0.append((candidate: name, reason: error.problem)) }
+  }
+
+  private func point(_ choices: [Int?], _ score: HookScore) -> SearchPoint {
+    SearchPoint(
+      choices: choices, byteCount: table.byteCount(of: choices), score: score,
+      change: score.change(from: original), uniform: uniform(choices))
+  }
+
   /// The points of some choices; `nil` for one without a score.
   ///
   /// - Throws: ``DiagnosticError`` of the first failure when none of them has a score.
@@ -63,15 +100,10 @@ final class SearchScorer: Sendable {
     for (choices, result) in zip(all, results) {
       switch result {
       case .success(let score):
-        points.append(
-          SearchPoint(
-            choices: choices, byteCount: table.byteCount(of: choices), score: score,
-            change: score.change(from: original), uniform: uniform(choices)))
+        points.append(point(choices, score))
       case .failure(let error):
-        // A full disk is no property of the candidate.
-        guard error.code == .hookFailed else { throw error }
+        try add(error, choices)
         firstFailure = firstFailure ?? error
-        failed.withLock { $0.append((candidate: describe(choices), reason: error.problem)) }
         points.append(nil)
       }
     }

@@ -104,6 +104,103 @@ import Testing
     #expect(again.lstmWeights == model.lstmWeights)
   }
 
+  /// Sizes that a file alone says do not decide how much is made.
+  @Test(arguments: ["long-calls.onnx", "long-backward.onnx"])
+  func syntheticInputsAreFewWhereTheModelIsSmall(name: String) throws {
+    let model = try Self.model(fixture("hostile/\(name)"))
+    guard case .data(let data) = try CalibrationData.synthetic(for: model, seed: 1, threads: 2),
+      case .sequences(let fitted) = data.learnable.content
+    else {
+      Issue.record("it can be run")
+      return
+    }
+    let count = fitted.values.reduce(0) { $0 + $1.count }
+    #expect(count > 0 && count <= 1 << 19, "\(count) elements")
+  }
+
+  /// Sequences with which a batch of fixed size is filled up are not seen twice.
+  @Test func whatFillsUpABatchIsNotCounted() throws {
+    let open = try Self.model(fixture("runtime/relu_layer_k2_h5.h5"))
+    var fixed = open
+    fixed.graph?.inputs[0].shape[0] = 4
+    let size = try #require(open.lstmWeights.first).inputSize
+    var random = SeededGenerator(seed: 5)
+    let data = EvaluationData(
+      content: .sequences([
+        "x": Tensor([6, 6, size], (0..<36 * size).map { _ in random.normal() })
+      ]))
+    // The last batch has two of the six, and nothing is held out of fewer than five batches.
+    let models = try [open, fixed].map { original in
+      var model = original
+      let calibration = try CalibrationData(data, for: fixed, description: "numbers")
+      #expect(calibration.isJudgedOnItself)
+      _ = try CalibratedCompressor(plan: Self.plan("2"), data: calibration, threads: 1)
+        .compress(&model)
+      return model
+    }
+    #expect(models[0].lstmWeights == models[1].lstmWeights)
+  }
+
+  /// Labels stay with what they are of, and nothing is calibrated on them.
+  @Test func labelsAreHeldOutWithTheirSequences() throws {
+    let model = try Self.model(fixture("runtime/relu_layer_k2_h5.h5"))
+    let size = try #require(model.lstmWeights.first).inputSize
+    let values = (0..<10 * 4 * size).map { Float($0 / (4 * size)) }
+    let data = EvaluationData(
+      content: .sequences(["x": Tensor([10, 4, size], values)]),
+      labels: Tensor([10], (0..<10).map { Float($0) }))
+    let parts = try data.holdingOut()
+    #expect(parts.heldOut?.labels?.floats == [4, 9])
+    #expect(parts.fitted.labels?.floats == [0, 1, 2, 3, 5, 6, 7, 8])
+    let calibration = try CalibrationData(data, for: model, description: "numbers")
+    #expect(calibration.learnable.labels == nil && calibration.heldOut.labels == nil)
+    #expect(calibration.scored.labels?.floats == [4, 9])
+  }
+
+  /// Each matrix alone: its codes, and what it does to the bias, leave the outputs nearer than weights alone.
+  @Test func singleMatricesAreCalibrated() throws {
+    let url = repositoryRoot.appending(path: "examples/char-lm/char-lm.h5")
+    let original = try Self.model(url)
+    guard
+      case .data(let data) = try CalibrationData.synthetic(for: original, seed: 1, threads: 2)
+    else {
+      Issue.record("a language model writes its own text")
+      return
+    }
+    let calibration = try MatrixCalibration(original, data: data, threads: 2)
+    let judge = try DataEvaluation(data.heldOut, original: original, threads: 2)
+    var ratios: [Double] = []
+    for (path, matrix) in original.matrices where path.isLSTM {
+      let treatment = Treatment.quantize("1", groupSize: nil)
+      var weightsOnly = matrix
+      _ = try ModelCompressor(plan: Self.plan("1"), threads: 1)
+        .compress(&weightsOnly, path: path, threads: 1)
+      let calibrated = try #require(
+        try calibration.calibrated(path, treatment: treatment, weightsOnly: weightsOnly))
+      #expect(calibrated.matrix.byteCount == weightsOnly.byteCount)
+      func divergence(_ own: WeightMatrix, _ biasChange: [Float]?) throws -> Double {
+        var model = original
+        model.updateMatrices { if $0 == path { $1 = own } }
+        if let biasChange, let gate = path.gate, let place = model.lstmDirection(of: path) {
+          let sum = original.lstmWeights[place.weights].directions[place.direction].biasSum(gate)
+          model.lstmWeights[place.weights].directions[place.direction].setBiasSum(
+            gate, to: zip(sum, biasChange).map { $0 + $1 })
+        }
+        return try judge.evaluate(model).divergence ?? 0
+      }
+      ratios.append(
+        try divergence(calibrated.matrix, calibrated.biasChange)
+          / divergence(weightsOnly, nil))
+    }
+    let median = ratios.sorted()[ratios.count / 2]
+    #expect(ratios.count >= 8 && median < 0.7, "\(ratios)")
+    // What has no codes to choose is not calibrated.
+    let path = try #require(original.matrices.first { $0.path.isLSTM }).path
+    let kept = try calibration.calibrated(
+      path, treatment: .rank(4), weightsOnly: original.matrices.first { $0.path == path }!.matrix)
+    #expect(kept == nil)
+  }
+
   /// The paper's own rounding, factors and what is kept stay what the plan says.
   @Test func otherTreatmentsStay() throws {
     let original = try Self.model(fixture("runtime/relu_layer_k2_h5.h5"))

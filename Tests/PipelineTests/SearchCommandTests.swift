@@ -47,6 +47,43 @@ import Testing
     }
   }
 
+  /// What is promised is the score of the file that the next command writes.
+  @Test(arguments: [nil, "40"])
+  func thePromiseIsThatOfTheNextCommand(tune: String?) throws {
+    try withTemporaryFolder { folder in
+      let options = tune.map { ["--tune", $0] } ?? []
+      let search = try run(
+        ["search", Self.model, "--budget", "20x", "--sample", "2000"] + Self.text + options,
+        in: folder)
+      #expect(search.exitCode == 0, "\(search.errors)")
+      let next = try #require(
+        search.output.split(separator: "\n").last { $0.hasPrefix("Next: lstmpack compress") })
+      let words = next.split(separator: " ").dropFirst(2).map(String.init)
+      let compress = try run(words + ["--out", "small.bvq"], in: folder)
+      #expect(compress.exitCode == 0, "\(compress.errors)")
+      let (original, small) = try (
+        ModelFile(source: ByteSource(path: Self.model)).model,
+        ModelFile(source: ByteSource(path: folder.appending(path: "small.bvq").path)).model
+      )
+      let vocabulary = try Vocabulary(
+        ByteSource(path: Self.folder.appending(path: "vocab.json").path))
+      var reader = DataReader()
+      reader.vocabulary = vocabulary
+      let data = try reader.read(
+        ByteSource(path: Self.folder.appending(path: "heldout.txt").path), labels: nil,
+        for: original
+      ).fitted(to: original)
+      let unseen = try CalibrationData(data, for: original, description: "").scored
+      let score = try DataEvaluation(try unseen.sample(steps: 2000), original: original)
+        .evaluate(small)
+      let promised = "perplexity \(String(format: "%.3f", score.value).prefix(5))"
+      #expect(
+        search.output.contains(
+          tune == nil ? ", calibrated as a whole: " : ", calibrated and tuned: "))
+      #expect(search.output.contains(promised), "\(promised) in \(search.output)")
+    }
+  }
+
   @Test func aDropIsKeptByTheHook() throws {
     try withTemporaryFolder { folder in
       // A score that the tool cannot know: how many bytes of the file are not zero.

@@ -45,8 +45,40 @@ import Testing
     }
   }
 
+  /// Killed while it learns, the same command goes on and writes the file of one that was not.
+  @Test func aKilledTuningGoesOn() throws {
+    try withTemporaryFolder { folder in
+      let arguments = [
+        "quantize", Self.example, "--bits", "1", "--tune", "400", "--out", "small.bvq",
+      ]
+      let killed = try CommandRun(
+        arguments, in: folder,
+        limitedTo: """
+          p=$$; (for i in $(seq 600); do sleep 0.05; \\
+          [ -s small.bvq.tuning ] && break; done; sleep 0.3; kill -KILL $p) & true
+          """)
+      #expect(killed.exitCode == -9, "\(killed.errors)")
+      #expect(!FileManager.default.fileExists(atPath: folder.appending(path: "small.bvq").path))
+      let resumed = try CommandRun(arguments, in: folder)
+      #expect(
+        resumed.exitCode == 0 && resumed.errors.contains("going on after"), "\(resumed.errors)")
+      let whole = try CommandRun(
+        Array(arguments.dropLast()) + ["whole.bvq"], in: folder)
+      #expect(whole.exitCode == 0, "\(whole.errors)")
+      let files = try ["small", "whole"].map {
+        try Data(contentsOf: folder.appending(path: "\($0).bvq"))
+      }
+      #expect(files[0] == files[1])
+      let left = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+      #expect(left == ["small.bvq", "whole.bvq"])
+    }
+  }
+
   @Test(arguments: [
-    (["--tune", "soon"], Int32(64), "--tune takes a time such as 90s, 2m or 1h"),
+    (
+      ["--tune", "soon"], Int32(64),
+      "--tune takes a time such as 90s, 2m or 1h, a number of updates, or best"
+    ),
     (["--tune", "0"], 64, "--tune takes a time"),
     (["--tune", "2m", "--weights-only"], 64, "Give either --tune, which runs the model"),
   ])

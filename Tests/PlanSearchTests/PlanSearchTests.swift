@@ -50,6 +50,14 @@ private final class WeighedErrors: EvaluationHook {
   }
 }
 
+/// What was done to plans.
+private final class Steps: Sendable {
+  private let names = Mutex<[String]>([])
+
+  func add(_ name: String) { names.withLock { $0.append(name) } }
+  func contain(_ name: String) -> Bool { names.withLock { $0.contains(name) } }
+}
+
 @Suite struct PlanSearchTests {
   private let model = Model.seeded(inputSize: 16, hiddenSize: 16)
 
@@ -114,6 +122,70 @@ private final class WeighedErrors: EvaluationHook {
     #expect(best.byteCount < (result.uniform?.byteCount ?? .max))
     let pick = try #require(result.picks.first { $0.name == "small" }?.point)
     #expect(pick.byteCount <= best.byteCount)
+  }
+
+  /// As if compressing a plan as a whole took half of the loss away, and tuning half of the rest.
+  private func finish(_ made: Steps, tunes: Bool) throws -> PlanFinish {
+    let model = self.model
+    @Sendable func blended(
+      _ plan: CompressionPlan, _ share: Float
+    ) throws(DiagnosticError) -> Model {
+      var compressed = model
+      _ = try ModelCompressor(plan: plan, threads: 1).compress(&compressed)
+      let before = Dictionary(uniqueKeysWithValues: model.matrices.map { ($0.path, $0.matrix) })
+      compressed.updateMatrices { path, matrix in
+        guard let original = before[path]?.dequantized else { return }
+        let own = matrix.dequantized
+        matrix = .dense(
+          Matrix(
+            rows: own.rows, columns: own.columns,
+            elements: zip(own.elements, original.elements).map { share * $0 + (1 - share) * $1 }))
+      }
+      return compressed
+    }
+    let compress: PlanFinish.Make = { (plan) throws(DiagnosticError) in
+      made.add("compressed")
+      return try blended(plan, 0.7)
+    }
+    let tune: PlanFinish.Make = { (plan) throws(DiagnosticError) in
+      made.add("tuned")
+      return try blended(plan, 0.3)
+    }
+    return PlanFinish(compress: compress, tune: tunes ? tune : nil)
+  }
+
+  @Test func whatIsPromisedIsTheModelAsItIsWritten() throws {
+    let hook = WeighedErrors(model)
+    let limit = try table().byteCount / 9
+    for tunes in [false, true] {
+      let made = Steps()
+      let finish = try finish(made, tunes: tunes)
+      let result = try PlanSearch(
+        table: try table(), screening: hook, judging: hook, journal: SearchJournal(),
+        finish: finish, jobs: 2
+      ).run(.byteCount(limit))
+      let best = try #require(result.best)
+      let plan = try table().plan(best.choices, reason: "")
+      let written = try (finish.tune ?? finish.compress)(plan)
+      #expect(best.score == (try hook.evaluate(written)))
+      #expect(made.contain("tuned") == tunes)
+    }
+  }
+
+  @Test func roomThatTuningMakesIsUsed() throws {
+    let hook = WeighedErrors(model)
+    var sizes: [Int] = []
+    for (finishes, tunes) in [(false, false), (true, false), (true, true)] {
+      let finish = finishes ? try finish(Steps(), tunes: tunes) : nil
+      let result = try PlanSearch(
+        table: try table(), screening: hook, judging: hook, journal: SearchJournal(),
+        finish: finish, jobs: 2
+      ).run(.drop(0.05))
+      let best = try #require(result.best)
+      #expect(best.change <= 0.05)
+      sizes.append(best.byteCount)
+    }
+    #expect(sizes[1] < sizes[0] && sizes[2] < sizes[1], "\(sizes)")
   }
 
   @Test func whatCannotBeReachedIsNotClaimed() throws {

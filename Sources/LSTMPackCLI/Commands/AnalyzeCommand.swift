@@ -106,7 +106,8 @@ struct AnalyzeCommand: ParsableCommand {
     let measured = weightsOnly || csv ? nil : try analyzeData(file.model, source, hook, bars)
     let text = AnalysisText(
       analyses: analyses, data: measured, model: file.model, source: source,
-      modelWords: model.words + memory.words, searchWords: searchWords(measured, source))
+      modelWords: model.words + memory.words, calibrationWords: calibrationWords(measured),
+      searchWords: searchWords(measured, source))
     if let html {
       let page = try HTMLReport.page(for: text.json)
       try AtomicFile.write(Array(page.utf8), to: html, overwrite: force)
@@ -133,6 +134,29 @@ struct AnalyzeCommand: ParsableCommand {
       + OptionWords.of([("--sample", sample.map { "\(max(SearchCommand.leastSample, $0))" })])
   }
 
+  /// The options with which compression is calibrated as this analysis was.
+  private func calibrationWords(_ measured: DataText?) -> [String] {
+    guard measured?.analysis.isCalibrated == true else { return [] }
+    return data.words
+      + OptionWords.of([
+        ("--seed", seeds.seed == SeedOptions.standardSeed ? nil : "\(seeds.seed)")
+      ])
+  }
+
+  /// What treatments are calibrated on; `nil` where the model cannot be run, or on nothing that is like its inputs.
+  private func calibrationData(
+    _ model: Model, _ given: EvaluationData?, _ name: String?
+  ) throws(DiagnosticError) -> CalibrationData? {
+    let read = given.flatMap { given in name.map { (data: given, name: $0) } }
+    switch try CalibrationChoice.outcome(
+      for: model, read: read, seed: seeds.seed, naming: try data.states.pairs(),
+      threads: threads.count)
+    {
+    case .data(let data): return data
+    case .none: return nil
+    }
+  }
+
   /// What running the model tells.
   private func analyzeData(
     _ model: Model, _ source: ByteSource, _ hook: CommandHook?, _ bars: StageProgress
@@ -141,11 +165,15 @@ struct AnalyzeCommand: ParsableCommand {
     let (origin, given, layers) = try inputs(for: model, source, hasHook: hook != nil)
     bars.update("inputs", 1, 1)
     do throws(DiagnosticError) {
+      let calibration =
+        layers == nil ? try calibrationData(model, given, origin.name) : nil
       return DataText(
         analysis: try DataAnalyzer(
           task: task.known, output: task.output, hook: hook, steps: sample, jobs: jobs.jobs,
           threads: threads.count
-        ).analyze(model, on: given, layers: layers, progress: bars.update), origin: origin)
+        ).analyze(
+          model, on: given, layers: layers, calibration: calibration, progress: bars.update),
+        origin: origin)
     } catch {
       throw DataOptions.located(
         error, model: source.name, data: origin.name, labels: task.labels)

@@ -5,8 +5,8 @@ struct CalibratedCompression {
   let plan: CompressionPlan
   /// `nil` for a command that does not calibrate.
   let options: CalibrationOptions?
-  /// Whether it is calibrated on synthetic inputs where there are no data.
-  let usesSyntheticData: Bool
+  /// Where tuning keeps what it is in the middle of; `nil` when nothing is written.
+  let tuningPath: String?
   let threads: Int
   let progress: ProgressBar
 
@@ -27,21 +27,17 @@ struct CalibratedCompression {
   /// - Throws: `DiagnosticError`.
   func compress(_ model: inout Model) throws(DiagnosticError) -> Outcome {
     let choosesCodes = plan.hasCodesToChoose(in: model)
-    guard let options, choosesCodes || options.tune != nil else {
+    guard let options, choosesCodes || options.choice.tune != nil else {
       if options?.data.data != nil {
         Console.warn(
           "--data is not used: the plan has no codes of LSTM matrices to choose (--tune uses them)")
       }
       return try weightsOnly(&model, because: nil)
     }
-    switch try options.outcome(
-      for: model, wantsSynthetic: usesSyntheticData || options.tune != nil, threads: threads)
-    {
+    switch try options.outcome(for: model, threads: threads) {
     case .none(let reason):
-      if options.tune != nil {
-        throw DiagnosticError(
-          .notTuned, "--tune learns from data that the model is run on: \(reason)",
-          hint: "give --data, or leave out --tune")
+      if options.choice.tune != nil {
+        throw CalibrationChoice.notTuned(reason)
       }
       return try weightsOnly(&model, because: reason)
     case .data(let data): return try compress(&model, data, options, choosesCodes)
@@ -60,7 +56,7 @@ struct CalibratedCompression {
           .compress(&model, progress: progress.update)
         outcome = Outcome(report: done.report, calibration: done.calibration)
       } catch {
-        guard data.fitted.isSeeded, options.tune == nil else { throw error }
+        guard data.fitted.isSeeded, options.choice.tune == nil else { throw error }
         // Nobody asked for inputs that the model does not take.
         model = original
         return try weightsOnly(&model, because: "on synthetic inputs \(error.problem)")
@@ -68,8 +64,20 @@ struct CalibratedCompression {
     } else {
       outcome = try weightsOnly(&model, because: nil)
     }
-    guard let budget = options.tune else { return outcome }
-    let tuner = ModelTuner(data: data, budget: budget, seed: options.seed, threads: threads)
+    guard let budget = options.choice.tune else { return outcome }
+    let checkpoint = try tuningPath.map { (path) throws(DiagnosticError) in
+      try TuningCheckpoint(
+        path: path,
+        identity: "\(original.source.sha256) \(plan.json.serialized()) \(data.description) "
+          + "\(data.learnable.steps) \(data.heldOut.steps) \(options.seed) \(budget.words)")
+    }
+    if let checkpoint, checkpoint.resumedUpdates > 0 {
+      Console.printError(
+        "going on after \(NumberText.count(checkpoint.resumedUpdates, "update")) of \(checkpoint.path)"
+      )
+    }
+    let tuner = ModelTuner(
+      data: data, budget: budget, seed: options.seed, checkpoint: checkpoint, threads: threads)
     outcome.tuning = try tuner.tune(&model, original: original, progress: progress.update)
     outcome.report.updateErrors(of: model, against: original, threads: threads)
     return outcome
@@ -82,9 +90,4 @@ struct CalibratedCompression {
       .compress(&model, progress: progress.update)
     return Outcome(report: report, obstacle: reason)
   }
-}
-
-extension DiagnosticError.Code {
-  /// Tuning was asked for, and cannot be done.
-  static let notTuned = Self("cli.notTuned", .failure)
 }

@@ -8,8 +8,9 @@ struct CompressCommand: ParsableCommand {
     discussion: """
       A plan is a JSON file with rules; the first rule that fits a matrix says what is done to it: \
       bits, rank, both, or nothing. Matrices that no rule fits stay as they are, and the report says \
-      so. `lowrank` and `quantize` are plans of one rule. With --data, \
-      bits are calibrated as `quantize` does it; scores of plans are those of weights alone. formats/plan/README.md describes the file:
+      so. `lowrank` and `quantize` are plans of one rule. Bits are \
+      calibrated as `quantize` does it, on --data or without them. formats/plan/README.md describes \
+      the file:
 
         {"version": 1, "rules": [
           {"layers": ["lstm_1"], "gates": ["input", "forget"], "bits": 2},
@@ -57,7 +58,6 @@ struct CompressCommand: ParsableCommand {
     try CompressionRun(
       command: "compress", model: model, output: output, export: export, report: report,
       threads: threads.count, memory: memory, hooks: hooks, calibration: calibration,
-      calibratesWithoutData: false,
       isDryRun: dryRun, planName: plan
     ).run(rules: read.rules, options: ["plan": read.json], suffix: "plan")
   }

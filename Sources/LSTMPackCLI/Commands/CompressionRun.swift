@@ -12,8 +12,6 @@ struct CompressionRun {
   let memory: MemoryOptions
   var hooks: HookOptions?
   var calibration: CalibrationOptions?
-  /// Whether it is calibrated on synthetic inputs where there are no data.
-  var calibratesWithoutData = true
   var isDryRun = false
   /// The file of the plan, where there is one.
   var planName: String?
@@ -59,7 +57,7 @@ struct CompressionRun {
     let outcome: CalibratedCompression.Outcome
     do throws(DiagnosticError) {
       outcome = try CalibratedCompression(
-        plan: plan, options: calibration, usesSyntheticData: calibratesWithoutData,
+        plan: plan, options: calibration, tuningPath: path.map { $0 + ".tuning" },
         threads: threads, progress: progress
       ).compress(&file.model)
     } catch { throw error.inFile(source.name) }

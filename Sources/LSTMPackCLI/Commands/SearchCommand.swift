@@ -12,6 +12,11 @@ struct SearchCommand: ParsableCommand {
       the sizes and scores of the best plans found, three picks (small, balanced, careful), and \
       writes the plan that was asked for; `compress --plan` applies it.
 
+      Bits are calibrated as `quantize` does it: first each matrix alone, then the plan as a whole, which \
+      is what its score is promised for. With --tune its LSTMs learn before they are scored, and with \
+      --max-drop smaller plans are tried that become good enough by it. Of --data a part is held out \
+      that plans are scored on. --weights-only compresses without running the model.
+
       Models are scored on --data (with --labels, or a text with --vocab), or by --hook; without \
       either, by how near their outputs stay to the original's on synthetic inputs. Scores are kept in \
       the plan's file with .search added, until the search is done: when it is interrupted, the same \
@@ -25,6 +30,7 @@ struct SearchCommand: ParsableCommand {
         lstmpack search model.h5 --bits-per-weight 2.5 --data text.txt --vocab vocab.json
         lstmpack search model.onnx --budget 64KB --hook 'python score.py {model}' --jobs 2
         lstmpack search model.h5 --max-drop 1% --data x.npy --labels y.npy --out plan.json
+        lstmpack search model.h5 --max-drop 1% --tune 2m --data x.npy --labels y.npy
       """)
 
   @OptionGroup var model: ModelOptions
@@ -50,12 +56,17 @@ struct SearchCommand: ParsableCommand {
   @OptionGroup var task: TaskOptions
 
   @OptionGroup var seeds: SeedOptions
+  @OptionGroup var calibration: CalibrationChoice
 
   @Option(
     help: ArgumentHelp(
-      "Score plans on about so many steps of the data, single treatments on a tenth of them.",
-      valueName: "steps"))
-  var sample = 10_000
+      "Score plans on about so many steps of the data, single treatments on a tenth of them; \(Self.usualSample) "
+        + "without it, more where these give few outputs.", valueName: "steps"))
+  var sample: Int?
+
+  private static let usualSample = 10_000
+  /// The outputs that plans are scored on where nobody says how many steps.
+  private static let wantedOutputs = 1000
 
   /// The least number of steps on which plans are scored.
   static let leastSample = 10
@@ -94,9 +105,9 @@ struct SearchCommand: ParsableCommand {
     if let maxDrop, Share(maxDrop) == nil {
       throw ValidationError("--max-drop takes a share such as 0.01 or 1%, not '\(maxDrop)'.")
     }
-    guard (Self.leastSample...1 << 30).contains(sample) else {
+    guard (Self.leastSample...1 << 30).contains(sample ?? Self.usualSample) else {
       throw ValidationError(
-        "--sample takes a number of steps from \(Self.leastSample) up, not \(sample).")
+        "--sample takes a number of steps from \(Self.leastSample) up, not \(sample ?? 0).")
     }
     if task.labels != nil, data.data == nil { throw ValidationError("--labels needs --data.") }
   }
@@ -110,6 +121,9 @@ struct SearchCommand: ParsableCommand {
     let path = out ?? Self.planPath(source)
     try AtomicFile.checkTarget(path, overwrite: force)
     let scorers = try scorers(file, source)
+    let compression = SearchCompression(
+      model: file.model, data: scorers.calibration, tune: calibration.tune, seed: seeds.seed,
+      threads: threads.count)
     let bars = StageProgress()
     let result: SearchResult
     let table: TreatmentTable
@@ -117,8 +131,8 @@ struct SearchCommand: ParsableCommand {
     let journalPath = path + ".search"
     do throws(DiagnosticError) {
       table = try TreatmentTable(
-        file.model, treatments: AnalyzedTreatments.forSearch, threads: threads.count
-      ) { bars.update("treatments", $0, $1) }
+        file.model, treatments: AnalyzedTreatments.forSearch, calibratedOn: scorers.calibration,
+        threads: threads.count, progress: bars.update)
       goal = self.goal(table)
       let journal = try SearchJournal(
         path: journalPath, search: identity(file.model, goal, scorers))
@@ -127,7 +141,7 @@ struct SearchCommand: ParsableCommand {
       }
       result = try PlanSearch(
         table: table, screening: scorers.screening, judging: scorers.judging, journal: journal,
-        jobs: hooks.hook == nil ? threads.count : jobs.jobs
+        finish: compression.finish, jobs: hooks.hook == nil ? threads.count : jobs.jobs
       ).run(goal, progress: bars.update)
     } catch {
       throw DataOptions.located(
@@ -136,8 +150,9 @@ struct SearchCommand: ParsableCommand {
     let text = SearchText(
       result: result, table: table, goal: goal, source: source, planPath: path,
       modelWords: model.words + memory.words, data: scorers.description,
+      compression: compression, compressWords: compressWords(compression),
       fewItems: scorers.items.flatMap { $0 < EvaluationReport.fewItems ? $0 : nil },
-      notes: scorers.notes)
+      notes: scorers.notes + (table.obstacleToCalibration.map { [$0] } ?? []))
     if let best = result.best {
       let plan = text.plan(best)
       try AtomicFile.write(
@@ -152,13 +167,25 @@ struct SearchCommand: ParsableCommand {
     guard result.best != nil else { throw text.failure.inFile(source.name) }
   }
 
-  /// What scores models.
+  /// The options with which `compress` makes of the plan what was scored.
+  private func compressWords(_ compression: SearchCompression) -> [String] {
+    if calibration.weightsOnly { return ["--weights-only"] }
+    return data.words
+      + OptionWords.of([
+        ("--seed", seeds.seed == SeedOptions.standardSeed ? nil : "\(seeds.seed)"),
+        ("--tune", compression.tuneWords),
+      ])
+  }
+
+  /// What scores models, and what they are calibrated on.
   private struct Scorers {
     let screening: any EvaluationHook
     let judging: any EvaluationHook
     /// What they are, for people and for the journal.
     let description: String
     let dataName: String?
+    /// `nil` where the model is not run to compress it.
+    let calibration: CalibrationData?
     /// The outputs that plans are scored on; `nil` for a hook.
     var items: Int?
     /// What a reader has to know of the data.
@@ -166,41 +193,78 @@ struct SearchCommand: ParsableCommand {
   }
 
   private func scorers(_ file: ModelFile, _ source: ByteSource) throws -> Scorers {
-    if let hook = try hooks.hook(
-      for: file, from: source, options: try model.importOptions(), export: sources)
-    {
+    let model = file.model
+    let hook = try hooks.hook(
+      for: file, from: source, options: try self.model.importOptions(), export: sources)
+    let read: (data: EvaluationData, name: String)?
+    var calibrating: CalibrationData?
+    var notes: [String] = []
+    do throws(DiagnosticError) {
+      read = try data.fitted(labels: task.labels, to: model, steps: seeds.steps)
+      if !calibration.weightsOnly {
+        switch try CalibrationChoice.outcome(
+          for: model, read: read, seed: seeds.seed, naming: try data.states.pairs(),
+          threads: threads.count)
+        {
+        case .data(let data): calibrating = data
+        case .none(let reason):
+          guard calibration.tune == nil else { throw CalibrationChoice.notTuned(reason) }
+          notes.append("bits are chosen by the weights alone: \(reason)")
+        }
+      }
+    } catch { throw error.inFile(source.name) }
+    if let hook {
       return Scorers(
-        screening: hook, judging: hook, description: "the hook '\(hook.command)'", dataName: nil)
+        screening: hook, judging: hook, description: "the hook '\(hook.command)'", dataName: nil,
+        calibration: calibrating, notes: notes)
     }
     let description: String
     let given: EvaluationData
-    var dataName: String?
     do throws(DiagnosticError) {
-      if let (read, name) = try data.fitted(
-        labels: task.labels, to: file.model, steps: seeds.steps)
-      {
-        (given, description, dataName) = (read, name, name)
+      if let read {
+        (given, description) = (read.data, read.name)
       } else {
         let made = try seeds.inputs(
-          for: file.model, output: task.output, states: data.states, threads: threads.count)
+          for: model, output: task.output, states: data.states, threads: threads.count)
         (given, description) = (made.data, made.description)
       }
     } catch { throw error.inFile(source.name) }
     do throws(DiagnosticError) {
-      func evaluation(_ steps: Int) throws(DiagnosticError) -> DataEvaluation {
-        try DataEvaluation(
-          try given.sample(steps: steps), original: file.model, task: task.known,
-          output: task.output)
+      func evaluation(
+        _ data: EvaluationData, share: Int = 1
+      ) throws(DiagnosticError) -> DataEvaluation {
+        func evaluation(_ steps: Int) throws(DiagnosticError) -> DataEvaluation {
+          try DataEvaluation(
+            try data.sample(steps: steps), original: model, task: task.known, output: task.output)
+        }
+        let steps = (sample ?? Self.usualSample) / share
+        let first = try evaluation(steps)
+        let wanted = Self.wantedOutputs / share
+        guard sample == nil, first.items < wanted, steps < data.steps else { return first }
+        // Sequences that give one output each.
+        return try evaluation(steps * ((wanted + first.items - 1) / max(1, first.items)))
       }
-      let judging = try evaluation(sample)
+      var judging: DataEvaluation
+      if let calibrating, read != nil {
+        judging = try evaluation(calibrating.scored)
+        if judging.items < EvaluationReport.fewItems || calibrating.isJudgedOnItself {
+          judging = try evaluation(given)
+          notes.append(CalibrationData.noteOnFewData)
+        } else {
+          notes.append(CalibrationData.noteOnScores)
+        }
+      } else {
+        judging = try evaluation(given)
+      }
       // Single treatments need some outputs, too.
-      let screening = try evaluation(sample / 10)
+      let screening = try evaluation(given, share: 10)
       return Scorers(
         screening: screening.items < EvaluationReport.fewItems ? judging : screening,
-        judging: judging, description: description, dataName: dataName, items: judging.items,
-        notes: given.notes)
+        judging: judging, description: description, dataName: read?.name,
+        calibration: calibrating, items: judging.items, notes: given.notes + notes)
     } catch {
-      throw DataOptions.located(error, model: source.name, data: dataName, labels: task.labels)
+      throw DataOptions.located(
+        error, model: source.name, data: read?.name, labels: task.labels)
     }
   }
 
@@ -216,7 +280,11 @@ struct SearchCommand: ParsableCommand {
   private func identity(_ model: Model, _ goal: SearchGoal, _ scorers: Scorers) -> String {
     let scores = [scorers.screening, scorers.judging].compactMap { $0 as? DataEvaluation }
       .map { "\($0.items) \($0.original.metric) \($0.original.value)" }
-    return "\(model.source.sha256) \(goal) \(scorers.description) "
+    let calibrated =
+      scorers.calibration.map { "calibrated on \($0.description) \($0.learnable.steps)" }
+      ?? "weights only"
+    let tuned = calibration.tune.map { "tuned \($0)" } ?? "not tuned"
+    return "\(model.source.sha256) \(goal) \(scorers.description) \(calibrated) \(tuned) "
       + "\(hooks.hookFormat) \(scores.joined(separator: " "))"
   }
 

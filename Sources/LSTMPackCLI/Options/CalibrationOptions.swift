@@ -1,37 +1,30 @@
 import ArgumentParser
 import LSTMPackKit
 
-/// What compression is calibrated on.
-struct CalibrationOptions: ParsableArguments {
+/// Whether compression runs the model, and whether the model learns then.
+struct CalibrationChoice: ParsableArguments {
   @Flag(
     help: ArgumentHelp(
       "Choose codes by the weights alone, without running the model."))
   var weightsOnly = false
 
-  @OptionGroup var data: DataOptions
-
   @Option(
     help: ArgumentHelp(
-      "Then let the LSTMs learn for this long to give the original's outputs on the same data: 90s, 2m, 1h, or a number of "
-        + "updates, which gives the same file on every run.", valueName: "time"),
+      "Then let the LSTMs learn for this long to give the original's outputs on the same data: 90s, 2m, 1h; a number of "
+        + "updates, or best for as long as it gains, which give the same file on every run. Interrupted, the same "
+        + "command goes on.", valueName: "time"),
     transform: tuningBudget)
   var tune: TuningBudget?
-
-  @Option(help: ArgumentHelp("The seed of synthetic inputs, used without --data.", valueName: "n"))
-  var seed = SeedOptions.standardSeed
 
   private static func tuningBudget(_ words: String) throws -> TuningBudget {
     guard let budget = TuningBudget(words: words) else {
       throw ValidationError(
-        "--tune takes a time such as 90s, 2m or 1h, or a number of updates, not '\(words)'.")
+        "--tune takes a time such as 90s, 2m or 1h, a number of updates, or best, not '\(words)'.")
     }
     return budget
   }
 
   func validate() throws {
-    if weightsOnly, data.data != nil {
-      throw ValidationError("Give either --data to calibrate on, or --weights-only.")
-    }
     if weightsOnly, tune != nil {
       throw ValidationError("Give either --tune, which runs the model, or --weights-only.")
     }
@@ -45,40 +38,77 @@ struct CalibrationOptions: ParsableArguments {
     case none(reason: String)
   }
 
-  /// The data that the options name, or synthetic ones.
+  /// What a model is calibrated on.
   ///
   /// - Parameters:
   ///   - model: The model before it is compressed.
-  ///   - wantsSynthetic: Whether synthetic inputs may stand for data.
+  ///   - read: The data that were given, fitted to the model, and their name; synthetic ones stand for them when `nil`.
+  ///   - seed: The seed of synthetic inputs.
+  ///   - pairs: States that the model's graph does not tell.
   ///   - threads: How many threads may work.
   /// - Returns: The data, or why there are none.
   /// - Throws: `DiagnosticError` when given data do not fit the model.
-  func outcome(
-    for model: Model, wantsSynthetic: Bool, threads: Int
+  static func outcome(
+    for model: Model, read: (data: EvaluationData, name: String)?, seed: UInt64,
+    naming pairs: [StatePair], threads: Int
   ) throws(DiagnosticError) -> Outcome {
-    if weightsOnly { return .none(reason: "--weights-only") }
     if let obstacle = model.obstacleToRunning {
-      guard data.data == nil else { throw obstacle }
       return .none(
         reason: "the model cannot be run ("
           + (obstacle.object.map { "\($0) " } ?? "") + obstacle.problem + ")")
     }
-    if let (read, name) = try data.fitted(to: model, steps: nil) {
+    if let read {
       do throws(DiagnosticError) {
-        return .data(try CalibrationData(read, for: model, description: name))
-      } catch { throw error.inFile(name) }
+        return .data(try CalibrationData(read.data, for: model, description: read.name))
+      } catch { throw error.inFile(read.name) }
     }
-    guard wantsSynthetic else {
-      return .none(
-        reason:
-          "a plan was scored by weights alone, and without data it is applied like that; --data "
-          + "calibrates it")
-    }
-    switch try CalibrationData.synthetic(
-      for: model, seed: seed, naming: try data.states.pairs(), threads: threads)
-    {
+    switch try CalibrationData.synthetic(for: model, seed: seed, naming: pairs, threads: threads) {
     case .data(let data): return .data(data)
     case .none(let reason): return .none(reason: reason)
     }
+  }
+
+  /// The error of `--tune` where there is nothing to learn from.
+  static func notTuned(_ reason: String) -> DiagnosticError {
+    DiagnosticError(
+      .notTuned, "--tune learns from data that the model is run on: \(reason)",
+      hint: "give --data, or leave out --tune")
+  }
+}
+
+extension DiagnosticError.Code {
+  /// Tuning was asked for, and cannot be done.
+  static let notTuned = Self("cli.notTuned", .failure)
+}
+
+/// What compression is calibrated on.
+struct CalibrationOptions: ParsableArguments {
+  @OptionGroup var choice: CalibrationChoice
+  @OptionGroup var data: DataOptions
+
+  @Option(help: ArgumentHelp("The seed of synthetic inputs, used without --data.", valueName: "n"))
+  var seed = SeedOptions.standardSeed
+
+  func validate() throws {
+    if choice.weightsOnly, data.data != nil {
+      throw ValidationError("Give either --data to calibrate on, or --weights-only.")
+    }
+  }
+
+  /// The data that the options name, or synthetic ones.
+  ///
+  /// - Parameters:
+  ///   - model: The model before it is compressed.
+  ///   - threads: How many threads may work.
+  /// - Returns: The data, or why there are none.
+  /// - Throws: `DiagnosticError` when given data do not fit the model.
+  func outcome(
+    for model: Model, threads: Int
+  ) throws(DiagnosticError) -> CalibrationChoice.Outcome {
+    if choice.weightsOnly { return .none(reason: "--weights-only") }
+    if data.data != nil, let obstacle = model.obstacleToRunning { throw obstacle }
+    return try CalibrationChoice.outcome(
+      for: model, read: try data.fitted(to: model, steps: nil), seed: seed,
+      naming: try data.states.pairs(), threads: threads)
   }
 }

@@ -9,6 +9,8 @@ struct AnalysisText {
   let source: ByteSource
   /// How the model was read, for the next command.
   let modelWords: [String]
+  /// The options with which compression is calibrated as this analysis was.
+  let calibrationWords: [String]
   /// The options with which a search scores models as this analysis did; `nil` when it cannot.
   let searchWords: [String]?
 
@@ -33,11 +35,11 @@ struct AnalysisText {
     var words = ["lstmpack"]
     let name = shellWord(source.path ?? "-")
     if let planFile {
-      words += ["compress", name, "--plan", shellWord(planFile)] + modelWords
+      words += ["compress", name, "--plan", shellWord(planFile)] + calibrationWords + modelWords
     } else {
       let command = verdict.nextCommand
       words += [command[0], name] + command.dropFirst() + modelWords
-      if command[0] == "search" { words += searchWords ?? [] }
+      words += command[0] == "search" ? searchWords ?? [] : calibrationWords
     }
     return words.joined(separator: " ")
   }

@@ -55,6 +55,7 @@ extension DataText {
     object["items"] = analysis.items.map { .integer($0) }
     object["uniformItems"] = analysis.sureItems.map { .integer($0) }
     object["uniformOriginal"] = .number(direct.uniformOriginal.value)
+    object["calibrated"] = .bool(analysis.isCalibrated)
     object["driftSequences"] = .integer(direct.driftSequences)
     object["driftSteps"] = .integer(direct.driftSteps)
     object["treatments"] = .array(direct.treatmentNames.map { .string($0) })

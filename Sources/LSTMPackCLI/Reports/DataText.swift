@@ -33,7 +33,7 @@ struct DataText {
         """
         How much worse is \(direct.original.metric) (original: \
         \(NumberText.significant(direct.original.value))\(sampleText)) when only that matrix is \
-        compressed, and when all LSTM matrices are\(leftText(direct)). \(changes.legend):
+        compressed, and when all LSTM matrices are\(leftText(direct))\(calibrationText). \(changes.legend):
 
         \(changeTable(direct))
         """)
@@ -75,6 +75,12 @@ struct DataText {
     return
       "Not exercised: whatever is done to \(names.joined(separator: ", ")), no output changes in "
       + "any bit on these inputs. That says nothing of their worth; the suggested plan keeps them."
+  }
+
+  private var calibrationText: String {
+    analysis.isCalibrated
+      ? ", each calibrated as if it were alone; `quantize` and `compress` calibrate them together"
+      : ""
   }
 
   private var sampleText: String {

@@ -11,6 +11,10 @@ struct SearchText {
   let modelWords: [String]
   /// What scored the models.
   let data: String
+  /// How the plan was compressed.
+  let compression: SearchCompression
+  /// The options with which `compress` does it again.
+  let compressWords: [String]
   /// The outputs that plans are scored on, when there are few of them.
   let fewItems: Int?
   /// What a reader has to know of the data.
@@ -20,7 +24,7 @@ struct SearchText {
   func plan(_ point: SearchPoint) -> CompressionPlan {
     table.plan(
       point.choices, unexercised: result.unexercised,
-      reason: "every treatment tried costs more than the others save")
+      reason: PlanSearch.reasonToKeep)
   }
 
   private var metric: String { result.original.metric }
@@ -55,7 +59,7 @@ struct SearchText {
       \(NumberText.significant(result.original.value)), its LSTM matrices have \
       \(NumberText.bytes(table.byteCount)). \(result.evaluations) scores.
 
-      The best plans found:
+      The best plans found\(compression.finish != nil ? ", each matrix calibrated as if it were alone" : ""):
 
       \(frontierTable)
       """,
@@ -111,7 +115,7 @@ struct SearchText {
 
   private func bestText(_ best: SearchPoint) -> String {
     var text =
-      "Found for \(goalText): \(NumberText.bytes(best.byteCount)) "
+      "Found for \(goalText)\(compression.phrase): \(NumberText.bytes(best.byteCount)) "
       + "(\(NumberText.ratio(table.byteCount, best.byteCount))), "
       + "\(metric) \(NumberText.significant(best.score.value)), "
       + changes.sentence(best.change, error: best.score.changeError)
@@ -124,7 +128,7 @@ struct SearchText {
     text += ".\n\n\(planTable(best))\n\nWritten: \(planPath)\n"
     let words =
       ["lstmpack", "compress", shellWord(source.path ?? "-"), "--plan", shellWord(planPath)]
-      + modelWords
+      + compressWords + modelWords
     return text + "Next: \(words.joined(separator: " "))"
   }
 
@@ -166,6 +170,7 @@ struct SearchText {
       "goal": .string(goalText), "metric": .string(metric),
       "higherIsBetter": .bool(result.original.higherIsBetter),
       "original": .number(result.original.value), "lstmByteCount": .integer(table.byteCount),
+      "compression": .string(compression.name),
       "evaluations": .integer(result.evaluations), "best": result.best.map(object) ?? .null,
       "uniform": result.uniform.map(object) ?? .null,
       "frontier": .array(result.frontier.map(object)),

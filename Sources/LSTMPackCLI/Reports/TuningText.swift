@@ -34,7 +34,11 @@ struct TuningText {
     if report.after?.divergence == report.before.divergence {
       lines.append("No state that was judged is better, so the model before tuning is kept.")
     }
-    if report.chains.count == 1, let updates = report.chains.first?.updates, updates > 0 {
+    if report.budget == .best {
+      lines.append(
+        "The last updates gained less than 1 % on held-out data, or none. --tune best gives the same file again, on any number "
+          + "of threads.")
+    } else if let updates = report.repeatableUpdates {
       lines.append("--tune \(updates) gives the same file again, on any number of threads.")
     }
     return lines.joined(separator: "\n")

@@ -1,6 +1,7 @@
 public import Diagnostics
 public import LSTMCore
 import MatrixCompression
+public import ModelCalibration
 public import ModelCompression
 public import ModelEvaluation
 
@@ -14,6 +15,8 @@ public struct TreatmentTable: Sendable {
     public var matrix: WeightMatrix
     /// ‖before − after‖ / ‖before‖.
     public var relativeError: Double
+    /// What calibration adds to the bias of its gate; `nil` where it does not.
+    public var biasChange: [Float]?
     /// Its bytes.
     public var byteCount: Int { matrix.byteCount }
   }
@@ -30,38 +33,55 @@ public struct TreatmentTable: Sendable {
     public var byteCount: Int { original.elements.count * MemoryLayout<Float>.size }
   }
 
-  /// Called with the number of matrices done and in all.
-  public typealias Progress = @Sendable (_ done: Int, _ total: Int) -> Void
+  /// Called with what is being done, and how much of it is.
+  public typealias Progress = @Sendable (_ stage: String, _ done: Int, _ total: Int) -> Void
 
   /// The model, whose LSTM matrices are replaced.
   public let model: Model
   /// The LSTM matrices, in the order of `Model.matrices`.
   public let rows: [Row]
+  /// Whether treatments were calibrated, each matrix while all others are as in the original.
+  public let isCalibrated: Bool
+  /// Why not, though there are data; `nil` where nothing stands in the way.
+  public let obstacleToCalibration: String?
 
   /// Treats every LSTM matrix.
   ///
   /// - Parameters:
   ///   - model: The model; packed and factored matrices are treated as written out.
   ///   - treatments: The treatments of a matrix; those that save nothing for it are left out.
+  ///   - data: What codes, scales and biases are chosen on; by the weights alone when `nil`.
   ///   - threads: How many matrices may be treated at once; results do not depend on it.
   ///   - progress: Called after each matrix.
-  /// - Throws: ``DiagnosticError`` with the matrix named.
+  /// - Throws: ``DiagnosticError`` with the matrix named, or when the model cannot be run on the data.
   public init(
-    _ model: Model, treatments: @Sendable (Matrix) -> [Treatment], threads: Int,
-    progress: @escaping Progress = { _, _ in }
+    _ model: Model, treatments: @Sendable (Matrix) -> [Treatment],
+    calibratedOn data: CalibrationData? = nil, threads: Int,
+    progress: @escaping Progress = { _, _, _ in }
   ) throws(DiagnosticError) {
     self.model = model
+    let obstacle = data == nil ? nil : MatrixCalibration.obstacle(for: model)
+    obstacleToCalibration = obstacle.map { "treatments are chosen by the weights alone: \($0)" }
+    let used = obstacle == nil ? data : nil
+    isCalibrated = used != nil
+    let calibration = try used.map { (data) throws(DiagnosticError) in
+      try MatrixCalibration(model, data: data, threads: threads) {
+        progress("calibration", $0, $1)
+      }
+    }
     let matrices = model.matrices.filter(\.path.isLSTM)
-    rows = try mapTasks(matrices.count, threads: threads, progress: progress) {
-      (index) throws(DiagnosticError) in
+    rows = try mapTasks(
+      matrices.count, threads: threads, progress: { progress("treatments", $0, $1) }
+    ) { (index) throws(DiagnosticError) in
       let (path, matrix) = matrices[index]
       let original = matrix.dequantized
-      return try Self.row(path, original, treatments(original))
+      return try Self.row(path, original, treatments(original), calibration)
     }
   }
 
   private static func row(
-    _ path: MatrixPath, _ original: Matrix, _ treatments: [Treatment]
+    _ path: MatrixPath, _ original: Matrix, _ treatments: [Treatment],
+    _ calibration: MatrixCalibration?
   ) throws(DiagnosticError) -> Row {
     var row = Row(path: path, original: original, cells: [])
     for treatment in treatments {
@@ -73,8 +93,17 @@ public struct TreatmentTable: Sendable {
       let outcome = try ModelCompressor(plan: plan, threads: 1)
         .compress(&matrix, path: path, threads: 1)
       guard outcome.result == .compressed else { continue }
-      row.cells.append(
-        Cell(treatment: treatment, matrix: matrix, relativeError: outcome.relativeError))
+      var cell = Cell(
+        treatment: treatment, matrix: matrix, relativeError: outcome.relativeError)
+      if let calibrated = try calibration?.calibrated(
+        path, treatment: treatment, weightsOnly: matrix)
+      {
+        cell.matrix = calibrated.matrix
+        cell.biasChange = calibrated.biasChange
+        cell.relativeError = MatrixCompression.relativeError(
+          of: calibrated.matrix, against: original, threads: 1)
+      }
+      row.cells.append(cell)
     }
     return row
   }
@@ -128,6 +157,14 @@ public struct TreatmentTable: Sendable {
     result.updateMatrices { path, matrix in
       guard let index = replaced[path], let choice = choices[index] else { return }
       matrix = .dense(rows[index].cells[choice].matrix.dequantized)
+    }
+    for (row, choice) in zip(rows, choices) {
+      guard let choice, let change = row.cells[choice].biasChange, let gate = row.path.gate,
+        let (weights, direction) = model.lstmDirection(of: row.path)
+      else { continue }
+      let sum = result.lstmWeights[weights].directions[direction].biasSum(gate)
+      result.lstmWeights[weights].directions[direction].setBiasSum(
+        gate, to: zip(sum, change).map { $0 + $1 })
     }
     return result
   }
