@@ -89,8 +89,8 @@ let package = Package(
     library(
       "ModelCalibration",
       [
-        "Diagnostics", "LSTMCore", "MatrixCompression", "LSTMRuntime", "ModelEvaluation",
-        "ModelCompression",
+        "Diagnostics", "LSTMCore", "FileSupport", "MatrixCompression", "LSTMRuntime",
+        "ModelEvaluation", "ModelCompression",
       ]),
     library(
       "LSTMTraining",

@@ -29,7 +29,7 @@ public struct LSTMPackCommand: ParsableCommand {
     subcommands: [
       InspectCommand.self, AnalyzeCommand.self, SearchCommand.self, LowRankCommand.self,
       QuantizeCommand.self,
-      CompressCommand.self,
+      CompressCommand.self, CalibrateCommand.self,
       EvalCommand.self, RunCommand.self, VerifyCommand.self, ExportCommand.self,
       TrainCommand.self, BenchCommand.self,
       ReadModelCommand.self,

@@ -33,7 +33,13 @@ struct LayerCalibration {
   }
 
   /// The most elements of z: their second moments are a matrix of that size.
-  static let sizeLimit = 6144
+  private static let sizeLimit = 6144
+
+  /// Why a set of weights is not calibrated; `nil` when it is.
+  static func obstacle(to set: LSTMWeights) -> String? {
+    let size = set.inputSize + set.outputSize
+    return size < sizeLimit ? nil : "its cells read \(size) elements, more than \(sizeLimit)"
+  }
 
   /// The multiplications of one product of all rows with the second moments from which a layer is rounded once, not a
   /// second time for what it has become itself: a pass takes long there.
@@ -55,9 +61,8 @@ struct LayerCalibration {
       best.obstacle = "none of its matrices has codes that can be chosen"
       return best
     }
-    guard set.inputSize + set.outputSize < Self.sizeLimit else {
-      best.obstacle =
-        "its cells read \(set.inputSize + set.outputSize) elements, more than \(Self.sizeLimit)"
+    if let obstacle = Self.obstacle(to: set) {
+      best.obstacle = obstacle
       return best
     }
     best.divergences[.weightsOnly] = try divergence(start, judge)

@@ -44,7 +44,7 @@ public struct MatrixCalibration: Sendable {
     for (number, index) in sets.enumerated() {
       progress(number, sets.count)
       let set = original.lstmWeights[index]
-      guard set.inputSize + set.outputSize < LayerCalibration.sizeLimit else { continue }
+      guard LayerCalibration.obstacle(to: set) == nil else { continue }
       let moments = try CellMoments(weights: index, data: data.fitted, threads: threads)
         .collect(original: original, compressed: nil, hasBias: set.directions.map(\.hasBias))
       metrics[index] = moments.enumerated().map { direction, moments in

@@ -118,6 +118,92 @@ import Testing
     #expect(count > 0 && count <= 1 << 19, "\(count) elements")
   }
 
+  /// What is kept in a file rounds as what was just collected does, and better than weights alone.
+  @Test func momentsAreKeptInAFile() throws {
+    let url = repositoryRoot.appending(path: "examples/char-lm/char-lm.h5")
+    let original = try Self.model(url)
+    guard
+      case .data(let data) = try CalibrationData.synthetic(for: original, seed: 1, threads: 2)
+    else {
+      Issue.record("a language model writes its own text")
+      return
+    }
+    try withTemporaryFolder { folder in
+      let path = folder.appending(path: "m.calibration").path
+      let saved = try SavedCalibration(of: original, on: data, threads: 2)
+      try saved.write(to: path, overwrite: false)
+      let again = folder.appending(path: "again.calibration").path
+      try SavedCalibration(of: original, on: data, threads: 1).write(to: again, overwrite: false)
+      let bytes = try Data(contentsOf: URL(filePath: path))
+      #expect(bytes == (try Data(contentsOf: URL(filePath: again))))
+      let read = try SavedCalibration(ByteSource(path: path), for: original)
+      #expect(read.description == data.description && read.steps == data.fitted.steps)
+      #expect(read.leftOut.isEmpty)
+      let judge = try DataEvaluation(data.heldOut, original: original, threads: 2)
+      for bits in ["1", "2"] {
+        var (model, weightsOnly) = (original, original)
+        let done = try read.compress(&model, plan: Self.plan(bits), threads: 2)
+        let before = try ModelCompressor(plan: Self.plan(bits), threads: 2).compress(&weightsOnly)
+        #expect(done.report.byteCountAfter == before.byteCountAfter)
+        #expect(done.calibrated.count == original.lstmWeights.count)
+        let scores = try [weightsOnly, model].map { try judge.evaluate($0).divergence ?? 0 }
+        #expect(scores[1] < 0.7 * scores[0], "\(bits): \(scores)")
+      }
+      // Of another model, cut off, changed.
+      let other = try Self.model(fixture("runtime/relu_layer_k2_h5.h5"))
+      let foreign = #expect(throws: DiagnosticError.self) {
+        _ = try SavedCalibration(ByteSource(path: path), for: other)
+      }
+      #expect(foreign?.problem == "belongs to another model")
+      for (content, problem) in [
+        (Data("letter".utf8), "is no calibration of a model"),
+        (bytes.dropLast(), "is damaged: its checksum is wrong"),
+        (Data(), "is no calibration of a model"),
+      ] {
+        try content.write(to: URL(filePath: again))
+        let error = #expect(throws: DiagnosticError.self) {
+          _ = try SavedCalibration(ByteSource(path: again), for: original)
+        }
+        #expect(error?.problem == problem)
+      }
+    }
+  }
+
+  /// Right checksums around a header that lies.
+  @Test(arguments: [
+    ("\"count\":", "\"count\":-"), ("\"size\":", "\"size\":9"), ("\"size\":", "\"size\":-"),
+    ("\"weights\":0", "\"weights\":9"), ("\"direction\":0", "\"direction\":1"),
+    ("\"direction\":0", "\"direction\":-9223372036854775808"),
+    ("\"sizes\":[", "\"sizes\":[1,"), ("\"sizes\":[", "\"sizes\":[9223372036854775807,"),
+    ("\"version\":1", "\"version\":2"), ("\"steps\":", "\"steps\":-"),
+  ])
+  func liesOfAFileAreRefused(old: String, new: String) throws {
+    let original = try Self.model(fixture("runtime/relu_layer_k2_h5.h5"))
+    let saved = try SavedCalibration(
+      of: original, on: try Self.data(for: original), threads: 1)
+    try withTemporaryFolder { folder in
+      let path = folder.appending(path: "m.calibration").path
+      try saved.write(to: path, overwrite: false)
+      let bytes = [UInt8](try Data(contentsOf: URL(filePath: path)))
+      let start = "lstmpack calibration\n".utf8.count
+      let length = bytes[start..<start + 8].enumerated()
+        .reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
+      let body = start + 8 + length
+      let header = String(decoding: bytes[start + 8..<body], as: UTF8.self)
+      #expect(header.contains(old))
+      let changed = Array(header.replacingOccurrences(of: old, with: new).utf8)
+      var file = Array(bytes[..<start])
+      file += (0..<8).map { UInt8(truncatingIfNeeded: changed.count >> (8 * $0)) }
+      file += changed + bytes[body..<bytes.count - 32]
+      file += SHA256.digest(of: file)
+      try Data(file).write(to: URL(filePath: path))
+      let error = #expect(throws: DiagnosticError.self) {
+        _ = try SavedCalibration(ByteSource(path: path), for: original)
+      }
+      #expect(error?.code == .badCalibrationFile)
+    }
+  }
+
   /// Sequences with which a batch of fixed size is filled up are not seen twice.
   @Test func whatFillsUpABatchIsNotCounted() throws {
     let open = try Self.model(fixture("runtime/relu_layer_k2_h5.h5"))

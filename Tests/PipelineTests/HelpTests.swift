@@ -9,7 +9,7 @@ import Testing
   @Test(arguments: [
     "", "inspect", "analyze", "search", "lowrank", "quantize", "eval", "run", "verify", "export",
     "train",
-    "compress",
+    "compress", "calibrate",
   ])
   func helpIsAsRecorded(command: String) throws {
     let arguments = command.isEmpty ? ["--help"] : ["help", command]

@@ -18,6 +18,8 @@ struct CalibratedCompression {
     /// Why there was none, where there could have been one.
     var obstacle: String?
     var tuning: TuningReport?
+    /// The moments that were read from a file, and the layers that were rounded by them.
+    var saved: (calibration: SavedCalibration, layers: [String])?
   }
 
   /// Compresses.
@@ -28,11 +30,21 @@ struct CalibratedCompression {
   func compress(_ model: inout Model) throws(DiagnosticError) -> Outcome {
     let choosesCodes = plan.hasCodesToChoose(in: model)
     guard let options, choosesCodes || options.choice.tune != nil else {
-      if options?.data.data != nil {
+      for (name, value) in [
+        ("--data", options?.data.data), ("--calibration", options?.calibration),
+      ]
+      where value != nil {
         Console.warn(
-          "--data is not used: the plan has no codes of LSTM matrices to choose (--tune uses them)")
+          "\(name) is not used: the plan has no codes of LSTM matrices to choose"
+            + (name == "--data" ? " (--tune uses them)" : ""))
       }
       return try weightsOnly(&model, because: nil)
+    }
+    if let path = options.calibration {
+      let saved = try SavedCalibration(try ByteSource(path: path), for: model)
+      let done = try saved.compress(
+        &model, plan: plan, threads: threads, progress: progress.update)
+      return Outcome(report: done.report, saved: (saved, done.calibrated))
     }
     switch try options.outcome(for: model, threads: threads) {
     case .none(let reason):

@@ -73,6 +73,12 @@ struct CompressionRun {
     for member in options.members { step[member.key] = member.value }
     var scores: HookComparison?
     step["calibration"] = outcome.calibration.map { CalibrationText(report: $0).record }
+    if let saved = outcome.saved {
+      step["calibration"] =
+        SavedCalibrationText(
+          calibration: saved.calibration, layers: saved.layers
+        ).record
+    }
     step["tuning"] = outcome.tuning.map { TuningText(report: $0).record }
     if let hook, let before {
       do throws(DiagnosticError) {
@@ -115,7 +121,10 @@ struct CompressionRun {
       command: command, report: result, source: source, output: path,
       outputByteCount: byteCount, isDryRun: isDryRun, model: file.model,
       isCheckpoint: file.steps.isEmpty, scores: scores,
-      calibration: outcome.calibration, notCalibrated: outcome.obstacle, tuning: outcome.tuning,
+      calibration: outcome.calibration, notCalibrated: outcome.obstacle,
+      savedCalibration: outcome.saved.map {
+        SavedCalibrationText(calibration: $0.calibration, layers: $0.layers)
+      }, tuning: outcome.tuning,
       export: written,
       format: format, weightForm: export.weightForm, modelOptions: model,
       memoryWords: memory.words)

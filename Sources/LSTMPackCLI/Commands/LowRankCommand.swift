@@ -42,6 +42,10 @@ struct LowRankCommand: ParsableCommand {
     guard (rank == nil) != (energy == nil) else {
       throw ValidationError("Give either --rank or --energy, for example --rank 32.")
     }
+    if calibration.choice.weightsOnly || calibration.calibration != nil {
+      throw ValidationError(
+        "lowrank takes factors from the weights alone; data are for --tune, which lets them learn.")
+    }
     if let rank, rank < 1 {
       throw ValidationError("--rank takes a number from 1 up, not \(rank).")
     }

@@ -86,10 +86,20 @@ struct CalibrationOptions: ParsableArguments {
   @OptionGroup var choice: CalibrationChoice
   @OptionGroup var data: DataOptions
 
+  @Option(
+    help: ArgumentHelp(
+      "Choose codes by what `lstmpack calibrate` has written for this model, without data and without running it.",
+      valueName: "file"), completion: .file(extensions: ["calibration"]))
+  var calibration: String?
+
   @Option(help: ArgumentHelp("The seed of synthetic inputs, used without --data.", valueName: "n"))
   var seed = SeedOptions.standardSeed
 
   func validate() throws {
+    if calibration != nil, data.data != nil || choice.weightsOnly || choice.tune != nil {
+      throw ValidationError(
+        "--calibration stands for data, and does not go with --data, --tune or --weights-only.")
+    }
     if choice.weightsOnly, data.data != nil {
       throw ValidationError("Give either --data to calibrate on, or --weights-only.")
     }

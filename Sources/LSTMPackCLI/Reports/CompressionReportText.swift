@@ -16,6 +16,8 @@ struct CompressionReportText {
   var calibration: CalibrationReport?
   /// Why there was none, where there could have been one.
   var notCalibrated: String?
+  /// The moments of a file, where they chose the codes.
+  var savedCalibration: SavedCalibrationText?
   /// What tuning did, where it was asked for.
   var tuning: TuningReport?
   /// The file for another tool, when it is one.
@@ -44,6 +46,7 @@ struct CompressionReportText {
     }
     var parts = report.compressedCount == 0 ? [totals] : [table.text, totals]
     if let calibration { parts.append(CalibrationText(report: calibration).text) }
+    if let savedCalibration { parts.append(savedCalibration.text) }
     if let notCalibrated { parts.append("Not calibrated: \(notCalibrated).") }
     if let tuning { parts.append(TuningText(report: tuning).text) }
     if !left.isEmpty { parts.append("Left as it was:\n" + left.joined(separator: "\n")) }
@@ -171,7 +174,8 @@ struct CompressionReportText {
     object["matrixBytesBefore"] = .integer(report.byteCountBefore)
     object["matrixBytesAfter"] = .integer(report.byteCountAfter)
     object["hook"] = scores?.json
-    object["calibration"] = calibration.map { CalibrationText(report: $0).json }
+    object["calibration"] =
+      calibration.map { CalibrationText(report: $0).json } ?? savedCalibration?.json
     object["tuning"] = tuning.map { TuningText(report: $0).json }
     object["notCalibrated"] = notCalibrated.map { .string($0) }
     object["check"] = export?.checkJSON

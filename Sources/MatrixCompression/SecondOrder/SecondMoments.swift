@@ -28,6 +28,41 @@ public struct SecondMoments: Equatable, Sendable {
     cross = own
   }
 
+  /// Moments that were kept, of a model as it is.
+  ///
+  /// - Parameters:
+  ///   - size: The number of elements of z.
+  ///   - count: The number of rows.
+  ///   - lowerTriangle: As ``lowerTriangle`` gave them.
+  /// - Precondition: There are as many elements as the triangle has.
+  public init(size: Int, count: Int, lowerTriangle: [Float]) {
+    precondition(lowerTriangle.count == size * (size + 1) / 2, "The triangle has its diagonal")
+    self.init(size: size)
+    self.count = count
+    var next = 0
+    for row in 0..<size {
+      for column in 0...row {
+        let sum = Double(lowerTriangle[next]) * Double(count)
+        own[row * size + column] = sum
+        own[column * size + row] = sum
+        next += 1
+      }
+    }
+    cross = own
+  }
+
+  /// Σ z zᵀ / count, row by row as far as the diagonal.
+  public var lowerTriangle: [Float] {
+    var values: [Float] = []
+    values.reserveCapacity(size * (size + 1) / 2)
+    for row in 0..<size {
+      for column in 0...row {
+        values.append(Float(own[row * size + column] / Double(max(1, count))))
+      }
+    }
+    return values
+  }
+
   /// Adds rows.
   ///
   /// - Parameters:
