@@ -38,6 +38,8 @@ public struct DataAnalysis: Sendable {
   public var notes: [String]
   /// Whether treatments were calibrated, and not chosen by the weights alone.
   public var isCalibrated: Bool
+  /// Whether treatments of all matrices were calibrated together, as `quantize` does it.
+  public var calibratesTogether = false
 
   /// The number of outputs when there are so few of them that figures are hardly more than a guess.
   public var fewItems: Int? {

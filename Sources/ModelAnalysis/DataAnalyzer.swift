@@ -21,6 +21,10 @@ public struct DataAnalyzer: Sendable {
   /// What the call of a node takes besides its products, as multiplications.
   private static let workPerCall = 5000
   private static let stepRange = 200...20_000
+  /// The passes over data that it takes to calibrate a treatment of all matrices, and the multiplications of all treatments up to which
+  /// that is done.
+  private static let passesOfWhole = 16.0
+  private static let wholeWorkLimit = 1e12
 
   private let task: EvaluationReport.Task?
   private let output: String?
@@ -75,6 +79,10 @@ public struct DataAnalyzer: Sendable {
       gates: nil, direct: nil, firstOrder: nil, suggestion: nil, steps: 0, items: nil, leftOut: [],
       notes: data?.notes ?? [], isCalibrated: table.isCalibrated)
     if let obstacle = table.obstacleToCalibration { analysis.notes.append(obstacle) }
+    let calibratesTogether =
+      table.isCalibrated
+      && calibration.map { Self.wholeWork(table, $0) <= Self.wholeWorkLimit } ?? false
+    analysis.calibratesTogether = calibratesTogether
     var runs: [RunSession.LSTMRun] = []
     if let data {
       progress("gates", 0, 1)
@@ -97,7 +105,8 @@ public struct DataAnalyzer: Sendable {
     }
     let direct = try DirectAnalyzer(
       table: table, scorer: scorer,
-      jobs: hook == nil ? threads : jobs, threads: threads
+      jobs: hook == nil ? threads : jobs,
+      whole: calibratesTogether ? calibration : nil, threads: threads
     ).measure(runs: runs) { progress("candidates", $0, $1) }
     analysis.direct = direct
     progress("ranking", 0, table.rows.count)
@@ -107,6 +116,13 @@ public struct DataAnalyzer: Sendable {
     }
     analysis.suggestion = try suggestion(table, direct, scorer, calibration, progress)
     return analysis
+  }
+
+  /// The multiplications that calibrating a treatment of all matrices together takes, about, for all of them.
+  private static func wholeWork(_ table: TreatmentTable, _ calibration: CalibrationData) -> Double {
+    let weights = table.byteCount / MemoryLayout<Float>.size
+    return passesOfWhole * Double(weights) * Double(calibration.fitted.steps)
+      * Double(table.uniformTreatments.count)
   }
 
   /// How far models are from the original by their outputs, or those of their layers alone; `nil` when
@@ -170,9 +186,12 @@ public struct DataAnalyzer: Sendable {
       )
     }
     // What was calibrated is judged by data that calibration has not seen, where these are enough.
-    var (more, sure) = try surer(
-      data.isSeeded ? data : table.isCalibrated ? calibration?.scored ?? data : data)
-    if let calibration, table.isCalibrated, !data.isSeeded {
+    let isWhole = data.isSeeded || data.calls != nil || !table.isCalibrated
+    var (more, sure) = try surer(isWhole ? data : calibration?.scored ?? data)
+    if table.isCalibrated, !data.isSeeded, data.calls != nil {
+      analysis.notes.append(CalibrationData.noteOnStreams)
+    }
+    if let calibration, !isWhole {
       let areFew = sure.items < EvaluationReport.fewItems || calibration.isJudgedOnItself
       if areFew { (more, sure) = try surer(data) }
       analysis.notes.append(

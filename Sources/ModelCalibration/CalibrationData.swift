@@ -28,6 +28,9 @@ public struct CalibrationData: Sendable {
   /// What promises are made by, for reports.
   public static let noteOnScores =
     "plans are scored on the part of the data that calibration has not seen, a fifth of them"
+  /// The same of streams: errors that grow along them show in the whole alone.
+  public static let noteOnStreams =
+    "streams are scored whole, with what was calibrated on"
   /// The same where a fifth would say too little.
   public static let noteOnFewData =
     "the data are few: plans are scored on what they were calibrated on, too, which flatters them"

@@ -5,9 +5,14 @@ public import MatrixCompression
 public struct CompressionPlan: Equatable, Sendable {
   /// The rules, most specific first.
   public var rules: [Rule]
+  /// The options with which `compress` makes the model that the plan was scored by: what it is calibrated on.
+  public var options: [String]
 
   /// Creates a plan.
-  public init(rules: [Rule]) { self.rules = rules }
+  public init(rules: [Rule], options: [String] = []) {
+    self.rules = rules
+    self.options = options
+  }
 
   /// A treatment for the matrices of some roles and gates.
   public struct Rule: Equatable, Sendable {

@@ -52,7 +52,8 @@ struct ChainRun {
     let begin = best.model
     var progress = checkpoint?.progress(ofChain: number) ?? ChainProgress()
     var bestArrays: [[Float]] = []
-    func outcome(_ phases: [TuningPhase]) -> Outcome {
+    var phases: [TuningPhase] = []
+    func outcome() -> Outcome {
       progress.isDone = true
       progress.position = nil
       progress.bestArrays = bestArrays.count
@@ -60,7 +61,8 @@ struct ChainRun {
       return Outcome(
         report: TuningReport.Chain(
           layers: chain.map { original.layers[$0.layer].name },
-          losses: progress.stages.prefix(progress.stage + 1).map { phases[$0.phase].name }
+          losses: progress.stages.prefix(progress.stage + 1)
+            .compactMap { phases.indices.contains($0.phase) ? phases[$0.phase].name : nil }
             .reduce(into: []) { if $0.last != $1 { $0.append($1) } },
           updates: progress.updates,
           divergences: progress.judged.map { ($0.updates, $0.divergence) },
@@ -68,9 +70,9 @@ struct ChainRun {
     }
     func stopped(_ reason: String) -> Outcome {
       progress.obstacle = reason
-      return outcome([])
+      return outcome()
     }
-    guard let last = chain.last else { return outcome([]) }
+    guard let last = chain.last else { return outcome() }
     let decoder = DecoderFinder(original: original, data: data.fitted, threads: threads)
       .decoder(of: last)
     let learnsHidden = !(decoder.map(TuningPhase.hasManyClasses) ?? false)
@@ -91,7 +93,7 @@ struct ChainRun {
       decoder == nil
       ? try? CurvatureProbe(original: original, data: data.fitted, seed: seed, threads: threads)
         .curvature(ofLayer: last.layer, width: learner.width) : nil
-    let phases = TuningPhase.phases(
+    phases = TuningPhase.phases(
       links: chain.count, decoder: decoder, probe: probe, tracks: tracks)
     if progress.stages.isEmpty {
       progress.stages = stages(
@@ -116,7 +118,7 @@ struct ChainRun {
       learner = tuning(more)
     }
     try goOn(&progress, learner, &best, begin, &bestArrays)
-    if progress.isDone { return outcome(phases) }
+    if progress.isDone { return outcome() }
     while progress.stage < progress.stages.count {
       let stage = progress.stages[progress.stage]
       let judged = stage.judged
@@ -161,7 +163,7 @@ struct ChainRun {
       progress.stage += 1
       progress.updatesOfStage = 0
     }
-    return outcome(phases)
+    return outcome()
   }
 
   /// Puts the learner and the best model where the checkpoint was.

@@ -81,7 +81,7 @@ smaller() {
 keras3_text() {
   lstm inspect
   lstm search model.keras --max-drop 1% --data test.npz
-  lstm compress model.keras --plan model.plan.json --data test.npz
+  lstm compress model.keras --plan model.plan.json
   lstm eval model.plan.bvq --against model.keras --data test.npz
   judged accuracy
   says "2000 sequences, 2000 outputs scored as classes"
@@ -101,7 +101,7 @@ tfkeras_sensor() {
 torch_lm() {
   lstm inspect model.onnx
   lstm search model.onnx --max-drop 1% --data test.txt --vocab vocab.json
-  lstm compress model.onnx --plan model.plan.json --data test.txt --vocab vocab.json
+  lstm compress model.onnx --plan model.plan.json
   lstm eval model.plan.bvq --against model.onnx --data test.txt --vocab vocab.json
   judged perplexity
   lstm export model.plan.bvq --to onnx --weights int2 --out small.onnx
@@ -136,7 +136,7 @@ silero() {
 
 csv_forecast() {
   lstm search model.keras --budget 8x --data series.csv --labels next.csv
-  lstm compress model.keras --plan model.plan.json --data series.csv
+  lstm compress model.keras --plan model.plan.json
   lstm eval model.plan.bvq --against model.keras --data series.csv --labels next.csv
   judged meanSquaredError
   smaller model.keras model.plan.bvq 3
@@ -155,7 +155,7 @@ keras_weights() {
 
 amplifier() {
   lstm search model.onnx --max-drop 5% --data test.npz
-  lstm compress model.onnx --plan model.plan.json --data test.npz
+  lstm compress model.onnx --plan model.plan.json
   lstm eval model.plan.bvq --against model.onnx --data test.npz
   judged meanSquaredError
   lstm bench model.plan.bvq
@@ -164,7 +164,7 @@ amplifier() {
 
 tagger() {
   lstm search model.h5 --max-drop 1% --data test.npz
-  lstm compress model.h5 --plan model.plan.json --data test.npz
+  lstm compress model.h5 --plan model.plan.json
   lstm eval model.plan.bvq --against model.h5 --data test.npz
   judged accuracy
   says "4800 outputs scored as classes"

@@ -105,7 +105,7 @@ def judge(program, name, path, options, folder):
     base = play(path, x)
     promises = {p["name"]: p for p in report["frontier"]}
     rows = [("suggested plan", ["compress", path, "--plan", plan])]
-    rows += [(label, ["quantize", path, "--bits", bits]) for label, bits in UNIFORM if label in promises]
+    rows += [(label, ["quantize", path, "--bits", bits, "--data", file]) for label, bits in UNIFORM if label in promises]
     good = True
     for label, command in rows:
         if label not in promises:

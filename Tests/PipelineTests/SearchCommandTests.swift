@@ -84,6 +84,39 @@ import Testing
     }
   }
 
+  /// A plan says what it was scored by, and is applied like that or not at all.
+  @Test func aPlanNamesItsData() throws {
+    try withTemporaryFolder { folder in
+      let heldOut = Self.folder.appending(path: "heldout.txt")
+      try FileManager.default.copyItem(at: heldOut, to: folder.appending(path: "text.txt"))
+      let data = ["--data", "text.txt", "--vocab", Self.folder.appending(path: "vocab.json").path]
+      let analyze = try run(
+        ["analyze", Self.model, "--sample", "300", "--plan", "p.json"] + data, in: folder)
+      #expect(analyze.exitCode == 0, "\(analyze.errors)")
+      let plan = try CompressionPlan(
+        json: [UInt8](try Data(contentsOf: folder.appending(path: "p.json"))))
+      #expect(plan.options == data)
+      let compress = try run(
+        ["compress", Self.model, "--plan", "p.json", "--out", "own.bvq"], in: folder)
+      #expect(compress.exitCode == 0 && compress.output.contains("Calibrated on text.txt"))
+      try FileManager.default.removeItem(at: folder.appending(path: "text.txt"))
+      let missing = try run(["compress", Self.model, "--plan", "p.json"], in: folder)
+      #expect(missing.exitCode == 64, "\(missing.errors)")
+      #expect(missing.errors.contains("there is no text.txt here"), "\(missing.errors)")
+      let other = try run(
+        ["compress", Self.model, "--plan", "p.json", "--weights-only", "--out", "w.bvq"],
+        in: folder)
+      #expect(other.exitCode == 0, "\(other.errors)")
+      for options in [#"["--bits","2"]"#, #""--data""#, "[1]"] {
+        try Data(
+          #"{"version": 1, "rules": [{"bits": 2}], "options": \#(options)}"#.utf8
+        ).write(to: folder.appending(path: "bad.json"))
+        let bad = try run(["compress", Self.model, "--plan", "bad.json"], in: folder)
+        #expect(bad.exitCode == 64 && bad.errors.contains("'options'"), "\(bad.errors)")
+      }
+    }
+  }
+
   @Test func aDropIsKeptByTheHook() throws {
     try withTemporaryFolder { folder in
       // A score that the tool cannot know: how many bytes of the file are not zero.

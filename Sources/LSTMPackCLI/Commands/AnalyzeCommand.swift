@@ -107,6 +107,7 @@ struct AnalyzeCommand: ParsableCommand {
     let text = AnalysisText(
       analyses: analyses, data: measured, model: file.model, source: source,
       modelWords: model.words + memory.words, calibrationWords: calibrationWords(measured),
+      planOptions: planOptions(measured),
       searchWords: searchWords(measured, source))
     if let html {
       let page = try HTMLReport.page(for: text.json)
@@ -141,6 +142,14 @@ struct AnalyzeCommand: ParsableCommand {
       + OptionWords.of([
         ("--seed", seeds.seed == SeedOptions.standardSeed ? nil : "\(seeds.seed)")
       ])
+  }
+
+  /// The options with which `compress` makes of the plan what was scored; none where nothing was.
+  private func planOptions(_ measured: DataText?) -> [String] {
+    guard let analysis = measured?.analysis, analysis.suggestion != nil,
+      measured?.origin.source != "layers"
+    else { return [] }
+    return data.planOptions(seeds, isCalibrated: analysis.isCalibrated)
   }
 
   /// What treatments are calibrated on; `nil` where the model cannot be run, or on nothing that is like its inputs.

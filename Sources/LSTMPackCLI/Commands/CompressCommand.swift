@@ -9,8 +9,8 @@ struct CompressCommand: ParsableCommand {
       A plan is a JSON file with rules; the first rule that fits a matrix says what is done to it: \
       bits, rank, both, or nothing. Matrices that no rule fits stay as they are, and the report says \
       so. `lowrank` and `quantize` are plans of one rule. Bits are \
-      calibrated as `quantize` does it, on --data or without them. formats/plan/README.md describes \
-      the file:
+      calibrated as `quantize` does it; a plan of `search` or `analyze` says on which data, so that \
+      its score holds, unless options say otherwise. formats/plan/README.md describes the file:
 
         {"version": 1, "rules": [
           {"layers": ["lstm_1"], "gates": ["input", "forget"], "bits": 2},
@@ -55,6 +55,10 @@ struct CompressCommand: ParsableCommand {
       }
       read = try CompressionPlan(json: source.bytes(in: 0..<source.count))
     } catch { throw error.inFile(plan) }
+    let calibration: CalibrationOptions
+    do throws(DiagnosticError) { calibration = try self.calibration.orThose(of: read) } catch {
+      throw error.inFile(plan)
+    }
     try CompressionRun(
       command: "compress", model: model, output: output, export: export, report: report,
       threads: threads.count, memory: memory, hooks: hooks, calibration: calibration,

@@ -150,7 +150,7 @@ struct SearchCommand: ParsableCommand {
     let text = SearchText(
       result: result, table: table, goal: goal, source: source, planPath: path,
       modelWords: model.words + memory.words, data: scorers.description,
-      compression: compression, compressWords: compressWords(compression),
+      compression: compression, planOptions: planOptions(compression),
       fewItems: scorers.items.flatMap { $0 < EvaluationReport.fewItems ? $0 : nil },
       notes: scorers.notes + (table.obstacleToCalibration.map { [$0] } ?? []))
     if let best = result.best {
@@ -168,13 +168,9 @@ struct SearchCommand: ParsableCommand {
   }
 
   /// The options with which `compress` makes of the plan what was scored.
-  private func compressWords(_ compression: SearchCompression) -> [String] {
-    if calibration.weightsOnly { return ["--weights-only"] }
-    return data.words
-      + OptionWords.of([
-        ("--seed", seeds.seed == SeedOptions.standardSeed ? nil : "\(seeds.seed)"),
-        ("--tune", compression.tuneWords),
-      ])
+  private func planOptions(_ compression: SearchCompression) -> [String] {
+    data.planOptions(seeds, isCalibrated: compression.finish != nil)
+      + (compression.tuneWords.map { ["--tune", $0] } ?? [])
   }
 
   /// What scores models, and what they are calibrated on.
@@ -245,7 +241,7 @@ struct SearchCommand: ParsableCommand {
         return try evaluation(steps * ((wanted + first.items - 1) / max(1, first.items)))
       }
       var judging: DataEvaluation
-      if let calibrating, read != nil {
+      if let calibrating, let read, read.data.calls == nil {
         judging = try evaluation(calibrating.scored)
         if judging.items < EvaluationReport.fewItems || calibrating.isJudgedOnItself {
           judging = try evaluation(given)
@@ -255,6 +251,7 @@ struct SearchCommand: ParsableCommand {
         }
       } else {
         judging = try evaluation(given)
+        if calibrating != nil, read != nil { notes.append(CalibrationData.noteOnStreams) }
       }
       // Single treatments need some outputs, too.
       let screening = try evaluation(given, share: 10)

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import LSTMPackKit
 
 /// Whether compression runs the model, and whether the model learns then.
@@ -103,6 +104,35 @@ struct CalibrationOptions: ParsableArguments {
     if choice.weightsOnly, data.data != nil {
       throw ValidationError("Give either --data to calibrate on, or --weights-only.")
     }
+  }
+
+  /// Whether none of them was given.
+  var areUsual: Bool {
+    !choice.weightsOnly && choice.tune == nil && data.plainWords.isEmpty && calibration == nil
+      && seed == SeedOptions.standardSeed
+  }
+
+  /// What a plan was scored by, where nothing else is wanted.
+  ///
+  /// - Parameter plan: The plan.
+  /// - Returns: The options of the plan, or these.
+  /// - Throws: `DiagnosticError` when the plan has other options, or its data are not there.
+  func orThose(of plan: CompressionPlan) throws(DiagnosticError) -> CalibrationOptions {
+    guard areUsual, !plan.options.isEmpty else { return self }
+    let words = plan.options.joined(separator: " ")
+    guard let own = try? CalibrationOptions.parse(plan.options) else {
+      throw DiagnosticError(
+        .badPlan, "has 'options' that do not say what compression is calibrated on: \(words)")
+    }
+    for path in [own.data.data, own.data.vocab, own.calibration].compactMap({ $0 })
+    where !FileManager.default.fileExists(atPath: path) {
+      throw DiagnosticError(
+        .badPlan, "was scored with \(words), and there is no \(path) here",
+        hint:
+          "give --data, or --weights-only to compress by the weights alone; the score then is another"
+      )
+    }
+    return own
   }
 
   /// The data that the options name, or synthetic ones.

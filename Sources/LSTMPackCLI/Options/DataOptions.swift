@@ -58,6 +58,19 @@ struct DataOptions: ParsableArguments {
     }
   }
 
+  /// The options with which `compress` is calibrated as a plan was.
+  ///
+  /// - Parameters:
+  ///   - seeds: What synthetic inputs are made of.
+  ///   - isCalibrated: Whether it was.
+  /// - Returns: Words for a plan.
+  func planOptions(_ seeds: SeedOptions, isCalibrated: Bool) -> [String] {
+    guard isCalibrated else { return ["--weights-only"] }
+    // What came through standard input is gone.
+    return (data == "-" ? [] : plainWords)
+      + (seeds.seed == SeedOptions.standardSeed ? [] : ["--seed", "\(seeds.seed)"])
+  }
+
   /// Names the file that an error is about: the data or labels when they do not fit, else the model.
   static func located(
     _ error: DiagnosticError, model: String, data: String?, labels: String? = nil

@@ -37,14 +37,18 @@ extension MemoryOptions {
 
 extension DataOptions {
   /// The data, and how they are read and handed to the model.
-  var words: [String] {
-    let named = states.state.map { (name: "--state", value: Optional($0)) }
-    return OptionWords.of([
+  var words: [String] { OptionWords.of(pairs) }
+
+  /// The same for a plan: no shell reads it.
+  var plainWords: [String] { pairs.flatMap { pair in pair.value.map { [pair.name, $0] } ?? [] } }
+
+  private var pairs: [(name: String, value: String?)] {
+    [
       ("--data", data), ("--vocab", vocab),
       ("--streams", streams.map { "\($0)" }),
       ("--window", window.map { "\($0)" }), ("--stride", stride.map { "\($0)" }),
       ("--hop", hop.map { "\($0)" }),
-    ]) + OptionWords.of(named)
+    ] + states.state.map { (name: "--state", value: Optional($0)) }
   }
 }
 

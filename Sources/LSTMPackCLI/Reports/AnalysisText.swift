@@ -11,6 +11,8 @@ struct AnalysisText {
   let modelWords: [String]
   /// The options with which compression is calibrated as this analysis was.
   let calibrationWords: [String]
+  /// The options of the suggested plan.
+  let planOptions: [String]
   /// The options with which a search scores models as this analysis did; `nil` when it cannot.
   let searchWords: [String]?
 
@@ -27,7 +29,9 @@ struct AnalysisText {
   /// A plan under which the model is expected to stay as good: measured, or without a measurement
   /// the fewest bits of each matrix with a small error of its weights.
   var suggestedPlan: CompressionPlan {
-    data?.analysis.suggestion?.plan ?? Verdict.plan(analyses)
+    var plan = data?.analysis.suggestion?.plan ?? Verdict.plan(analyses)
+    plan.options = planOptions
+    return plan
   }
 
   /// The next command, which applies the suggested plan when it is in a file.
@@ -35,7 +39,7 @@ struct AnalysisText {
     var words = ["lstmpack"]
     let name = shellWord(source.path ?? "-")
     if let planFile {
-      words += ["compress", name, "--plan", shellWord(planFile)] + calibrationWords + modelWords
+      words += ["compress", name, "--plan", shellWord(planFile)] + modelWords
     } else {
       let command = verdict.nextCommand
       words += [command[0], name] + command.dropFirst() + modelWords

@@ -78,9 +78,11 @@ struct DataText {
   }
 
   private var calibrationText: String {
-    analysis.isCalibrated
-      ? ", each calibrated as if it were alone; `quantize` and `compress` calibrate them together"
-      : ""
+    analysis.calibratesTogether
+      ? ", calibrated"
+      : analysis.isCalibrated
+        ? ", each calibrated as if it were alone; `quantize` and `compress` calibrate them together"
+        : ""
   }
 
   private var sampleText: String {

@@ -13,8 +13,8 @@ struct SearchText {
   let data: String
   /// How the plan was compressed.
   let compression: SearchCompression
-  /// The options with which `compress` does it again.
-  let compressWords: [String]
+  /// The options with which `compress` does it again, for the plan.
+  let planOptions: [String]
   /// The outputs that plans are scored on, when there are few of them.
   let fewItems: Int?
   /// What a reader has to know of the data.
@@ -22,9 +22,10 @@ struct SearchText {
 
   /// The plan of a point.
   func plan(_ point: SearchPoint) -> CompressionPlan {
-    table.plan(
-      point.choices, unexercised: result.unexercised,
-      reason: PlanSearch.reasonToKeep)
+    var plan = table.plan(
+      point.choices, unexercised: result.unexercised, reason: PlanSearch.reasonToKeep)
+    plan.options = planOptions
+    return plan
   }
 
   private var metric: String { result.original.metric }
@@ -128,7 +129,7 @@ struct SearchText {
     text += ".\n\n\(planTable(best))\n\nWritten: \(planPath)\n"
     let words =
       ["lstmpack", "compress", shellWord(source.path ?? "-"), "--plan", shellWord(planPath)]
-      + compressWords + modelWords
+      + modelWords
     return text + "Next: \(words.joined(separator: " "))"
   }
 

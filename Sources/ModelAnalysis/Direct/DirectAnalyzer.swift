@@ -1,6 +1,7 @@
 public import Diagnostics
 import LSTMCore
 public import LSTMRuntime
+public import ModelCalibration
 import ModelCompression
 import ModelEvaluation
 
@@ -12,6 +13,7 @@ public struct DirectAnalyzer: Sendable {
   private let table: TreatmentTable
   private let scorer: TreatmentScorer
   private let jobs: Int
+  private let whole: CalibrationData?
   private let threads: Int
 
   /// Creates an analyzer.
@@ -20,10 +22,13 @@ public struct DirectAnalyzer: Sendable {
   ///   - table: The matrices under their treatments.
   ///   - scorer: What scores a model.
   ///   - jobs: How many models may be scored at once; results do not depend on it.
+  ///   - whole: What treatments of all matrices are calibrated on together; as the table has each of them when `nil`.
   ///   - threads: How many layers may be run at once for drift; results do not depend on it.
   public init(
-    table: TreatmentTable, scorer: TreatmentScorer, jobs: Int, threads: Int
+    table: TreatmentTable, scorer: TreatmentScorer, jobs: Int, whole: CalibrationData? = nil,
+    threads: Int
   ) {
+    self.whole = whole
     self.table = table
     self.scorer = scorer
     self.jobs = max(1, jobs)
@@ -53,7 +58,7 @@ public struct DirectAnalyzer: Sendable {
     let uniform = table.uniformTreatments
     let original = scorer.original
     let scores = try scores(
-      of: tasks.map { choices($0) }, and: uniform.map { choices(of: $0) }, progress: progress)
+      of: tasks.map { choices($0) }, and: uniform, progress: progress)
     let drifts = try drifts(tasks, runs)
     var measurement = DirectMeasurement(
       original: original, uniformOriginal: scorer.sureOriginal,
@@ -118,19 +123,30 @@ public struct DirectAnalyzer: Sendable {
 
   /// The scores of candidates, then those of treatments of all matrices.
   private func scores(
-    of choices: [[Int?]], and uniform: [[Int?]], progress: @escaping Progress
+    of choices: [[Int?]], and uniform: [Treatment], progress: @escaping Progress
   ) throws(DiagnosticError) -> [Result<HookScore, DiagnosticError>] {
-    let all = choices + uniform
-    let scores = taskResults(all.count, threads: jobs, progress: progress) {
+    let count = choices.count
+    let scores = taskResults(count + uniform.count, threads: jobs, progress: progress) {
       (index) throws(DiagnosticError) in
-      let hook = index < choices.count ? scorer.hook : scorer.sure
-      return try hook.evaluate(table.model(with: all[index]))
+      index < count
+        ? try scorer.hook.evaluate(table.model(with: choices[index]))
+        : try scorer.sure.evaluate(try model(uniform[index - count]))
     }
     // One failure may be the candidate's; if all fail, it is the hook.
     if let first = scores.first, scores.allSatisfy({ (try? $0.get()) == nil }) {
       _ = try first.get()
     }
     return scores
+  }
+
+  /// The model with all matrices under one treatment.
+  private func model(_ treatment: Treatment) throws(DiagnosticError) -> Model {
+    let choices = choices(of: treatment)
+    guard let whole, case .quantize = treatment else { return table.model(with: choices) }
+    var model = table.model
+    _ = try CalibratedCompressor(plan: table.plan(choices, reason: ""), data: whole, threads: 1)
+      .compress(&model)
+    return model
   }
 
   // MARK: - Drift

@@ -9,6 +9,8 @@ extension CompressionPlan {
   private static let version = 1
   /// The most rules of a plan.
   private static let ruleLimit = 100_000
+  /// The most words of its options.
+  private static let optionLimit = 64
 
   /// Reads a plan.
   ///
@@ -19,15 +21,22 @@ extension CompressionPlan {
     guard let object = json.objectValue else {
       throw PlanError.make("is no JSON object with 'version' and 'rules'")
     }
-    for member in object.members where !["version", "rules"].contains(member.key) {
+    for member in object.members where !["version", "rules", "options"].contains(member.key) {
       throw PlanError.make(
-        "has an unknown key '\(member.key)'", hint: "a plan has 'version' and 'rules'")
+        "has an unknown key '\(member.key)'", hint: "a plan has 'version', 'rules' and 'options'")
     }
     guard object["version"]?.intValue == Self.version else {
       throw PlanError.make("has no 'version' \(Self.version), the one that this lstmpack reads")
     }
     guard let list = object["rules"]?.arrayValue, list.count <= Self.ruleLimit else {
       throw PlanError.make("has no list of up to \(Self.ruleLimit) 'rules'")
+    }
+    options = []
+    if let value = object["options"] {
+      let words = value.arrayValue?.compactMap(\.stringValue)
+      guard let words, words.count == value.arrayValue?.count, words.count <= Self.optionLimit
+      else { throw PlanError.make("'options' is no list of up to \(Self.optionLimit) words") }
+      options = words
     }
     rules = []
     for (index, value) in list.enumerated() {
@@ -39,7 +48,11 @@ extension CompressionPlan {
 
   /// The plan as a JSON object.
   public var json: JSONValue {
-    ["version": .integer(Self.version), "rules": .array(rules.map(PlanRule.json))]
+    var object: JSONObject = [
+      "version": .integer(Self.version), "rules": .array(rules.map(PlanRule.json)),
+    ]
+    if !options.isEmpty { object["options"] = .array(options.map { .string($0) }) }
+    return .object(object)
   }
 
   /// Checks that every layer which a rule names is in a model.
