@@ -75,7 +75,7 @@ import Testing
     (#"{"version": 2, "rules": []}"#, "has no 'version' 1, the one that this lstmpack reads"),
     (
       #"{"version": 1, "rules": [], "name": 3}"#,
-      "has an unknown key 'name'; a plan has 'version' and 'rules'"
+      "has an unknown key 'name'; a plan has 'version', 'rules' and 'options'"
     ),
     (#"{"version": 1, "rules": 7}"#, "has no list of up to 100000 'rules'"),
     (#"{"version": 1, "rules": [7]}"#, "rule 1: is no JSON object"),

@@ -240,23 +240,19 @@ import Testing
     }
   }
 
-  /// Weights that make no number of what they read are left as they are, with the reason.
+  /// Where outputs are numbers and their gradients are not, the model stays as it is, with the reason.
   @Test func lossesThatAreNoNumbersAreSaid() throws {
-    var original = try Self.model(fixture("runtime/activation_elu_k2_h5.h5"))
-    original.updateMatrices { path, matrix in
-      guard path.isLSTM else { return }
-      let own = matrix.dequantized
-      matrix = .dense(
-        Matrix(rows: own.rows, columns: own.columns, elements: own.elements.map { $0 * 1e12 }))
+    let original = try Self.model(fixture("hostile/no-gradient.h5"))
+    guard case .data(let data) = try CalibrationData.synthetic(for: original, seed: 1, threads: 1)
+    else {
+      Issue.record("it can be run")
+      return
     }
-    let made = try GeneratedInputs(for: original, seed: 1, sequences: 12, steps: 6, threads: 1)
-    let data = try CalibrationData(made.data, for: original, description: made.description)
-    guard (try? DataEvaluation(data.heldOut, original: original)) != nil else { return }
     var model = original
-    _ = try ModelCompressor(plan: Self.plan(.quantize("2", groupSize: nil)), threads: 1)
+    _ = try ModelCompressor(plan: Self.plan(.quantize("3", groupSize: nil)), threads: 1)
       .compress(&model)
     let start = model
-    let report = try ModelTuner(data: data, budget: .updates(4), threads: 1)
+    let report = try ModelTuner(data: data, budget: .updates(2), threads: 1)
       .tune(&model, original: original)
     #expect(report.chains[0].obstacle?.contains("its loss was") == true, "\(report.chains)")
     #expect(model.lstmWeights == start.lstmWeights)
