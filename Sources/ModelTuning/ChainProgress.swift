@@ -26,4 +26,20 @@ struct ChainProgress: Codable, Sendable {
   /// The arrays of the chain in the file: those of the best state, then those of the learner.
   var bestArrays = 0
   var arrayCount = 0
+
+  /// The most updates of a stage, more than any budget has.
+  private static let updateLimit = 1 << 30
+
+  /// Whether its numbers go together, wherever they come from.
+  var isConsistent: Bool {
+    let counts = 0...Self.updateLimit
+    guard arrayCount >= 0, stages.isEmpty ? stage == 0 : stages.indices.contains(stage) else {
+      return false
+    }
+    return stages.allSatisfy { $0.phase >= 0 && counts.contains($0.updates) && $0.updates > 0 }
+      && (0...(stages.isEmpty ? 0 : stages[stage].updates)).contains(updatesOfStage)
+      && counts.contains(updates) && updates >= updatesOfStage
+      && (0...arrayCount).contains(bestArrays)
+      && (position.map { counts.contains($0.updates) } ?? true)
+  }
 }

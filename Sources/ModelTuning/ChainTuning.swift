@@ -115,10 +115,7 @@ import LSTMTraining
     for set in sets { for direction in learning[set] ?? [] { direction.write(threads: threads) } }
     var ahead = schedule
     let piece = ahead.nextPiece()
-    let count = piece.tracks.count
-    let parts = (0..<chunks.count).map {
-      Array(piece.tracks[count * $0 / chunks.count..<count * ($0 + 1) / chunks.count])
-    }
+    let parts = parts(of: piece)
     let counted =
       readsLastStep
       ? piece.tracks.count : piece.tracks.reduce(0) { $0 + self.steps(of: $1, piece).count }
@@ -148,6 +145,14 @@ import LSTMTraining
       }
     }
     return sums.reduce(0, +) / Double(max(1, counted))
+  }
+
+  /// The sequences of a piece for each chunk.
+  private func parts(of piece: TrackSchedule.Piece) -> [[Int]] {
+    let count = piece.tracks.count
+    return (0..<chunks.count).map {
+      Array(piece.tracks[count * $0 / chunks.count..<count * ($0 + 1) / chunks.count])
+    }
   }
 
   /// The steps of a sequence that are in a piece.
@@ -323,13 +328,20 @@ import LSTMTraining
       zip(buffers, arrays).allSatisfy({ $0.count == $1.count })
     else { return false }
     for (buffer, values) in zip(buffers, arrays) { buffer.values = values }
+    updates = position.updates
+    guard schedule.go(to: position.schedule) else { return false }
+    var ahead = schedule
+    let piece = ahead.nextPiece()
+    // A piece that begins a sequence begins its state, too.
+    guard !piece.isFirst else { return true }
     var rest = arrays[buffers.count...]
-    for (chunk, count) in zip(chunks, position.states) where count > 0 {
-      guard chunk.tape.setStates(Array(rest.prefix(count))) else { return false }
+    for ((chunk, count), own) in zip(zip(chunks, position.states), parts(of: piece)) {
+      guard own.isEmpty || chunk.tape.setStates(Array(rest.prefix(count)), rows: own.count) else {
+        return false
+      }
       rest = rest.dropFirst(count)
     }
-    updates = position.updates
-    return schedule.go(to: position.schedule)
+    return true
   }
 
   /// The model with what was learned.

@@ -63,6 +63,10 @@ public final class TuningCheckpoint: @unchecked Sendable {
       throw Self.kind.error(
         path, "belongs to the tuning of another model, or to other data or options")
     }
+    guard header.chains.allSatisfy(\.isConsistent),
+      header.chains.allSatisfy({ $0.arrayCount <= header.sizes.count }),
+      header.chains.reduce(0, { $0 + $1.arrayCount }) == header.sizes.count
+    else { throw Self.kind.error(path, "has numbers that do not go together") }
     found = (header, try file.arrays(sizes: header.sizes))
   }
 

@@ -14,8 +14,9 @@ struct PlanFinisher {
   private static let finalists = 3
   /// How many plans in a row may fail before smaller ones are given up.
   private static let patience = 2
-  /// The ratio of the sizes of two plans that are scored one after the other.
+  /// The ratio of the sizes of two plans that are scored one after the other, and of two where none reached the goal so far.
   private static let leastStep = 1.05
+  private static let stepBack = 1.2
 
   init(
     _ finish: PlanFinish, table: TreatmentTable, judge: SearchScorer,
@@ -97,8 +98,14 @@ struct PlanFinisher {
     let line = line(plans)
     guard let start = start ?? line.first else { return nil }
     let size = table.byteCount(of: start)
-    let smaller = thinned(line.filter { table.byteCount(of: $0) < size }, from: size)
-    let larger = thinned(line.filter { table.byteCount(of: $0) > size }.reversed(), from: size)
+    let smaller = thinned(
+      line.filter { table.byteCount(of: $0) < size }, from: size, by: Self.leastStep)
+    var larger = thinned(
+      line.filter { table.byteCount(of: $0) > size }.reversed(), from: size, by: Self.stepBack)
+    // The largest is the model as it is, or nearly.
+    if let largest = line.first, table.byteCount(of: largest) > size, larger.last != largest {
+      larger.append(largest)
+    }
     var tried = 0
     func reaching(_ choices: [Int?], _ rest: Int) throws(DiagnosticError) -> SearchPoint? {
       progress(stage, tried, tried + 1 + min(rest, Self.patience))
@@ -124,11 +131,11 @@ struct PlanFinisher {
   }
 
   /// Some of the plans, in their order, each larger or smaller than the one before by a step that is worth a score.
-  private func thinned(_ plans: [[Int?]], from size: Int) -> [[Int?]] {
+  private func thinned(_ plans: [[Int?]], from size: Int, by step: Double) -> [[Int?]] {
     var last = Double(size)
     return plans.filter { choices in
       let own = Double(table.byteCount(of: choices))
-      guard max(own / last, last / own) >= Self.leastStep else { return false }
+      guard max(own / last, last / own) >= step else { return false }
       last = own
       return true
     }

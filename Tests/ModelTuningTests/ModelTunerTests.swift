@@ -191,6 +191,69 @@ import Testing
     }
   }
 
+  /// A tuning that was stopped after two updates, and its file.
+  private static let stopped = Result {
+    let (original, data) = try languageModel()
+    var start = original
+    _ = try ModelCompressor(plan: plan(.quantize("1", groupSize: nil)), threads: 2).compress(&start)
+    let bytes = try withTemporaryFolder { folder in
+      let (path, copy) = (
+        folder.appending(path: "m.tuning").path, folder.appending(path: "n.tuning").path
+      )
+      var model = start
+      _ = try ModelTuner(
+        data: data, budget: .updates(5),
+        checkpoint: TuningCheckpoint(path: path, identity: "this", interval: .zero), threads: 2
+      ).tune(&model, original: original) { done, _ in
+        if done == 3 { try? FileManager.default.copyItem(atPath: path, toPath: copy) }
+      }
+      return [UInt8](try Data(contentsOf: URL(filePath: copy)))
+    }
+    return (original, data, start, bytes)
+  }
+
+  /// Right checksums around a header that lies: refused, or as good as a state may be, and no trap.
+  @Test(arguments: [
+    ("\"stage\":0", "\"stage\":-1"), ("\"stage\":0", "\"stage\":7"),
+    ("\"updatesOfStage\":", "\"updatesOfStage\":-"),
+    ("\"updatesOfStage\":", "\"updatesOfStage\":9"),
+    ("\"bestArrays\":0", "\"bestArrays\":-1"),
+    ("\"bestArrays\":0", "\"bestArrays\":9223372036854775807"),
+    ("\"arrayCount\":", "\"arrayCount\":-"), ("\"epoch\":1", "\"epoch\":9223372036854775807"),
+    ("\"epoch\":1", "\"epoch\":-1"), ("\"next\":", "\"next\":-"), ("\"next\":", "\"next\":99999"),
+    ("\"hasBest\":false", "\"hasBest\":true"), ("\"isDone\":false", "\"isDone\":true"),
+    ("\"phase\":0", "\"phase\":5"), ("\"rate\":1", "\"rate\":-1e300"),
+    ("\"states\":[", "\"states\":[1,"),
+    ("\"states\":[4", "\"states\":[0"), ("\"sizes\":[", "\"sizes\":[0,"),
+  ])
+  func liesOfAStateAreNoTraps(old: String, new: String) throws {
+    let (original, data, start, bytes) = try Self.stopped.get()
+    try withTemporaryFolder { folder in
+      let path = folder.appending(path: "m.tuning").path
+      let first = "lstmpack tuning\n".utf8.count
+      let length = bytes[first..<first + 8].enumerated()
+        .reduce(0) { $0 | Int($1.element) << (8 * $1.offset) }
+      let body = first + 8 + length
+      let header = String(decoding: bytes[first + 8..<body], as: UTF8.self)
+      #expect(header.contains(old), "\(header)")
+      let changed = Array(header.replacingOccurrences(of: old, with: new).utf8)
+      var file = Array(bytes[..<first])
+      file += (0..<8).map { UInt8(truncatingIfNeeded: changed.count >> (8 * $0)) }
+      file += changed + bytes[body..<bytes.count - 32]
+      file += SHA256.digest(of: file)
+      try Data(file).write(to: URL(filePath: path))
+      var resumed = start
+      do {
+        _ = try ModelTuner(
+          data: data, budget: .updates(5),
+          checkpoint: TuningCheckpoint(path: path, identity: "this"), threads: 2
+        ).tune(&resumed, original: original)
+      } catch let error as DiagnosticError {
+        #expect(error.code == .badTuningCheckpoint, "\(error)")
+      }
+    }
+  }
+
   @Test func otherFilesAreRefused() throws {
     try withTemporaryFolder { folder in
       let path = folder.appending(path: "m.tuning").path

@@ -60,7 +60,7 @@ struct SearchText {
       \(NumberText.significant(result.original.value)), its LSTM matrices have \
       \(NumberText.bytes(table.byteCount)). \(result.evaluations) scores.
 
-      The best plans found\(compression.finish != nil ? ", each matrix calibrated as if it were alone" : ""):
+      The best plans found\(table.isCalibrated ? ", each matrix calibrated as if it were alone" : ""):
 
       \(frontierTable)
       """,

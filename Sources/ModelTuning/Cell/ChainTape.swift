@@ -84,16 +84,18 @@ package import LSTMTraining
 
   /// Goes on from such states.
   ///
-  /// - Returns: Whether they are of these links.
-  func setStates(_ states: [[Number]]) -> Bool {
+  /// - Parameters:
+  ///   - states: The states.
+  ///   - rows: The sequences of the chunk.
+  /// - Returns: Whether they are of these links and as many sequences.
+  func setStates(_ states: [[Number]], rows: Int) -> Bool {
     let all = Array(tapes.joined())
-    guard states.count == 2 * all.count, let first = all.first else { return false }
-    let rows = states[0].count / max(1, first.outputCount)
+    guard states.count == 2 * all.count else { return false }
     for (index, tape) in all.enumerated() {
       let (h, c) = (states[2 * index], states[2 * index + 1])
-      guard h.count == rows * tape.outputCount, c.count == rows * tape.units,
-        h.count <= tape.outputs.count, c.count <= tape.cells.count
-      else { return false }
+      guard h.count == rows * tape.outputCount, c.count == rows * tape.units else {
+        return false
+      }
       tape.rows = rows
       for (place, value) in h.enumerated() { tape.outputs[place] = value }
       for (place, value) in c.enumerated() { tape.cells[place] = value }
