@@ -76,7 +76,7 @@ extension CalibrationData {
     return min(RunBudget.syntheticElements, elements + elementsPerWeight * weights)
   }
 
-  /// Inputs of so many steps, or of fewer where they would be too large.
+  /// Inputs of N steps, or of fewer where they would be too large.
   private static func shortened(
     _ steps: Int, _ make: (_ steps: Int) throws(DiagnosticError) -> GeneratedInputs
   ) throws(DiagnosticError) -> GeneratedInputs {

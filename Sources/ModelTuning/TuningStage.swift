@@ -30,7 +30,7 @@ struct TuningStage: Codable, Equatable, Sendable {
       * (Self.lastShare + (1 - Self.lastShare) * 0.5 * (1 + wave))
   }
 
-  /// The stages of so many updates.
+  /// The stages of N updates.
   static func stages(_ updates: Int, _ phases: [TuningPhase]) -> [TuningStage] {
     var left = updates
     return phases.indices.compactMap { index in

@@ -60,7 +60,7 @@ struct SearchCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Score plans on about so many steps of the data, single treatments on a tenth of them; \(Self.usualSample) "
+      "Score plans on about N steps of the data, single treatments on a tenth of them; \(Self.usualSample) "
         + "without it, more where these give few outputs.", valueName: "steps"))
   var sample: Int?
 
