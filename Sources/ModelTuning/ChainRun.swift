@@ -173,10 +173,6 @@ struct ChainRun {
   ) throws(DiagnosticError) {
     guard let checkpoint, progress.updates > 0 else { return }
     let arrays = checkpoint.arrays(ofChain: number)
-    guard (0...arrays.count).contains(progress.bestArrays),
-      progress.stages.indices.contains(progress.stage),
-      (0...progress.stages[progress.stage].updates).contains(progress.updatesOfStage)
-    else { throw checkpoint.mismatch() }
     if progress.hasBest {
       bestArrays = Array(arrays.prefix(progress.bestArrays))
       guard learner.fits(bestArrays) else { throw checkpoint.mismatch() }

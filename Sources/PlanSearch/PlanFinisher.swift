@@ -78,10 +78,10 @@ struct PlanFinisher {
         (choices) throws(DiagnosticError) in try point(choices, "as a whole", finish.compress)
       }
       if let tune = finish.tune {
-        let tuned = try smallest(plans, near: found?.choices ?? best?.choices, goal, "tuning") {
+        // Whatever is promised then is of a model that was tuned, as the plan says.
+        found = try smallest(plans, near: found?.choices ?? best?.choices, goal, "tuning") {
           (choices) throws(DiagnosticError) in try point(choices, "tuned", tune)
         }
-        if let tuned, tuned.byteCount <= found?.byteCount ?? .max { found = tuned }
       }
       return (found, nil)
     }

@@ -66,8 +66,8 @@ struct DataOptions: ParsableArguments {
   /// - Returns: Words for a plan.
   func planOptions(_ seeds: SeedOptions, isCalibrated: Bool) -> [String] {
     guard isCalibrated else { return ["--weights-only"] }
-    // What came through standard input is gone.
-    return (data == "-" ? [] : plainWords)
+    // What came through standard input is gone: `compress` refuses the plan then, and says what to give.
+    return plainWords
       + (seeds.seed == SeedOptions.standardSeed ? [] : ["--seed", "\(seeds.seed)"])
   }
 
