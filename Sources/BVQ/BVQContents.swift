@@ -44,6 +44,14 @@ public struct BVQContents: Equatable, Sendable {
         Array(bytes[header.metadataByteCount..<header.tableOffset - start]),
         at: start + header.metadataByteCount, after: "metadata")
       metadata = try Self.parseMetadata(Array(bytes[..<header.metadataByteCount]))
+      let isShared = header.requiredFeatures & BVQFormat.sharedFeature != 0
+      guard isShared == (metadata["shared"] != nil) else {
+        throw DiagnosticError(
+          .bvqMetadata, object: "metadata",
+          isShared
+            ? "name no 'shared' tensors, though the header has that feature bit"
+            : "name 'shared' tensors, though the header does not have that feature bit")
+      }
       tensors = try BVQTensorTable.read(
         records: Array(bytes[(header.tableOffset - start)..<(header.namePoolOffset - start)]),
         names: Array(bytes[(header.namePoolOffset - start)...]), header: header,

@@ -8,6 +8,8 @@ struct BVQDraft {
   private(set) var tensors: [BVQTensor] = []
   private(set) var contents: [TensorContent] = []
   private var metadata: [UInt8] = []
+  /// The factors that are not stored, each with the equal one that stands for it.
+  private var shared: [(name: String, stored: String)] = []
   private(set) var header = BVQHeader()
 
   /// Lays out a file and checks it against the rules that a reader checks, so that nothing is
@@ -19,8 +21,9 @@ struct BVQDraft {
     do throws(DiagnosticError) {
       try addTensors(of: file.model)
       for (index, test) in file.selfTests.enumerated() { add(test, index: index) }
-      let json = BVQMetadata.json(of: file)
+      let json = BVQMetadata.json(of: file, shared: shared)
       metadata = Array(json.serialized().utf8)
+      if !shared.isEmpty { header.requiredFeatures |= BVQFormat.sharedFeature }
       try place()
       // The text, not the value, because depth and numbers may change on the way.
       _ = try ModelPlan(metadata: JSONValue.parse(metadata), tensors: tensors)
@@ -83,12 +86,18 @@ struct BVQDraft {
   private mutating func add(
     _ weights: DirectionWeights, _ direction: Direction, _ layer: String
   ) throws(DiagnosticError) {
+    var factors: [Factor] = []
     for (role, matrices) in [
       (MatrixPath.Role.input, weights.inputWeights), (.recurrent, weights.recurrentWeights),
     ] {
       for gate in Gate.allCases {
-        try add(
-          matrices[gate], MatrixPath(layer: layer, role: role, direction: direction, gate: gate))
+        let path = MatrixPath(layer: layer, role: role, direction: direction, gate: gate)
+        guard case .product(let left, let right) = matrices[gate] else {
+          try add(matrices[gate], path)
+          continue
+        }
+        try add(Factor(left, TensorNames.left(path), .leftFactor), beside: &factors)
+        try add(Factor(right, TensorNames.right(path), .rightFactor), beside: &factors)
       }
     }
     if let projection = weights.projection {
@@ -108,6 +117,31 @@ struct BVQDraft {
       }
       add(name, .vector, rows: gates.count, .floats(gates.flatMap { vectors[$0] }))
     }
+  }
+
+  /// One factor of a gate's matrix.
+  private struct Factor {
+    let matrix: WeightMatrix
+    let name: String
+    let kind: BVQTensor.Kind
+
+    init(_ matrix: WeightMatrix, _ name: String, _ kind: BVQTensor.Kind) {
+      self.matrix = matrix
+      self.name = name
+      self.kind = kind
+    }
+  }
+
+  /// Adds a factor, or names the equal one of the same direction that stands for it.
+  private mutating func add(
+    _ factor: Factor, beside factors: inout [Factor]
+  ) throws(DiagnosticError) {
+    if let equal = factors.first(where: { $0.kind == factor.kind && $0.matrix == factor.matrix }) {
+      shared.append((factor.name, equal.name))
+      return
+    }
+    factors.append(factor)
+    try addStored(factor.matrix, factor.name, factor.kind)
   }
 
   private mutating func add(

@@ -11,8 +11,10 @@ public enum BVQFormat {
   public static let majorVersion = 1
   /// The minor version that is written; a reader accepts any.
   public static let minorVersion = 0
-  /// The required-feature bits that this reader knows: none yet.
-  public static let knownFeatures: UInt32 = 0
+  /// The required feature that the metadata name tensors which stand for others.
+  public static let sharedFeature: UInt32 = 1 << 0
+  /// The required-feature bits that this reader knows.
+  public static let knownFeatures = sharedFeature
   /// The bytes of the header.
   public static let headerByteCount = 64
   /// The bytes of one record of the tensor table.

@@ -4,7 +4,12 @@ internal import OrderedJSON
 /// Writes the JSON of the file; `ModelPlan` reads it.
 enum BVQMetadata {
   /// The metadata of a file; keys always in the same order.
-  static func json(of file: BVQFile) -> JSONValue {
+  ///
+  /// - Parameters:
+  ///   - file: The file.
+  ///   - shared: The tensors that are not stored, each with the one that stands for it.
+  /// - Returns: A JSON object.
+  static func json(of file: BVQFile, shared: [(name: String, stored: String)]) -> JSONValue {
     let source = file.model.source
     var object: JSONObject = [
       "producer": [
@@ -27,6 +32,11 @@ enum BVQMetadata {
         }),
       "layers": .array(file.model.layers.map(json)),
     ]
+    if !shared.isEmpty {
+      var names = JSONObject()
+      for (name, stored) in shared { names[name] = .string(stored) }
+      object["shared"] = .object(names)
+    }
     object["graph"] = file.model.graph.map(GraphMetadata.json)
     if !file.selfTests.isEmpty {
       object["selfTests"] = .array(file.selfTests.map(SelfTestMetadata.json))

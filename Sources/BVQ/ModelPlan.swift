@@ -74,7 +74,7 @@ struct ModelPlan {
       throw settings.error("expected an object")
     }
     self.settings = object
-    var finder = TensorFinder(tensors)
+    var finder = try TensorFinder(tensors, shared: root.optional("shared"))
     weights = []
     for set in try root.required("lstmWeights").elements {
       let hiddenSize = try set.required("hiddenSize").size

@@ -1,17 +1,47 @@
 internal import Diagnostics
 internal import LSTMCore
+internal import OrderedJSON
 
 /// Finds tensors by name and checks that they have the kind and shape that the metadata ask for.
 struct TensorFinder {
   private let tensors: [BVQTensor]
-  private let positions: [String: Int]
+  private var positions: [String: Int]
   private var isUsed: [Bool]
+  /// The names for which another tensor stands and that nobody has asked for yet.
+  private var unusedNames: Set<String> = []
 
-  init(_ tensors: [BVQTensor]) {
+  /// - Parameters:
+  ///   - tensors: The tensor table.
+  ///   - shared: The names that are not in it, each with the tensor that stands for it.
+  /// - Throws: ``DiagnosticError`` with code `bvqMetadata` for a name that is in the table, or one that does not stand
+  ///   for a factor in the table.
+  init(_ tensors: [BVQTensor], shared: MetadataCursor?) throws(DiagnosticError) {
     self.tensors = tensors
-    positions = Dictionary(
+    let stored = Dictionary(
       tensors.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { first, _ in first })
+    positions = stored
     isUsed = tensors.map { $0.kind == .selfTest }
+    guard let shared else { return }
+    guard let names = shared.value.objectValue?.members, !names.isEmpty else {
+      throw shared.error("expected an object with a name at least")
+    }
+    guard names.count <= BVQFormat.maximumTensorCount else {
+      throw DiagnosticError(
+        .limitExceeded, object: "metadata",
+        "name \(names.count) shared tensors, above the limit of \(BVQFormat.maximumTensorCount)")
+    }
+    for (name, value) in names.map({ ($0.key, $0.value) }) {
+      guard let index = value.stringValue.flatMap({ stored[$0] }),
+        [.leftFactor, .rightFactor].contains(tensors[index].kind)
+      else {
+        throw shared.error(
+          "\(value.serialized()), which stands for '\(name)', is no factor of the tensor table")
+      }
+      guard positions.updateValue(index, forKey: name) == nil else {
+        throw shared.error("'\(name)' is in the tensor table, so no other tensor stands for it")
+      }
+      unusedNames.insert(name)
+    }
   }
 
   /// A matrix, whole or as two factors.
@@ -24,6 +54,15 @@ struct TensorFinder {
   mutating func matrix(
     _ path: MatrixPath, _ shape: (rows: Int, columns: Int)?
   ) throws(DiagnosticError) -> ModelPlan.Matrix {
+    for name in [TensorNames.left(path), TensorNames.right(path)] where unusedNames.contains(name) {
+      guard let index = positions[name], let direction = path.direction, path.gate != nil,
+        tensors[index].name.hasPrefix("\(path.layer)/\(direction.rawValue)/")
+      else {
+        throw DiagnosticError(
+          .bvqMetadata, object: "metadata: shared",
+          "'\(name)' is not a factor of a gate's matrix for which one of the same direction stands")
+      }
+    }
     let found: ModelPlan.Matrix
     if let whole = try take(TensorNames.matrix(path), .matrix) {
       found = .whole(whole)
@@ -105,8 +144,12 @@ struct TensorFinder {
     }
   }
 
-  /// Throws when a tensor was not asked for; self-test tensors never are.
+  /// Throws when a tensor was not asked for, or a name that another one stands for; self-test tensors never are.
   func checkNothingIsLeft() throws(DiagnosticError) {
+    if let name = unusedNames.min() {
+      throw DiagnosticError(
+        .bvqMetadata, object: "metadata: shared", "'\(name)' is a factor of no layer")
+    }
     guard let index = isUsed.firstIndex(of: false) else { return }
     throw tensors[index].error("belongs to no layer of the metadata")
   }
@@ -119,6 +162,7 @@ struct TensorFinder {
       throw tensors[index].error("is a \(tensors[index].kind), expected a \(kind)")
     }
     isUsed[index] = true
+    unusedNames.remove(name)
     return index
   }
 

@@ -144,7 +144,7 @@ public struct Verdict: Equatable, Sendable {
     let chosen = bearable ?? known.min { ($0.change ?? 0) < ($1.change ?? 0) }
     switch chosen?.treatment {
     case .quantize(let name, _): return ["quantize", "--bits", name]
-    case .rank(let rank): return ["lowrank", "--rank", "\(rank)"]
+    case .rank(let rank, _): return ["lowrank", "--rank", "\(rank)"]
     default: return nil
     }
   }

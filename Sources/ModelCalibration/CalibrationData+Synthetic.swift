@@ -61,9 +61,10 @@ extension CalibrationData {
       return .data(data)
     } catch {
       guard error.code != .badStatePair else { throw error }
+      let obstacle =
+        error.code == .limitExceeded ? "would be too large" : "do not run through the model"
       return .none(
-        reason: "there are no data, and synthetic inputs do not run through the model ("
-          + error.problem + ")")
+        reason: "there are no data, and synthetic inputs \(obstacle) (\(error.problem))")
     }
   }
 }
@@ -100,6 +101,9 @@ extension CalibrationData {
     let prepared = try DataModel(model, on: data)
     let feed = try DataFeed(data, for: prepared)
     var session = DataSession(for: prepared)
+    try checkBatch(
+      of: model, data, sequences: feed.sequencesPerBatch,
+      weightByteCount: prepared.prepared.weightByteCount)
     let sequences = min(data.count, feed.sequencesPerBatch)
     _ = try prepared.run(
       try feed.first(sequences: sequences, steps: firstSteps), session: &session, threads: threads)
@@ -110,6 +114,27 @@ extension CalibrationData {
     let limit = elementsPerPass + elementsPerByte * prepared.prepared.weightByteCount
     return try data.sample(steps: limit / max(1, each))
   }
+
+  /// Refuses a batch that is much larger than a model of this size asks for: what its LSTMs read and make is kept for
+  /// all its sequences, though few of them are data.
+  private static func checkBatch(
+    of model: Model, _ data: EvaluationData, sequences: Int, weightByteCount: Int
+  ) throws(DiagnosticError) {
+    guard data.calls == nil, sequences > data.count else { return }
+    let steps = max(1, data.steps / max(1, data.count))
+    let width = model.lstmWeights.reduce(0) {
+      $0 + $1.inputSize + $1.directions.count * $1.outputSize
+    }
+    let limit = elementsPerBatch + saturatingProduct(elementsPerByte, weightByteCount)
+    guard saturatingProduct(sequences, saturatingProduct(steps, width)) > limit else { return }
+    throw DiagnosticError(
+      .limitExceeded,
+      "for the \(sequences) sequences that it takes at once, its LSTMs read and make more than \(limit) elements"
+    )
+  }
+
+  /// What the LSTMs read and make in a batch that is larger than the data, at most, for any model.
+  private static let elementsPerBatch = 1 << 20
 
   /// The steps that tell how much work a step is.
   private static let firstSteps = 16

@@ -69,11 +69,11 @@ public struct CompressionPlan: Equatable, Sendable {
 public enum Treatment: Equatable, Sendable {
   /// The matrix stays as it is; the reason is for the report.
   case keep(reason: String, isChoice: Bool)
-  /// Truncated SVD to a rank.
-  case rank(Int)
+  /// Truncated SVD to a rank, of each matrix or of those that the layout takes together.
+  case rank(Int, layout: FactorLayout = .gate)
   /// Truncated SVD to the smallest rank that keeps this share of the energy, Σσ², above 0 and
   /// at most 1.
-  case energy(Double)
+  case energy(Double, layout: FactorLayout = .gate)
   /// The quantizer of that name (`Quantizers.all`), with a scale for each `groupSize` elements of a
   /// row; for each row when `nil`.
   case quantize(String, groupSize: Int?)
@@ -88,13 +88,23 @@ public enum Treatment: Equatable, Sendable {
   public var phrase: String {
     switch self {
     case .keep: return "as it is"
-    case .rank(let rank): return "rank \(rank)"
-    case .energy(let share): return "energy \(share)"
+    case .rank(let rank, let layout): return "rank \(rank)" + layout.suffix
+    case .energy(let share, let layout): return "energy \(share)" + layout.suffix
     case .quantize(let name, let groupSize):
       let bits = name == "1" ? "1 bit" : Int(name) == nil ? name : "\(name) bits"
       return bits + (groupSize.map { " in groups of \($0)" } ?? "")
     case .round(let rounding): return rounding.phrase
     case .steps(let steps): return steps.map(\.phrase).joined(separator: " at ")
+    }
+  }
+
+  /// What is said of factors that several gates have in common, beside how they are stored.
+  var sharing: String {
+    switch self {
+    case .rank(_, let layout), .energy(_, let layout):
+      layout == .gate ? "" : ", \(layout.rawValue)"
+    case .steps(let steps): steps.first?.sharing ?? ""
+    case .keep, .quantize, .round: ""
     }
   }
 
@@ -106,4 +116,9 @@ public enum Treatment: Equatable, Sendable {
     case .steps(let steps): steps.contains(where: \.factorsMatrices)
     }
   }
+}
+
+extension FactorLayout {
+  /// What follows a rank in a phrase: nothing for each gate alone, which is the paper's form.
+  fileprivate var suffix: String { self == .gate ? "" : " \(rawValue)" }
 }

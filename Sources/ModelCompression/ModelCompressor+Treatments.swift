@@ -14,17 +14,26 @@ extension ModelCompressor {
   public func compress(
     _ matrix: inout WeightMatrix, path: MatrixPath, threads: Int
   ) throws(DiagnosticError) -> MatrixOutcome {
+    try compress(&matrix, path: path, factors: GateFactors(), threads: threads)
+  }
+
+  func compress(
+    _ matrix: inout WeightMatrix, path: MatrixPath, factors: GateFactors, threads: Int
+  ) throws(DiagnosticError) -> MatrixOutcome {
     var outcome = MatrixOutcome(
       path: path, rows: matrix.rows, columns: matrix.columns, storageBefore: matrix.storageName,
       storageAfter: matrix.storageName, byteCountBefore: matrix.byteCount,
       byteCountAfter: matrix.byteCount, relativeError: 0, result: .compressed)
     do throws(DiagnosticError) {
-      switch try replacement(for: matrix, treatment: plan.treatment(of: path), threads: threads) {
+      switch try replacement(
+        for: matrix, treatment: plan.treatment(of: path), together: factors.results[path],
+        threads: threads)
+      {
       case .left(let reason, let isChoice):
         outcome.result = .left(reason: reason, isChoice: isChoice)
       case .replaced(let new, let relativeError):
         matrix = new
-        outcome.storageAfter = new.storageName
+        outcome.storageAfter = new.storageName + (plan.treatment(of: path)?.sharing ?? "")
         if case .round(let rounding) = plan.treatment(of: path) {
           outcome.storageAfter += ", \(rounding.phrase)"
         }
@@ -41,18 +50,21 @@ extension ModelCompressor {
   }
 
   private func replacement(
-    for matrix: WeightMatrix, treatment: Treatment?, threads: Int
+    for matrix: WeightMatrix, treatment: Treatment?,
+    together: Result<WeightMatrix, DiagnosticError>?, threads: Int
   ) throws(DiagnosticError) -> Replacement {
     switch treatment {
     case nil: return .left(reason: "not selected", isChoice: true)
     case .keep(let reason, let isChoice): return .left(reason: reason, isChoice: isChoice)
-    case .rank(let rank):
+    case .rank(let rank, _):
       return try factored(matrix, threads: threads) { (dense) throws(DiagnosticError) in
-        try LowRank.truncate(dense, rank: rank, threads: threads)
+        if let together { return try together.get() }
+        return try LowRank.truncate(dense, rank: rank, threads: threads)
       }
-    case .energy(let share):
+    case .energy(let share, _):
       return try factored(matrix, threads: threads) { (dense) throws(DiagnosticError) in
-        try LowRank.truncate(dense, energy: share, threads: threads)
+        if let together { return try together.get() }
+        return try LowRank.truncate(dense, energy: share, threads: threads)
       }
     case .quantize(let name, let groupSize):
       guard let quantizer = Quantizers.quantizer(named: name) else {
@@ -73,7 +85,9 @@ extension ModelCompressor {
     case .steps(let steps):
       var current = matrix
       for step in steps {
-        switch try replacement(for: current, treatment: step, threads: threads) {
+        switch try replacement(
+          for: current, treatment: step, together: together, threads: threads)
+        {
         case .left(let reason, let isChoice): return .left(reason: reason, isChoice: isChoice)
         case .replaced(let new, _): current = new
         }

@@ -37,10 +37,16 @@ public struct ModelCompressor: Sendable {
   public func compress(
     _ model: inout Model, progress: @escaping Progress = { _, _ in }
   ) throws(DiagnosticError) -> CompressionReport {
-    let outcomes =
+    let before = model.storedByteCounts
+    var outcomes =
       plan.factorsMatrices
       ? try compressSideBySide(&model, progress: progress)
       : try compressInTurn(&model, progress: progress)
+    // Factors that several matrices have in common count once.
+    for (index, after) in model.storedByteCounts.enumerated() {
+      outcomes[index].byteCountBefore = before[index]
+      outcomes[index].byteCountAfter = after
+    }
     return CompressionReport(matrices: outcomes, untouchedLayers: model.untouchedLayers)
   }
 
@@ -61,11 +67,12 @@ public struct ModelCompressor: Sendable {
   private func compressSideBySide(
     _ model: inout Model, progress: @escaping Progress
   ) throws(DiagnosticError) -> [MatrixOutcome] {
+    let factors = try GateFactors(of: model, by: plan, threads: threads)
     let matrices = model.matrices
     let compressed = try mapTasks(matrices.count, threads: threads, progress: progress) {
       (index) throws(DiagnosticError) in
       var (path, matrix) = matrices[index]
-      let outcome = try compress(&matrix, path: path, threads: 1)
+      let outcome = try compress(&matrix, path: path, factors: factors, threads: 1)
       return (matrix, outcome)
     }
     var next = compressed.makeIterator()

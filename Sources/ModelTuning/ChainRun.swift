@@ -21,12 +21,24 @@ struct ChainRun {
 
   /// The updates that are tried to tell how long one takes.
   private static let triedUpdates = 3
-  /// The numbers that are recorded of a chain, at most: half a gigabyte.
-  private static let elementLimit = 1 << 27
+  /// The numbers that are recorded of a chain, at most: half a gigabyte, and of a small model less, whose LSTMs may
+  /// take many more steps than its inputs have.
+  private static let mostElements = 1 << 27
+  private static let leastElements = 1 << 21
+  private static let elementsPerWeight = 1024
   /// The most updates within a budget of seconds.
   private static let updateLimit = 1_000_000
   /// The steps that are recorded where nobody knows how many updates there will be, as updates.
   private static let usualUpdates = 2000
+
+  private var elementLimit: Int {
+    let weights = Set(chain.map(\.weights)).reduce(0) { sum, index in
+      let set = original.lstmWeights[index]
+      return sum + set.directions.count * 4 * set.hiddenSize * (set.inputSize + set.outputSize)
+    }
+    return min(
+      Self.mostElements, Self.leastElements + saturatingProduct(weights, Self.elementsPerWeight))
+  }
 
   /// What was done.
   struct Outcome {
@@ -79,7 +91,7 @@ struct ChainRun {
     let recordingStart = ContinuousClock.now
     guard
       let tracks = try recorder.tracks(
-        chain, compressed: begin, data.fitted, keepsAll: learnsHidden)
+        chain, compressed: begin, data.fitted, keepsAll: learnsHidden, elementLimit: elementLimit)
     else { return stopped("what it reads cannot be recorded sequence by sequence") }
     let recording = (ContinuousClock.now - recordingStart) / .seconds(1)
     func tuning(_ tracks: [TuningTrack]) -> ChainTuning {
@@ -109,11 +121,12 @@ struct ChainRun {
     let updates =
       budget == .best ? Self.usualUpdates : progress.stages.reduce(0) { $0 + $1.updates }
     let wanted = min(
-      saturatingSteps(updates, learner.stepsPerUpdate),
-      Self.elementLimit / max(1, tracks.first.map(\.elementsPerStep) ?? 1))
+      saturatingProduct(updates, learner.stepsPerUpdate),
+      elementLimit / max(1, tracks.first.map(\.elementsPerStep) ?? 1))
     if wanted > data.fitted.steps, data.learnable.steps > data.fitted.steps,
       let more = try recorder.tracks(
-        chain, compressed: begin, try data.learnable.sample(steps: wanted), keepsAll: learnsHidden)
+        chain, compressed: begin, try data.learnable.sample(steps: wanted), keepsAll: learnsHidden,
+        elementLimit: elementLimit)
     {
       learner = tuning(more)
     }
@@ -185,11 +198,6 @@ struct ChainRun {
     else { throw checkpoint.mismatch() }
   }
 
-  private func saturatingSteps(_ updates: Int, _ stepsEach: Int) -> Int {
-    let (steps, overflow) = updates.multipliedReportingOverflow(by: stepsEach)
-    return overflow ? .max : steps
-  }
-
   /// The stages that the budget allows.
   ///
   /// - Parameters:
@@ -206,9 +214,11 @@ struct ChainRun {
     case .best: return TuningStage.next(after: [], [], phases).map { [$0] } ?? []
     case .seconds(let seconds):
       let clock = ContinuousClock()
-      var left = seconds - spent - Double(TuningStage.judgedCount * phases.count) * judging
+      var left = seconds - spent
       var updates = 0
-      for phase in phases where left > 0 {
+      for phase in phases {
+        left -= Double(TuningStage.judgedCount) * judging
+        guard left > 0 else { break }
         let taken = clock.measure {
           for _ in 0..<Self.triedUpdates { learner.update(phase.losses, share: nil) }
         }

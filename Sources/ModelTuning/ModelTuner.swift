@@ -59,6 +59,15 @@ public struct ModelTuner: Sendable {
     var best = TunedBest(model: model, score: try judge.evaluate(model), judge: judge)
     let judging = (ContinuousClock.now - start) / .seconds(1)
     var report = TuningReport(before: best.score, budget: budget)
+    guard best.divergence != 0 else {
+      report.chains = chains.map { chain in
+        TuningReport.Chain(
+          layers: chain.map { original.layers[$0.layer].name }, losses: [], updates: 0,
+          divergences: [], obstacle: "the outputs that are judged are the original's")
+      }
+      report.after = best.score
+      return report
+    }
     var done: [(progress: ChainProgress, arrays: [[Float]])] = []
     for (number, chain) in chains.enumerated() {
       // What is left is shared by the chains that are left.

@@ -28,7 +28,10 @@ struct QualityCommand: ParsableCommand {
   @Option(help: "The bits, with commas; none for no bits.")
   var bits = "8,4,3,2,ternary,1"
 
-  @Option(help: "The ranks of low-rank factors, with commas.")
+  @Option(
+    help:
+      "The ranks of low-rank factors, with commas; 36:joint for another layout, 36:joint:4 for factors of 4 bits."
+  )
   var ranks = "32,16,8"
 
   @Option(help: "How long to tune, with commas: 60s, 2m, or a number of updates.")
@@ -54,6 +57,17 @@ struct QualityCommand: ParsableCommand {
 
   private static func list(_ words: String) -> [String] {
     words.split(separator: ",").map(String.init).filter { $0 != "none" }
+  }
+
+  /// Factors by `RANK[:LAYOUT[:BITS]]`.
+  private static func factored(_ words: String) throws -> Treatment {
+    let parts = words.split(separator: ":").map(String.init)
+    guard (1...3).contains(parts.count), let rank = Int(parts[0]),
+      let layout = parts.count < 2 ? .gate : FactorLayout(rawValue: parts[1])
+    else { throw ValidationError("'\(words)' is no rank, such as 22 or 36:joint:4.") }
+    var treatment = LSTMPackKit.Treatment.rank(rank, layout: layout)
+    if parts.count == 3 { treatment = .steps([treatment, .quantize(parts[2], groupSize: nil)]) }
+    return Treatment(treatment.phrase, treatment)
   }
 
   /// One way to compress a model.
@@ -100,7 +114,7 @@ struct QualityCommand: ParsableCommand {
       Self.list(bits).map {
         Treatment(Quantizers.phrase($0), .quantize($0, groupSize: nil))
       }
-      + Self.list(ranks).compactMap { Int($0) }.map { Treatment("rank \($0)", .rank($0)) }
+      + (try Self.list(ranks).map(Self.factored))
     for treatment in treatments { try add(treatment, subject, data, times) }
     print("\nPeak memory of the whole run so far: \(Self.peakMegabytes) MB.\n")
   }

@@ -14,6 +14,8 @@ struct QualityModel {
   let training: EvaluationData
   /// What is printed of an evaluation: the heading, the name of the metric, its digits.
   let metrics: [(heading: String, name: String, digits: Int)]
+  /// Whether it is judged by the original's outputs, for want of labels.
+  var isComparedWithOriginal = false
 
   /// Makes a model from the folder of shared models and data.
   typealias Maker = @Sendable (_ shared: String) throws -> QualityModel
@@ -23,6 +25,8 @@ struct QualityModel {
     ("turbofan", turbofan),
     ("plain", { try language("plain", $0) }),
     ("gumbel", { try language("gumbel", $0) }),
+    ("silero", silero),
+    ("dtln", dtln),
   ]
 
   private static func turbofan(_ shared: String) throws -> QualityModel {
@@ -57,9 +61,51 @@ struct QualityModel {
       metrics: [("perplexity", "perplexity", 2)])
   }
 
+  /// Whether frames hold speech; calibrated on the first half of a minute of speech, judged on the second.
+  private static func silero(_ shared: String) throws -> QualityModel {
+    let recording = try recording(shared)
+    return try streamed(
+      name: "silero", title: "Silero v6, voice activity, streamed",
+      path: shared + "/models/dev/onnx-silero6a-fasterwhisper-op18.onnx",
+      metrics: [
+        ("frames on the same side of .5", "top1Agreement", 4), ("divergence", "klDivergence", 5),
+      ]
+    ) { SpeechRecording.sileroFrames(recording.half($0)) }
+  }
+
+  /// Masks for noisy speech, likewise.
+  private static func dtln(_ shared: String) throws -> QualityModel {
+    let recording = try recording(shared)
+    return try streamed(
+      name: "dtln", title: "DTLN model 1, noise suppression, streamed",
+      path: shared + "/models/dev/onnx-dtln-model1-op11.onnx",
+      metrics: [("relative error", "outputRelativeError", 4)]
+    ) { SpeechRecording.magnitudes(recording.half($0)) }
+  }
+
+  private static func recording(_ shared: String) throws -> SpeechRecording {
+    try SpeechRecording(wav: ByteSource(path: shared + "/models/evaldata/silero/test.wav"))
+  }
+
+  private static func streamed(
+    name: String, title: String, path: String,
+    metrics: [(heading: String, name: String, digits: Int)], half: (Int) -> Tensor
+  ) throws -> QualityModel {
+    let judged = half(1)
+    return QualityModel(
+      name: name, title: title + ", \(judged.dims[1]) steps",
+      model: try ModelFile(source: ByteSource(path: path)).model,
+      data: EvaluationData(content: .sequences(["x": judged])),
+      training: EvaluationData(content: .sequences(["x": half(0)])), metrics: metrics,
+      isComparedWithOriginal: true)
+  }
+
   /// The metrics of a model.
   func measured(_ model: Model, threads: Int) throws -> [String] {
-    let report = try Evaluator(candidate: model, threads: threads).evaluate(data)
+    let report = try Evaluator(
+      candidate: model, reference: isComparedWithOriginal ? .model(self.model) : nil,
+      threads: threads
+    ).evaluate(data)
     return metrics.map { metric in
       guard
         let found = (report.candidate.metrics + report.similarity)

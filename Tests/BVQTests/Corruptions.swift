@@ -2,7 +2,9 @@ import BVQ
 
 /// Broken files, each breaking one rule of SPEC.md, and its name.
 enum Corruptions {
-  static var all: [(name: String, bytes: [UInt8])] { header + directory + metadata + payload }
+  static var all: [(name: String, bytes: [UInt8])] {
+    header + directory + metadata + shared + payload
+  }
 
   private static func with(_ change: (inout RawFile) -> Void) -> [UInt8] {
     var file = RawFile.base
@@ -23,7 +25,7 @@ enum Corruptions {
         [0x89, 0x42, 0x56, 0x51, 0x0A, 0x1A, 0x0A] + base.dropFirst(8)
       ),
       ("HEADER_MAJOR_VERSION", with { $0.major = 2 }),
-      ("HEADER_REQUIRED_FEATURES", with { $0.requiredFeatures = 0b1001 }),
+      ("HEADER_REQUIRED_FEATURES", with { $0.requiredFeatures = 0b1011 }),
       ("HEADER_CHECKSUM", with { $0.headerChecksumError = 1 }),
       ("HEADER_FILE_LENGTH", with { $0.fileByteCountError = 1 }),
       ("HEADER_METADATA_LENGTH", with { $0.metadataByteCount = 1 << 63 }),
@@ -111,6 +113,58 @@ enum Corruptions {
         with { file in
           file.records[1].columns = 2
           file.records[1].payload.removeLast(4)
+        }
+      ),
+    ]
+  }
+
+  /// The sample of shared factors, changed; nothing when it could not be made, which then is no error.
+  private static func sharing(_ change: (inout RawFile) -> Void) -> [UInt8] {
+    guard var file = try? RawFile(SampleFiles.sharedFactors) else { return [] }
+    file.requiredFeatures = 1
+    change(&file)
+    return file.assembled
+  }
+
+  private static var shared: [(name: String, bytes: [UInt8])] {
+    [
+      ("SHARED_WITHOUT_FEATURE", sharing { $0.requiredFeatures = 0 }),
+      ("SHARED_FEATURE_WITHOUT_NAMES", with { $0.requiredFeatures = 1 }),
+      (
+        "SHARED_NO_OBJECT",
+        sharing { $0 = $0.replacing(#""shared":{"#, with: #""shared":[],"other":{"#) }
+      ),
+      (
+        "SHARED_STORED_NAME",
+        sharing {
+          $0 = $0.replacing(
+            #""shared":{"#,
+            with: #""shared":{"both/forward/input/input/left":"both/forward/input/forget/left","#)
+        }
+      ),
+      (
+        "SHARED_UNKNOWN_FACTOR",
+        sharing { $0 = $0.replacing(#":"both/forward/input/input/right""#, with: #":"nobody""#) }
+      ),
+      (
+        "SHARED_OTHER_KIND",
+        sharing {
+          $0 = $0.replacing(
+            #":"both/forward/input/input/right""#, with: #":"both/forward/input/input/left""#)
+        }
+      ),
+      (
+        "SHARED_OTHER_DIRECTION",
+        sharing {
+          $0 = $0.replacing(
+            #":"both/forward/input/input/right""#, with: #":"both/backward/input/input/right""#)
+        }
+      ),
+      (
+        "SHARED_UNUSED_NAME",
+        sharing {
+          $0 = $0.replacing(
+            #""shared":{"#, with: #""shared":{"x":"both/forward/input/input/right","#)
         }
       ),
     ]

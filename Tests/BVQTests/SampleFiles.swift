@@ -57,7 +57,7 @@ enum SampleFiles {
       ("empty", file([])), ("float_language_model", languageModel),
       ("low_rank", lowRank), ("bidirectional_peepholes", bidirectional),
       ("shared_weights", sharedWeights), ("opaque_layers", opaqueLayers),
-      ("graph_and_self_tests", runnable),
+      ("graph_and_self_tests", runnable), ("shared_factors", sharedFactors),
     ]
   }
 
@@ -171,6 +171,31 @@ enum SampleFiles {
       [Layer(name: "lstm", sourceClass: "LSTM", kind: .lstm(lstmLayer))],
       [LSTMWeights(inputSize: 6, hiddenSize: 5, directions: [direction])],
       settings: ["rank": 2, "gates": ["input", "forget"], "energy": nil])
+  }
+
+  /// One right factor for the gates of each matrix, and in the first direction left factors for both matrices.
+  static var sharedFactors: BVQFile {
+    var numbers = SampleNumbers(seed: 6)
+    func rights() -> (WeightMatrix, WeightMatrix) {
+      (numbers.dense(2, 3), .packed(numbers.packed(UniformEncoding.uniform4, 2, 4)))
+    }
+    var (input, recurrent) = rights()
+    let lefts = PerGate { _ in numbers.dense(4, 2) }
+    let joint = DirectionWeights(
+      inputWeights: PerGate { .product(left: lefts[$0], right: input) },
+      recurrentWeights: PerGate { .product(left: lefts[$0], right: recurrent) })
+    (input, recurrent) = rights()
+    let stacked = DirectionWeights(
+      inputWeights: PerGate { _ in .product(left: numbers.dense(4, 2), right: input) },
+      recurrentWeights: PerGate { _ in .product(left: numbers.dense(4, 2), right: recurrent) })
+    let layer = LSTMLayer(
+      weights: 0,
+      directions: [
+        DirectionSettings(direction: .forward), DirectionSettings(direction: .backward),
+      ], merge: .concatenate, sourceGateOrder: "i f c o")
+    return file(
+      [Layer(name: "both", sourceClass: "Bidirectional", kind: .lstm(layer))],
+      [LSTMWeights(inputSize: 3, hiddenSize: 4, directions: [joint, stacked])])
   }
 
   static var bidirectional: BVQFile {

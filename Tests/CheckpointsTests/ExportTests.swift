@@ -151,9 +151,17 @@ import Testing
   @Test func factorsHaveNamesOfTheirOwn() throws {
     let source = try #require(Self.sources(["safetensors"]).first)
     let model = try #require(try read(source)).model
-    let new = PackedSamples.factored(model)
+    var new = PackedSamples.factored(model)
     let result = try SafeTensorsExport().export(ExportRequest(model: new, weights: .factors))
     let text = String(decoding: result.bytes.prefix(4000), as: UTF8.self)
-    #expect(text.contains(".input.left") && text.contains(".output.right"))
+    // The gates of a matrix have the right factor in common.
+    #expect(text.contains(".input.left") && text.contains(".output.left"))
+    #expect(text.contains("_l0.right") && !text.contains(".output.right"))
+    let columns = new.lstmWeights[0].inputSize
+    new.lstmWeights[0].directions[0].inputWeights[.output] = .product(
+      left: .dense(Matrix(zeros: new.lstmWeights[0].hiddenSize, 1)),
+      right: .dense(Matrix(zeros: 1, columns)))
+    let other = try SafeTensorsExport().export(ExportRequest(model: new, weights: .factors))
+    #expect(String(decoding: other.bytes.prefix(4000), as: UTF8.self).contains(".output.right"))
   }
 }

@@ -7,7 +7,8 @@ import TestSupport
 enum SampleLSTM {
   /// How matrices are stored.
   static let storages =
-    ["dense", "rank 3", "rank 3, ternary"] + Quantizers.all.map { "bits \($0.name)" }
+    ["dense", "rank 3", "rank 3, ternary", "rank 3, shared", "rank 3, shared, ternary"]
+    + Quantizers.all.map { "bits \($0.name)" }
 
   /// Weights of one or two directions.
   static func weights(
@@ -26,12 +27,25 @@ enum SampleLSTM {
         },
         bias: PerGate { _ in numbers.matrix(1, units).elements },
         recurrentBias: PerGate { _ in numbers.matrix(1, units).elements })
+      if storage.contains("shared") {
+        share(&set.inputWeights)
+        share(&set.recurrentWeights)
+      }
       if peepholes {
         set.peepholes = PerGate { $0 == .cell ? [] : numbers.matrix(1, units).elements }
       }
       sets.append(set)
     }
     return LSTMWeights(inputSize: inputs, hiddenSize: units, directions: sets)
+  }
+
+  /// Gives the first three gates the right factor of the first; the last keeps its own.
+  private static func share(_ matrices: inout PerGate<WeightMatrix>) {
+    guard case .product(_, let right) = matrices[.input] else { return }
+    for gate in [Gate.forget, .cell] {
+      guard case .product(let left, _) = matrices[gate] else { continue }
+      matrices[gate] = .product(left: left, right: right)
+    }
   }
 
   private static func stored(_ matrix: Matrix, _ storage: String) throws -> WeightMatrix {

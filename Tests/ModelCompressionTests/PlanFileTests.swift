@@ -15,6 +15,8 @@ import Testing
       {"matrices": ["recurrent"], "rank": 4, "bits": "ternary"},
       {"matrices": ["recurrent", "input"], "gates": ["cell"], "keep": "it matters"},
       {"matrices": ["input"], "energy": 0.5},
+      {"matrices": ["input"], "energy": 0.5, "layout": "joint"},
+      {"matrices": ["recurrent"], "rank": 4, "layout": "stacked", "bits": 2, "group": 8},
       {"matrices": ["dense"], "round": 0.2, "clip": 0.4},
       {"bits": 16}
     ]}
@@ -37,6 +39,10 @@ import Testing
           roles: [.input, .recurrent], gates: [.cell],
           treatment: .keep(reason: "it matters", isChoice: true)),
         CompressionPlan.Rule(roles: [.input], treatment: .energy(0.5)),
+        CompressionPlan.Rule(roles: [.input], treatment: .energy(0.5, layout: .joint)),
+        CompressionPlan.Rule(
+          roles: [.recurrent],
+          treatment: .steps([.rank(4, layout: .stacked), .quantize("2", groupSize: 8)])),
         CompressionPlan.Rule(
           roles: [.dense], treatment: .round(try Rounding(step: 0.2, clip: 0.4))),
         CompressionPlan.Rule(
@@ -82,7 +88,7 @@ import Testing
     (
       #"{"version": 1, "rules": [{"bits": 2}, {"bit": 2}]}"#,
       "rule 2: has an unknown key 'bit'; a rule has layers, directions, matrices, gates, keep, rank, "
-        + "energy, bits, group, round, clip"
+        + "energy, layout, bits, group, round, clip"
     ),
     (
       #"{"version": 1, "rules": [{"gates": ["in"], "bits": 2}]}"#,
@@ -94,6 +100,14 @@ import Testing
       "rule 1: has both 'rank' and 'energy'"
     ),
     (#"{"version": 1, "rules": [{"rank": 0}]}"#, "rule 1: 'rank' takes a number from 1 to 65536"),
+    (
+      #"{"version": 1, "rules": [{"rank": 3, "layout": "join"}]}"#,
+      "rule 1: 'layout' is none of gate, stacked, joint; did you mean 'joint'?"
+    ),
+    (
+      #"{"version": 1, "rules": [{"bits": 3, "layout": "joint"}]}"#,
+      "rule 1: has 'layout' without 'rank' or 'energy'"
+    ),
     (#"{"version": 1, "rules": [{"group": 8}]}"#, "rule 1: has 'group' without 'bits'"),
     (
       #"{"version": 1, "rules": [{"keep": "so", "bits": 2}]}"#,

@@ -78,7 +78,10 @@ import Testing
     return (original, data)
   }
 
-  @Test(arguments: [Treatment.quantize("1", groupSize: nil), .rank(8)])
+  @Test(arguments: [
+    Treatment.quantize("1", groupSize: nil), .rank(8), .rank(12, layout: .stacked),
+    .steps([.rank(20, layout: .joint), .quantize("4", groupSize: nil)]),
+  ])
   func aLanguageModelLearns(treatment: Treatment) throws {
     let (original, data) = try Self.languageModel()
     var model = original
@@ -94,6 +97,8 @@ import Testing
     let before = try #require(report.before.divergence)
     let after = try #require(report.after?.divergence)
     #expect(after < 0.9 * before, "\(after) of \(before)")
+    // Factors in common are still so.
+    #expect(model.storedByteCounts == start.storedByteCounts)
     // The same again, whatever the threads are.
     var again = start
     _ = try ModelTuner(data: data, budget: .updates(120), threads: 1)
@@ -319,6 +324,34 @@ import Testing
       .tune(&model, original: original)
     #expect(report.chains[0].obstacle?.contains("its loss was") == true, "\(report.chains)")
     #expect(model.lstmWeights == start.lstmWeights)
+  }
+
+  /// Where the outputs are the original's already, nothing is learned; and of an LSTM that takes many more steps than the
+  /// data have, no more is kept than was asked for.
+  @Test func stepsThatTheDataDoNotHaveAreFew() throws {
+    let original = try Self.model(fixture("hostile/long-pooling.onnx"))
+    guard case .data(let data) = try CalibrationData.synthetic(for: original, seed: 1, threads: 1)
+    else {
+      Issue.record("it can be run")
+      return
+    }
+    var model = original
+    _ = try ModelCompressor(plan: Self.plan(.quantize("1", groupSize: nil)), threads: 1)
+      .compress(&model)
+    let report = try ModelTuner(data: data, budget: .updates(2), threads: 1)
+      .tune(&model, original: original)
+    #expect(report.chains.map(\.obstacle) == ["the outputs that are judged are the original's"])
+    let recorder = ChainRecorder(original: original, threads: 1)
+    let chain = try #require(try recorder.chains(data.fitted).first)
+    let counts = try [1, 1 << 20].map { limit in
+      let tracks = try #require(
+        try recorder.tracks(
+          chain, compressed: model, data.fitted, keepsAll: true, elementLimit: limit))
+      return tracks.reduce(0) { $0 + $1.steps * $1.elementsPerStep }
+    }
+    // A batch more than the limit, at most.
+    #expect(counts[0] > 0 && counts[1] > 1 << 20)
+    #expect(counts[1] <= 1 << 20 + counts[0], "\(counts)")
   }
 
   /// Inputs that say nothing do no harm.

@@ -27,7 +27,9 @@ import Testing
   ]
 
   /// What is only too large for synthetic inputs is compressed by its weights alone, in little memory.
-  @Test(arguments: ["text-batch.onnx", "text-window.keras"])
+  @Test(arguments: [
+    "text-batch.onnx", "text-window.keras", "batch-65536-steps.keras", "batch-65536.onnx",
+  ])
   func nothingIsMadeWithoutLimit(name: String) throws {
     try withTemporaryFolder { folder in
       let run = try CommandRun(
@@ -35,6 +37,20 @@ import Testing
         in: folder, limitedTo: "ulimit -v 4000000")
       #expect(run.exitCode == 0, "\(run.errors)")
       #expect(run.output.contains("Not calibrated"), "\(run.output)")
+    }
+  }
+
+  /// Sequences go through a model one by one where an input has no axis for them.
+  @Test func inputsWithoutAnAxisOfSequencesAreOfOne() throws {
+    try withTemporaryFolder { folder in
+      let path = Self.place.appending(path: "input-without-batch.onnx").path
+      for arguments in [
+        ["quantize", path, "--bits", "4", "--out", "q.bvq"], ["analyze", path],
+        ["eval", "q.bvq", "--against", path],
+      ] {
+        let run = try CommandRun(arguments, in: folder)
+        #expect(run.exitCode == 0, "\(arguments): \(run.errors)")
+      }
     }
   }
 

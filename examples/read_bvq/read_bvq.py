@@ -31,6 +31,7 @@ MAGIC = bytes.fromhex("89425651 0D0A1A0A")
 HEADER = struct.Struct("<8sHHIIIQQQQII")
 RECORD = struct.Struct("<IHHHHIiIQQQQQ")
 FLOAT32 = 3
+SHARED = 1  # the required feature of shared factors
 KINDS = {1: "matrix", 2: "leftFactor", 3: "rightFactor", 4: "vector", 5: "opaque", 6: "selfTest"}
 LIMITS = {"metadata": 16 << 20, "tensors": 1 << 18, "names": 16 << 20, "elements": 1 << 31}
 
@@ -161,7 +162,7 @@ def read_directory(data):
     )
     check(major == 1, f"version {major} is not known")
     check(zlib.crc32(data[:60]) == crc, "header: wrong checksum")
-    check(required == 0, f"unknown required features {required:#x}")
+    check(required & ~SHARED == 0, f"unknown required features {required:#x}")
     check(length == len(data), f"the header says {length} bytes, the file has {len(data)}")
     check(metadata_length <= LIMITS["metadata"], "too much metadata")
     check(count <= LIMITS["tensors"], "too many tensors")
@@ -180,6 +181,7 @@ def read_directory(data):
         bytes(data[64 : 64 + metadata_length]).decode("utf-8"), object_pairs_hook=unique_keys
     )
     check(isinstance(metadata, dict), "the metadata are not an object")
+    check(("shared" in metadata) == bool(required & SHARED), "feature bit 0 and 'shared' disagree")
 
     records, name_end, begin, end = [], 0, payload, payload
     for index in range(count):
@@ -207,6 +209,15 @@ def read_directory(data):
     check(end == trailer, "bytes are left over after the last tensor")
     names = {unicodedata.normalize("NFC", record.name) for record in records}
     check(len(names) == count, "a tensor name stands twice")
+    factors = {record.name for record in records if record.kind in (2, 3)}
+    for name, stored in metadata.get("shared", {}).items():
+        path, other = name.split("/"), stored.split("/")
+        # LAYER/DIRECTION/MATRIX/GATE/SIDE: the same layer, direction and side.
+        alike = len(path) > 4 and path[:-3] == other[:-3] and path[-1] == other[-1]
+        check(
+            name not in names and stored in factors and alike,
+            f"{name}: {stored} cannot stand for it",
+        )
     return metadata, records
 
 
@@ -299,8 +310,11 @@ def load_records(path):
 
 
 def load(path):
-    """Reads a file: returns its metadata and its tensors by name. Factors stay factors."""
+    """Reads a file: returns its metadata and its tensors by name. Factors stay factors; those that
+    others stand for are there by their own names, too."""
     metadata, _, tensors = load_records(path)
+    for name, stored in metadata.get("shared", {}).items():
+        tensors[name] = tensors[stored]
     return metadata, tensors
 
 

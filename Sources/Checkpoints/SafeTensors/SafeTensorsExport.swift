@@ -253,7 +253,20 @@ private struct SafeTensorsDraft {
   ) throws(DiagnosticError) {
     let hasFactors = Gate.allCases.contains { matrices[$0].rank != nil }
     if keepsFactors && hasFactors {
-      for gate in GateOrder.torch.gates { try add(matrices[gate], "\(name).\(gate)") }
+      let rights = Gate.allCases.map { gate -> WeightMatrix? in
+        if case .product(_, let right) = matrices[gate] { right } else { nil }
+      }
+      // One right factor for all gates stands there once.
+      guard let shared = rights[0], rights.allSatisfy({ $0 == shared }) else {
+        for gate in GateOrder.torch.gates { try add(matrices[gate], "\(name).\(gate)") }
+        return
+      }
+      for gate in GateOrder.torch.gates {
+        if case .product(let left, _) = matrices[gate] {
+          try add(left, "\(name).\(gate).left")
+        }
+      }
+      try add(shared, "\(name).right")
       return
     }
     let rows = GateOrder.torch.gates.map { matrices[$0].dequantized }

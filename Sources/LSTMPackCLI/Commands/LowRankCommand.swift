@@ -10,9 +10,15 @@ struct LowRankCommand: ParsableCommand {
       the Frobenius norm. They take less room only below the break-even rank mn / (m + n); a \
       matrix for which the rank is not below it is left alone and named.
 
+      With --layout gate, the paper's form, every gate of both matrices has factors of its own. \
+      stacked takes the gates of a matrix as one, which then share the right factor; joint takes \
+      both matrices as one, which then share the left factor, too. At equal bytes, joint keeps most; \
+      bits keep more than ranks (quantize).
+
       Examples:
 
         lstmpack lowrank --rank 32
+        lstmpack lowrank model.h5 --rank 48 --layout joint
         lstmpack lowrank model.h5 --energy 0.95 --matrices recurrent
         lstmpack lowrank model.onnx --rank 16 --gates input,forget --out small.bvq
         lstmpack quantize small.bvq --bits 4
@@ -28,6 +34,14 @@ struct LowRankCommand: ParsableCommand {
       "Instead of a rank: the share of each matrix's energy (sum of squared singular values) to "
         + "keep, above 0 and below 1.", valueName: "share"))
   var energy: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "Which gate matrices share factors: gate (none), stacked (the gates of a matrix) or joint (the gates of both "
+        + "matrices).", valueName: "layout"))
+  var layout = FactorLayout.gate.rawValue
+
+  private var factorLayout: FactorLayout { FactorLayout(rawValue: layout) ?? .gate }
 
   @OptionGroup var selection: SelectionOptions
   @OptionGroup var calibration: CalibrationOptions
@@ -46,6 +60,10 @@ struct LowRankCommand: ParsableCommand {
       throw ValidationError(
         "lowrank takes factors from the weights alone; data are for --tune, which lets them learn.")
     }
+    if FactorLayout(rawValue: layout) == nil {
+      throw ValidationError.value(
+        of: "--layout", takes: FactorLayout.allCases.map(\.rawValue), not: layout)
+    }
     if let rank, rank < 1 {
       throw ValidationError("--rank takes a number from 1 up, not \(rank).")
     }
@@ -58,15 +76,16 @@ struct LowRankCommand: ParsableCommand {
     let treatment: Treatment
     let suffix: String
     if let rank {
-      treatment = .rank(rank)
+      treatment = .rank(rank, layout: factorLayout)
       suffix = "rank\(rank)"
     } else {
-      treatment = .energy(energy ?? 1)
+      treatment = .energy(energy ?? 1, layout: factorLayout)
       suffix = "energy\(energy ?? 1)"
     }
     var options: JSONObject = [:]
     options["rank"] = rank.map { .integer($0) }
     options["energy"] = energy.map { .number($0) }
+    if factorLayout != .gate { options["layout"] = .string(layout) }
     let othersReason = "lowrank factors LSTM matrices; `quantize --others` packs this one"
     try CompressionRun(
       command: "lowrank", model: model, output: output, export: export, report: report,

@@ -45,7 +45,9 @@ struct InspectionText {
         " sharing \(model.lstmWeights.count) set\(model.lstmWeights.count == 1 ? "" : "s") "
         + "of weights"
     }
-    let lstm = model.matrices.filter(\.path.isLSTM).reduce(0) { $0 + $1.matrix.byteCount }
+    let lstm = zip(model.matrices, model.storedByteCounts).reduce(0) { sum, item in
+      sum + (item.0.path.isLSTM ? item.1 : 0)
+    }
     return text + ", \(NumberText.bytes(lstm)) of LSTM matrices."
   }
 
@@ -103,11 +105,12 @@ struct InspectionText {
   }
 
   private var rows: [Row] {
-    let matrices = Dictionary(grouping: model.matrices, by: \.path.layer)
+    let matrices = Dictionary(
+      grouping: zip(model.matrices, model.storedByteCounts), by: \.0.path.layer)
     return model.layers.map { layer in
       let own = matrices[layer.name] ?? []
-      let count = own.reduce(0) { $0 + $1.matrix.rows * $1.matrix.columns }
-      let bytes = own.reduce(0) { $0 + $1.matrix.byteCount }
+      let count = own.reduce(0) { $0 + $1.0.matrix.rows * $1.0.matrix.columns }
+      let bytes = own.reduce(0) { $0 + $1.1 }
       var row = Row(
         name: layer.name, sourceClass: layer.sourceClass, shape: "", weightCount: count,
         byteCount: bytes, bitsPerWeight: count == 0 ? nil : Double(bytes * 8) / Double(count))
@@ -168,11 +171,14 @@ struct InspectionText {
         model.layers.count { if case .lstm = $0.kind { true } else { false } }),
       "lstmWeightSets": .integer(model.lstmWeights.count), "layers": .array(layers),
       "matrices": .array(
-        model.matrices.map { path, matrix in
-          [
+        zip(model.matrices, model.storedByteCounts).map { item, byteCount in
+          let (path, matrix) = item
+          return [
             "matrix": .string(path.description), "rows": .integer(matrix.rows),
             "columns": .integer(matrix.columns), "storage": .string(matrix.storageName),
-            "bytes": .integer(matrix.byteCount), "bitsPerWeight": .number(matrix.bitsPerWeight),
+            "bytes": .integer(byteCount),
+            "bitsPerWeight": .number(
+              Double(byteCount * 8) / Double(max(matrix.rows * matrix.columns, 1))),
           ]
         }),
       "canBeRun": .bool(obstacle == nil),

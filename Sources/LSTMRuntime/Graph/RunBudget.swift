@@ -1,3 +1,4 @@
+internal import Diagnostics
 internal import FileSupport
 internal import Synchronization
 
@@ -70,16 +71,4 @@ public struct RunBudget: Sendable, Equatable {
     memory = given ?? min(natural, Self.machineMemory)
     operations = saturatingProduct(Self.operationsPerByte, max(natural, given ?? 0))
   }
-}
-
-/// The product of two sizes that are not negative, or the largest integer when it is larger.
-func saturatingProduct(_ a: Int, _ b: Int) -> Int {
-  let (product, overflows) = a.multipliedReportingOverflow(by: b)
-  return overflows ? .max : product
-}
-
-/// The sum of two sizes that are not negative, or the largest integer when it is larger.
-func saturatingSum(_ a: Int, _ b: Int) -> Int {
-  let (sum, overflows) = a.addingReportingOverflow(b)
-  return overflows ? .max : sum
 }

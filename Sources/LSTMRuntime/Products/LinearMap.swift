@@ -81,8 +81,11 @@ enum LinearMaps {
     var rest = matrices[...]
     while let first = rest.first {
       if case .product(let left, let right) = first {
-        parts.append(FactoredMap(left: map(left, options), right: map(right, options)))
-        rest = rest.dropFirst()
+        // Gates that share their right factor: x goes through it once for all.
+        let others = rest.dropFirst().map { $0.left(beside: right) }.prefix { $0 != nil }
+        let lefts = [left] + others.compactMap { $0 }
+        parts.append(FactoredMap(left: stack(lefts, options), right: map(right, options)))
+        rest = rest.dropFirst(lefts.count)
       } else if let codes = int8Codes(first, options) {
         let alike = rest.map { int8Codes($0, options) }.prefix {
           $0.map { KernelWeights.canStack($0, codes) } ?? false
@@ -110,4 +113,10 @@ enum LinearMaps {
 
 extension WeightMatrix {
   fileprivate var isProduct: Bool { if case .product = self { true } else { false } }
+
+  /// The left factor of a product with that right factor.
+  fileprivate func left(beside right: WeightMatrix) -> WeightMatrix? {
+    guard case .product(let left, let own) = self, own == right else { return nil }
+    return left
+  }
 }

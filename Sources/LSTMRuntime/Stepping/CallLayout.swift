@@ -35,7 +35,8 @@ public struct CallLayout: Equatable, Sendable {
   ///
   /// Axes that the file leaves open and that are no axes of sequences have one element in a call.
   /// There is none (`nil`) when calls of any length can be made and all states are those of LSTMs, so
-  /// that a whole sequence goes through the model in one call, or when there are no states.
+  /// that a whole sequence goes through the model in one call, when there are no states, or when inputs do
+  /// not agree on how many sequences a call takes.
   ///
   /// - Parameters:
   ///   - model: The model.
@@ -59,7 +60,12 @@ public struct CallLayout: Equatable, Sendable {
       size == nil && axis != layout.batchAxis
     }
     guard !layout.shape.isEmpty, !isOpen || states.namedCount > 0 else { return nil }
-    batch = layout.batchAxis.map { layout.shape[$0] } ?? 1
-    if batch == nil, !states.holdsForBatches { batch = 1 }
+    // An input without an axis of sequences is of one, and one size holds for all inputs.
+    let takesOne = inputs.contains { $0.batchAxis == nil }
+    let sizes = Set(
+      inputs.compactMap { input in input.batchAxis.flatMap { input.shape[$0] } }
+        + (takesOne ? [1] : []))
+    guard sizes.count <= 1 else { return nil }
+    batch = sizes.first ?? (states.holdsForBatches ? nil : 1)
   }
 }

@@ -80,8 +80,9 @@ private enum PlanError {
 /// One rule of a plan as JSON.
 private struct PlanRule {
   private static let keys = [
-    "layers", "directions", "matrices", "gates", "keep", "rank", "energy", "bits", "group", "round",
-    "clip",
+    "layers", "directions", "matrices", "gates", "keep", "rank", "energy", "layout", "bits",
+    "group",
+    "round", "clip",
   ]
 
   private let object: JSONObject
@@ -135,24 +136,27 @@ private struct PlanRule {
   private func treatment() throws(DiagnosticError) -> Treatment {
     if let keep = object["keep"] {
       guard let reason = keep.stringValue, object["rank"] == nil, object["energy"] == nil,
-        object["bits"] == nil, object["round"] == nil
+        object["bits"] == nil, object["round"] == nil, object["layout"] == nil
       else { throw PlanError.make("'keep' is a reason, and goes with no other treatment") }
       return .keep(reason: reason, isChoice: true)
     }
     if object["round"] != nil || object["clip"] != nil { return try rounding() }
     var steps: [Treatment] = []
     switch (object["rank"], object["energy"]) {
-    case (nil, nil): break
+    case (nil, nil):
+      guard object["layout"] == nil else {
+        throw PlanError.make("has 'layout' without 'rank' or 'energy'")
+      }
     case (.some(let value), nil):
       guard let rank = value.intValue, (1...65536).contains(rank) else {
         throw PlanError.make("'rank' takes a number from 1 to 65536")
       }
-      steps.append(.rank(rank))
+      steps.append(.rank(rank, layout: try layout()))
     case (nil, .some(let value)):
       guard let share = value.doubleValue, share > 0, share <= 1 else {
         throw PlanError.make("'energy' takes a number above 0 and up to 1")
       }
-      steps.append(.energy(share))
+      steps.append(.energy(share, layout: try layout()))
     case (.some, .some): throw PlanError.make("has both 'rank' and 'energy'")
     }
     if let value = object["bits"] {
@@ -177,9 +181,20 @@ private struct PlanRule {
     return steps.count == 1 ? first : .steps(steps)
   }
 
+  private func layout() throws(DiagnosticError) -> FactorLayout {
+    guard let value = object["layout"] else { return .gate }
+    guard let layout = value.stringValue.flatMap(FactorLayout.init) else {
+      let all = FactorLayout.allCases.map(\.rawValue)
+      throw PlanError.make(
+        "'layout' is none of \(all.joined(separator: ", "))"
+      ).suggesting(for: value.stringValue ?? "", among: all)
+    }
+    return layout
+  }
+
   private func rounding() throws(DiagnosticError) -> Treatment {
     guard object["rank"] == nil, object["energy"] == nil, object["bits"] == nil,
-      object["group"] == nil
+      object["group"] == nil, object["layout"] == nil
     else { throw PlanError.make("'round' goes with 'clip' only") }
     guard let step = object["round"]?.doubleValue else {
       throw PlanError.make("'round' takes a number above 0")
@@ -216,8 +231,12 @@ private struct PlanRule {
   private static func add(_ treatment: Treatment, to object: inout JSONObject) {
     switch treatment {
     case .keep(let reason, _): object["keep"] = .string(reason)
-    case .rank(let rank): object["rank"] = .integer(rank)
-    case .energy(let share): object["energy"] = .number(share)
+    case .rank(let rank, let layout):
+      object["rank"] = .integer(rank)
+      add(layout, to: &object)
+    case .energy(let share, let layout):
+      object["energy"] = .number(share)
+      add(layout, to: &object)
     case .quantize(let name, let group):
       object["bits"] = Int(name).map { .integer($0) } ?? .string(name)
       object["group"] = group.map { .integer($0) }
@@ -226,5 +245,9 @@ private struct PlanRule {
       object["clip"] = rounding.clip.map { .number($0) }
     case .steps(let steps): for step in steps { add(step, to: &object) }
     }
+  }
+
+  private static func add(_ layout: FactorLayout, to object: inout JSONObject) {
+    if layout != .gate { object["layout"] = .string(layout.rawValue) }
   }
 }

@@ -1,12 +1,17 @@
-import Diagnostics
-import LSTMCore
+package import Diagnostics
+package import LSTMCore
 import LSTMRuntime
-import ModelEvaluation
+package import ModelEvaluation
 
 /// Runs models over calibration data, and records what their LSTMs read and make.
-struct ChainRecorder {
+package struct ChainRecorder {
   let original: Model
   let threads: Int
+
+  package init(original: Model, threads: Int) {
+    self.original = original
+    self.threads = threads
+  }
 
   /// The chains of LSTMs in which each reads what the one before makes, element for element, and nothing else; in the
   /// order of the graph.
@@ -14,11 +19,12 @@ struct ChainRecorder {
   /// - Parameter data: What the model is run on.
   /// - Returns: The chains, each with at least one LSTM.
   /// - Throws: ``DiagnosticError`` when the model cannot be run.
-  func chains(_ data: EvaluationData) throws(DiagnosticError) -> [[TunedNode]] {
+  package func chains(_ data: EvaluationData) throws(DiagnosticError) -> [[TunedNode]] {
     var chains: [[TunedNode]] = []
     var runs: [RunSession.LSTMRun] = []
-    try forEachBatch(of: [original], data, values: nil, limit: 1) { batch, _, _ in
+    try forEachBatch(of: [original], data, values: nil) { batch, _, _ in
       runs = batch[0]
+      return false
     }
     for (number, run) in runs.enumerated() {
       guard case .lstm(let lstm) = original.layers[run.layer].kind else { continue }
@@ -56,10 +62,12 @@ struct ChainRecorder {
   ///   - compressed: The model whose LSTM reads them.
   ///   - data: What both models are run on.
   ///   - keepsAll: Whether what each LSTM makes in the original is kept, not that of the last one alone.
+  ///   - elementLimit: As soon as so many elements are recorded, no more batches are run.
   /// - Returns: Sequences of at least one step; `nil` where what LSTMs read cannot be recorded sequence by sequence.
   /// - Throws: ``DiagnosticError`` when a model cannot be run.
-  func tracks(
-    _ chain: [TunedNode], compressed: Model, _ data: EvaluationData, keepsAll: Bool
+  package func tracks(
+    _ chain: [TunedNode], compressed: Model, _ data: EvaluationData, keepsAll: Bool,
+    elementLimit: Int
   ) throws(DiagnosticError) -> [TuningTrack]? {
     var tracks: [TuningTrack] = []
     // What comes before the first LSTM makes the same of the same inputs.
@@ -67,6 +75,7 @@ struct ChainRecorder {
     let models = readsAlike ? [original] : [original, compressed]
     var isFirst = true
     var isRecorded = true
+    var elements = 0
     try forEachBatch(of: models, data, values: values(of: chain)) {
       runs, carries, own in
       let before = chain.compactMap { runs[0].run(of: $0) }
@@ -76,7 +85,7 @@ struct ChainRecorder {
         (before + after).allSatisfy({ $0.rows == rows })
       else {
         isRecorded = false
-        return
+        return false
       }
       let batch = (0..<own(rows)).map { row in
         TuningTrack(
@@ -100,6 +109,8 @@ struct ChainRecorder {
         if carries { Self.reserve(&tracks, steps: data.steps / max(1, rows)) }
       }
       isFirst = false
+      elements += batch.reduce(0) { $0 + $1.steps * $1.elementsPerStep }
+      return elements < elementLimit
     }
     return isRecorded ? tracks.filter { $0.steps > 0 } : nil
   }
@@ -139,13 +150,12 @@ struct ChainRecorder {
   ///   - data: What they are run on.
   ///   - values: What has to be run; everything when `nil`, and where states are fed back, or where the axes of sequences and
   ///     steps follow from what comes after.
-  ///   - limit: How many batches, at most.
   ///   - body: Takes what the LSTMs of each recorded in a batch, whether the batch goes on where the last one ended, and how many
-  ///     of some sequences are the data's own.
+  ///     of some sequences are the data's own; returns whether the next batch is wanted.
   /// - Throws: ``DiagnosticError`` when a model cannot be run on the data.
   private func forEachBatch(
-    of models: [Model], _ data: EvaluationData, values: [String]?, limit: Int = .max,
-    _ body: ([[RunSession.LSTMRun]], Bool, (Int) -> Int) throws -> Void
+    of models: [Model], _ data: EvaluationData, values: [String]?,
+    _ body: ([[RunSession.LSTMRun]], Bool, (Int) -> Int) throws -> Bool
   ) throws(DiagnosticError) {
     func made(_ outputs: [String]?) throws(DiagnosticError) -> (models: [DataModel], feed: DataFeed)
     {
@@ -159,19 +169,20 @@ struct ChainRecorder {
     if let short { all = short } else { all = try made(nil) }
     let (prepared, feed) = all
     var count = 0
+    var isWanted = true
     do {
       var sessions = prepared.map {
         DataSession(
           for: $0, carriesState: feed.carriesState, recording: .outputs, recordsInputs: true)
       }
       try feed.forEach { inputs, _ in
-        guard count < limit else { return }
+        guard isWanted else { return }
         count += 1
         for (index, model) in prepared.enumerated() {
           _ = try model.run(inputs, session: &sessions[index], threads: threads)
         }
         let number = count - 1
-        try body(sessions.map(\.runs), feed.carriesState) {
+        isWanted = try body(sessions.map(\.runs), feed.carriesState) {
           feed.ownSequences(inBatch: number, of: $0)
         }
       }

@@ -2,9 +2,9 @@ import LSTMCore
 import LSTMRuntime
 
 /// One sequence as the LSTMs of a chain read it; only steps that count are in it, in the order of time.
-struct TuningTrack: Sendable {
+package struct TuningTrack: Sendable {
   /// The steps.
-  var steps = 0
+  package var steps = 0
   /// What the first LSTM reads in the compressed model, `[steps, inputs]`.
   var x: [Float] = []
   /// For each LSTM what it makes in the original, `[steps, directions · outputs]`.
@@ -13,11 +13,13 @@ struct TuningTrack: Sendable {
   var starts: [[LSTMState?]]
 
   /// The numbers of each step.
-  var elementsPerStep: Int { (x.count + targets.reduce(0) { $0 + $1.count }) / max(1, steps) }
+  package var elementsPerStep: Int {
+    (x.count + targets.reduce(0) { $0 + $1.count }) / max(1, steps)
+  }
 }
 
 /// An LSTM of the graph, as a run of the model meets it.
-struct TunedNode: Sendable, Equatable {
+package struct TunedNode: Sendable, Equatable {
   /// The index in `Model.layers`.
   let layer: Int
   /// Which of the nodes with that layer.

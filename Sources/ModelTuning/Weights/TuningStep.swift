@@ -1,7 +1,7 @@
 import LSTMTraining
 
 /// One update of all parameters: Adam (Kingma & Ba 2015, arXiv:1412.6980), with β₁ = .9 and β₂ = .99.
-struct TuningStep: Sendable {
+package struct TuningStep: Sendable {
   private static let firstDecay = 0.9
   private static let secondDecay = 0.99
 
@@ -11,7 +11,7 @@ struct TuningStep: Sendable {
   /// - Parameters:
   ///   - number: The update, from 1 on.
   ///   - share: The share of the rates that the schedule leaves.
-  init(number: Int, share: Double) {
+  package init(number: Int, share: Double) {
     var first = 1.0
     var second = 1.0
     // Powers are 0 in double precision long before this ends.

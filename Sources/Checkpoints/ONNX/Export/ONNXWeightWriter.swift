@@ -122,6 +122,9 @@ struct ONNXWeightWriter {
     let (rows, rank) = (pairs[0].left.rows, pairs[0].left.columns)
     let columns = pairs[0].right.columns
     var left = stack(pairs.map(\.left))
+    if pairs.allSatisfy({ $0.right == pairs[0].right }) {
+      return node("MatMul", [left, stack([pairs[0].right])])
+    }
     var right = stack(pairs.map(\.right))
     if count > 1 {
       left = reshape(left, [count, rows, rank])
