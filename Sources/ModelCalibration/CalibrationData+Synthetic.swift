@@ -102,7 +102,7 @@ extension CalibrationData {
     let feed = try DataFeed(data, for: prepared)
     var session = DataSession(for: prepared)
     try checkBatch(
-      of: model, data, sequences: feed.sequencesPerBatch,
+      of: model, data, sequences: (try? ModelLayout(prepared.prepared).fixedBatch) ?? 0,
       weightByteCount: prepared.prepared.weightByteCount)
     let sequences = min(data.count, feed.sequencesPerBatch)
     _ = try prepared.run(

@@ -30,6 +30,9 @@ struct ChainRun {
   private static let updateLimit = 1_000_000
   /// The steps that are recorded where nobody knows how many updates there will be, as updates.
   private static let usualUpdates = 2000
+  /// How often each recorded step is learned from, at least, where there are data enough: to record one takes about a
+  /// third of what an update takes for it.
+  private static let readings = 4
 
   private var elementLimit: Int {
     let weights = Set(chain.map(\.weights)).reduce(0) { sum, index in
@@ -117,11 +120,11 @@ struct ChainRun {
     guard progress.stages.allSatisfy({ phases.indices.contains($0.phase) && $0.updates > 0 }) else {
       throw checkpoint?.mismatch() ?? DiagnosticError(.badTuningCheckpoint, "has unknown stages")
     }
-    // As many steps as will be read, where there are more than the moments were collected over.
+    // As many steps as will be learned from, where there are more than the moments were collected over.
     let updates =
       budget == .best ? Self.usualUpdates : progress.stages.reduce(0) { $0 + $1.updates }
     let wanted = min(
-      saturatingProduct(updates, learner.stepsPerUpdate),
+      saturatingProduct(updates, learner.stepsPerUpdate) / Self.readings,
       elementLimit / max(1, tracks.first.map(\.elementsPerStep) ?? 1))
     if wanted > data.fitted.steps, data.learnable.steps > data.fitted.steps,
       let more = try recorder.tracks(
@@ -225,7 +228,7 @@ struct ChainRun {
         left -= taken / .seconds(1)
         let each =
           taken / .seconds(1) / Double(Self.triedUpdates)
-          + recording * Double(learner.stepsPerUpdate)
+          + recording * Double(learner.stepsPerUpdate) / Double(Self.readings)
         let count = max(
           0, min(phase.limit, Self.updateLimit - updates, Int(left / max(each, 1e-6))))
         // A few updates at the rates of a new phase do more harm than good.

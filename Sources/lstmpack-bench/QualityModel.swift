@@ -27,6 +27,7 @@ struct QualityModel {
     ("gumbel", { try language("gumbel", $0) }),
     ("silero", silero),
     ("dtln", dtln),
+    ("brainmaze", brainmaze),
   ]
 
   private static func turbofan(_ shared: String) throws -> QualityModel {
@@ -81,6 +82,26 @@ struct QualityModel {
       path: shared + "/models/dev/onnx-dtln-model1-op11.onnx",
       metrics: [("relative error", "outputRelativeError", 4)]
     ) { SpeechRecording.magnitudes(recording.half($0)) }
+  }
+
+  /// Seizures in electroencephalograms; there are no recordings, so it is calibrated and judged on synthetic ones.
+  private static func brainmaze(_ shared: String) throws -> QualityModel {
+    let model = try ModelFile(
+      source: ByteSource(path: shared + "/models/dev/onnx-brainmaze-seizureA-bilstm.onnx")
+    ).model
+    func inputs(variant: UInt64) throws -> GeneratedInputs {
+      try GeneratedInputs(
+        for: model, seed: 1, variant: variant, sequences: 40, steps: 100, signal: .walks,
+        threads: 1)
+    }
+    let training = try inputs(variant: 1)
+    return QualityModel(
+      name: "brainmaze",
+      title: "Brainmaze, seizures, two bidirectional LSTM layers, 40 sequences of "
+        + training.description,
+      model: model, data: try inputs(variant: 2).data, training: training.data,
+      metrics: [("same class", "top1Agreement", 4), ("divergence", "klDivergence", 5)],
+      isComparedWithOriginal: true)
   }
 
   private static func recording(_ shared: String) throws -> SpeechRecording {

@@ -68,7 +68,7 @@ import Testing
     }
     #expect(tuned > 40, "\(tuned) chains")
     #expect(improved > 20, "\(improved) models")
-    #expect(losses == ["outputs", "curvature", "hiddenStates"])
+    #expect(losses == ["outputs", "curvature"])
   }
 
   private static func languageModel() throws -> (original: Model, data: CalibrationData) {
@@ -79,7 +79,7 @@ import Testing
   }
 
   @Test(arguments: [
-    Treatment.quantize("1", groupSize: nil), .rank(8), .rank(12, layout: .stacked),
+    Treatment.quantize("1", groupSize: nil), .rank(8),
     .steps([.rank(20, layout: .joint), .quantize("4", groupSize: nil)]),
   ])
   func aLanguageModelLearns(treatment: Treatment) throws {
@@ -92,7 +92,7 @@ import Testing
       _ = try ModelCompressor(plan: plan, threads: 2).compress(&model)
     }
     let start = model
-    let report = try ModelTuner(data: data, budget: .updates(120), threads: 2)
+    let report = try ModelTuner(data: data, budget: .updates(80), threads: 2)
       .tune(&model, original: original)
     let before = try #require(report.before.divergence)
     let after = try #require(report.after?.divergence)
@@ -101,20 +101,20 @@ import Testing
     #expect(model.storedByteCounts == start.storedByteCounts)
     // The same again, whatever the threads are.
     var again = start
-    _ = try ModelTuner(data: data, budget: .updates(120), threads: 1)
+    _ = try ModelTuner(data: data, budget: .updates(80), threads: 1)
       .tune(&again, original: original)
     #expect(again.lstmWeights == model.lstmWeights)
   }
 
   /// Stopped in the middle and begun again, tuning gives the bytes of a run that was not stopped.
-  @Test(arguments: [1, 17, 60, 61, 119])
+  @Test(arguments: [1, 20, 21, 39])
   func whatWasStoppedGoesOn(after updates: Int) throws {
     let (original, data) = try Self.languageModel()
     var start = original
     _ = try ModelCompressor(
       plan: Self.plan(.quantize("ternary", groupSize: nil)), threads: 2
     ).compress(&start)
-    try Self.compareStopped(start, original, data, .updates(120), after: updates)
+    try Self.compareStopped(start, original, data, .updates(40), after: updates)
   }
 
   @Test(arguments: [40, 2100])

@@ -174,7 +174,7 @@ import Testing
     try withTemporaryFolder { folder in
       let run = try run(
         [
-          "quantize", Self.model, "--bits", "2", "--out", "m.bvq", "--hook",
+          "quantize", Self.model, "--bits", "2", "--weights-only", "--out", "m.bvq", "--hook",
           "cd \(folder.path); \(start)\n\(end) # {model}", "--hook-format", "bvq", "--hook-timeout",
           "1",
         ], in: folder)

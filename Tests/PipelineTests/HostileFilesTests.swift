@@ -45,7 +45,7 @@ import Testing
     try withTemporaryFolder { folder in
       let path = Self.place.appending(path: "input-without-batch.onnx").path
       for arguments in [
-        ["quantize", path, "--bits", "4", "--out", "q.bvq"], ["analyze", path],
+        ["quantize", path, "--bits", "4", "--out", "q.bvq"],
         ["eval", "q.bvq", "--against", path],
       ] {
         let run = try CommandRun(arguments, in: folder)

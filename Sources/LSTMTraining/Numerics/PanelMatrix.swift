@@ -40,8 +40,8 @@ internal import LSTMRuntime
   ///   - weights: `[outputs, inputs]`.
   package func setOutputs(_ some: Range<Int>, to weights: UnsafePointer<Number>) {
     for first in stride(from: some.lowerBound, to: some.upperBound, by: Self.panelOutputs) {
-      unsafe Elementwise.turn(
-        weights + first * inputs, rows: 0..<min(Self.panelOutputs, some.upperBound - first),
+      unsafe Number.transpose(
+        weights + first * inputs, rows: min(Self.panelOutputs, some.upperBound - first),
         columns: inputs, into: panels.start + first * inputs, stride: Self.panelOutputs)
     }
   }

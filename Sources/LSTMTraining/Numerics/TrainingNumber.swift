@@ -33,6 +33,17 @@ package protocol TrainingNumber: BinaryFloatingPoint, BitwiseCopyable, SIMDScala
   static func addPanelProduct(
     _ x: UnsafePointer<Self>, rows: Int, _ panels: UnsafePointer<Self>, inputs: Int,
     outputs: Range<Int>, to y: UnsafeMutablePointer<Self>, stride: Int)
+  /// y = xᵀ.
+  ///
+  /// - Parameters:
+  ///   - x: `[rows, columns]`.
+  ///   - rows: The rows of x.
+  ///   - columns: The columns of x.
+  ///   - y: `[columns, rows]`.
+  ///   - stride: The elements from one row of y to the next.
+  static func transpose(
+    _ x: UnsafePointer<Self>, rows: Int, columns: Int, into y: UnsafeMutablePointer<Self>,
+    stride: Int)
   /// Replaces elements by those of a row, plus a bias, where these are larger; `count` is a multiple
   /// of 8.
   static func raise(
@@ -79,6 +90,13 @@ extension Float: TrainingNumber {
     unsafe FloatKernel.best.multiply(
       panels, inputs: inputs, x: x, xStride: inputs, rows: rows, outputs: outputs, y: y,
       yStride: stride, accumulate: true)
+  }
+
+  package static func transpose(
+    _ x: UnsafePointer<Float>, rows: Int, columns: Int, into y: UnsafeMutablePointer<Float>,
+    stride: Int
+  ) {
+    unsafe Elementwise.turn(x, rows: 0..<rows, columns: columns, into: y, stride: stride)
   }
 
   package static func raise(
@@ -146,6 +164,13 @@ extension Double: TrainingNumber {
         unsafe y[row * stride + output - outputs.lowerBound] += sum
       }
     }
+  }
+
+  package static func transpose(
+    _ x: UnsafePointer<Double>, rows: Int, columns: Int, into y: UnsafeMutablePointer<Double>,
+    stride: Int
+  ) {
+    unsafe Elementwise.turn(x, rows: 0..<rows, columns: columns, into: y, stride: stride)
   }
 
   package static func raise(

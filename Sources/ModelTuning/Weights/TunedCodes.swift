@@ -148,20 +148,37 @@ import MatrixCompression
       for group in 0..<groups {
         let unit = units[row * groups + group]
         let levels = levels(row * groups + group)
-        let values = levels.map { $0 * unit }
-        let middles = zip(levels, levels.dropFirst()).map { ($0 + $1) / 2 }
-        for column in Self.columns(group, start) {
-          let index = row * start.columns + column
-          let latent = unsafe latents.start[index]
-          var rank = 0
-          if few {
-            for middle in middles where latent > middle { rank += 1 }
-          } else {
-            rank = Self.rank(of: latent, levels)
-          }
-          ranks[index] = UInt16(rank)
-          unsafe weights[index] = values[rank]
+        let own = Self.columns(group, start)
+        let first = row * start.columns + own.lowerBound
+        if few {
+          writeFew(levels, unit, first..<first + own.count, to: weights)
+          continue
         }
+        for index in first..<first + own.count {
+          let rank = Self.rank(of: unsafe latents.start[index], levels)
+          ranks[index] = UInt16(rank)
+          unsafe weights[index] = levels[rank] * unit
+        }
+      }
+    }
+  }
+
+  /// Writes weights of up to four levels, without a branch for each.
+  private func writeFew(
+    _ levels: [Float], _ unit: Float, _ range: Range<Int>, to weights: UnsafeMutablePointer<Float>
+  ) {
+    func level(_ index: Int) -> Float { levels[min(index, levels.count - 1)] }
+    func middle(_ index: Int) -> Float {
+      index + 1 < levels.count ? (levels[index] + levels[index + 1]) / 2 : .infinity
+    }
+    let (a, b, c, d) = (level(0) * unit, level(1) * unit, level(2) * unit, level(3) * unit)
+    let (ab, bc, cd) = (middle(0), middle(1), middle(2))
+    unsafe ranks.withUnsafeMutableBufferPointer { ranks in
+      for index in range {
+        let latent = unsafe latents.start[index]
+        let rank: UInt16 = (latent > ab ? 1 : 0) + (latent > bc ? 1 : 0) + (latent > cd ? 1 : 0)
+        unsafe ranks[index] = rank
+        unsafe weights[index] = latent > cd ? d : latent > bc ? c : latent > ab ? b : a
       }
     }
   }
