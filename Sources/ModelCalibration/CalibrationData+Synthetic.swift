@@ -120,7 +120,7 @@ extension CalibrationData {
   private static func checkBatch(
     of model: Model, _ data: EvaluationData, sequences: Int, weightByteCount: Int
   ) throws(DiagnosticError) {
-    guard data.calls == nil, sequences > data.count else { return }
+    guard data.calls == nil, sequences / timesTheData > data.count else { return }
     let steps = max(1, data.steps / max(1, data.count))
     let width = model.lstmWeights.reduce(0) {
       $0 + $1.inputSize + $1.directions.count * $1.outputSize
@@ -133,7 +133,9 @@ extension CalibrationData {
     )
   }
 
-  /// What the LSTMs read and make in a batch that is larger than the data, at most, for any model.
+  /// How many times as large as the data a batch may be, whatever it holds.
+  private static let timesTheData = 8
+  /// What the LSTMs read and make in such a batch, at most, for any model.
   private static let elementsPerBatch = 1 << 20
 
   /// The steps that tell how much work a step is.
