@@ -257,8 +257,7 @@ import Testing
       let suggested = report["frontier"]?.arrayValue?.first { $0["isSuggested"] == true }
       #expect((suggested?["change"]?.doubleValue ?? 1) <= 0.01)
       let text = try CommandRun(
-        ["analyze", Self.model, "--sample", "200", "--weights-only"] + Self.textArguments,
-        in: folder)
+        ["analyze", Self.model, "--sample", "200"] + Self.textArguments, in: folder)
       #expect(text.output.contains("near 0 or 1"))
     }
   }
