@@ -100,8 +100,7 @@ struct QualityModel {
       title: "Brainmaze, seizures, two bidirectional LSTM layers, 40 sequences of "
         + training.description,
       model: model, data: try inputs(variant: 2).data, training: training.data,
-      metrics: [("same class", "top1Agreement", 4), ("divergence", "klDivergence", 5)],
-      isComparedWithOriginal: true)
+      metrics: [("relative error", "outputRelativeError", 4)], isComparedWithOriginal: true)
   }
 
   private static func recording(_ shared: String) throws -> SpeechRecording {
