@@ -93,6 +93,8 @@ extension CalibrationData {
   /// a small file may ask for more work than its weights are worth.
   private static let elementsPerPass = 1 << 26
   private static let elementsPerByte = 128
+  /// The elements that all operations make of the sequences that go through the model at once, at most, for any model.
+  private static let elementsAtOnce = 1 << 23
 
   /// As much of synthetic inputs as the model may be run on.
   private static func within(
@@ -101,18 +103,26 @@ extension CalibrationData {
     let prepared = try DataModel(model, on: data)
     let feed = try DataFeed(data, for: prepared)
     var session = DataSession(for: prepared)
-    try checkBatch(
-      of: model, data, sequences: (try? ModelLayout(prepared.prepared).fixedBatch) ?? 0,
-      weightByteCount: prepared.prepared.weightByteCount)
-    let sequences = min(data.count, feed.sequencesPerBatch)
+    let fixedBatch = try? ModelLayout(prepared.prepared).fixedBatch
+    let weightByteCount = prepared.prepared.weightByteCount
+    try checkBatch(of: model, data, sequences: fixedBatch ?? 0, weightByteCount: weightByteCount)
+    // One sequence tells of the others, and takes the least memory; texts and calls go through the model as they will.
+    let isOne = fixedBatch == nil && data.calls == nil && !data.isText
+    let sequences = isOne ? 1 : min(data.count, feed.sequencesPerBatch)
     _ = try prepared.run(
       try feed.first(sequences: sequences, steps: firstSteps), session: &session, threads: threads)
     // Texts and calls are cut along time; other sequences are whole.
     let isCut = data.calls != nil || data.isText
     let steps = isCut ? min(data.steps / max(1, data.count), firstSteps) : data.steps / data.count
     let each = session.madeElements / max(1, sequences * steps)
-    let limit = elementsPerPass + elementsPerByte * prepared.prepared.weightByteCount
-    return try data.sample(steps: limit / max(1, each))
+    let limit = elementsPerPass + elementsPerByte * weightByteCount
+    let cut = try data.sample(steps: limit / max(1, each))
+    guard isOne else { return cut }
+    // As many sequences at once as a model of this size asks for.
+    let atOnce = max(
+      1, (elementsAtOnce + elementsPerByte * weightByteCount) / max(1, each * steps))
+    return atOnce < min(cut.count, feed.sequencesPerBatch)
+      ? try cut.sample(steps: atOnce * steps) : cut
   }
 
   /// Refuses a batch that is much larger than a model of this size asks for: what its LSTMs read and make is kept for
