@@ -118,7 +118,7 @@ enum Corruptions {
     ]
   }
 
-  /// The sample of shared factors, changed; nothing when it could not be made, which then is no error.
+  /// The sample of shared factors, changed; no bytes when it could not be made, whose error is not the recorded one.
   private static func sharing(_ change: (inout RawFile) -> Void) -> [UInt8] {
     guard var file = try? RawFile(SampleFiles.sharedFactors) else { return [] }
     file.requiredFeatures = 1

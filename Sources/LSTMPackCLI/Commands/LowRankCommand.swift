@@ -12,8 +12,8 @@ struct LowRankCommand: ParsableCommand {
 
       With --layout gate, the paper's form, every gate of both matrices has factors of its own. \
       stacked takes the gates of a matrix as one, which then share the right factor; joint takes \
-      both matrices as one, which then share the left factor, too. At equal bytes, joint keeps most; \
-      bits keep more than ranks (quantize).
+      both matrices as one, which then share the left factor, too. At equal bytes both kept more than \
+      gate where it was measured, joint most at low ranks; bits keep more than ranks (quantize).
 
       Examples:
 

@@ -62,7 +62,7 @@ package struct ChainRecorder {
   ///   - compressed: The model whose LSTM reads them.
   ///   - data: What both models are run on.
   ///   - keepsAll: Whether what each LSTM makes in the original is kept, not that of the last one alone.
-  ///   - elementLimit: As soon as so many elements are recorded, no more batches are run.
+  ///   - elementLimit: The elements after which no more batches are run.
   /// - Returns: Sequences of at least one step; `nil` where what LSTMs read cannot be recorded sequence by sequence.
   /// - Throws: ``DiagnosticError`` when a model cannot be run.
   package func tracks(
