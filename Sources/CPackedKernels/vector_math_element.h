@@ -9,6 +9,12 @@
 
 #define CPK_INLINE static inline __attribute__((always_inline))
 
+/// Eight lanes; the compiler splits them where registers are shorter.
+typedef float cpk_eight __attribute__((ext_vector_type(8)));
+
+/// The terms of a sum that are made before they are added; a multiple of eight.
+enum { CPK_TILE = 128 };
+
 /// exp(x), with x limited to -87.3 ... 88.3, where float32 ends; not a number stays.
 ///
 /// Range reduction and polynomial of Cephes, `expf.c`.

@@ -1,3 +1,4 @@
+import Foundation
 import LSTMRuntime
 import TestSupport
 import Testing
@@ -79,6 +80,69 @@ import Testing
       }
       Self.expectSame(scaled[0], zip(a, b).map { $0 * $1 }, "scale, \(what)")
     }
+  }
+
+  @Test(arguments: InstructionSet.available, [0, 1, 3])
+  func softmaxIsThatOfTheReference(instructions: InstructionSet, offset: Int) {
+    let kernels = VectorKernels(instructions)
+    for count in Self.lengths {
+      let (a, b) = (Self.row(count, seed: 3), Self.row(count, seed: 50))
+      // Without special numbers sums say more.
+      let (p, q) = (
+        (0..<count).map { Float($0 * 31 % 17) * 0.3 }, (0..<count).map { Float($0 * 13 % 19) * 0.2 }
+      )
+      let what = "\(instructions), \(count) elements"
+      var sums: [Float] = []
+      _ = Self.run([a, p, q], offset: offset) { rows in
+        unsafe sums = [
+          kernels.largest(rows[0], count: count), kernels.largest(rows[1], count: count),
+          kernels.sumOfPowers(rows[0], minus: 3, count: count),
+          kernels.sumOfPowers(rows[1], minus: 3, count: count),
+          kernels.divergenceSum(rows[1], rows[2], minus: 3, shift: 0.3, count: count),
+        ]
+      }
+      Self.expectSame(
+        sums,
+        [
+          VectorMath.largest(a), VectorMath.largest(p), VectorMath.sumOfPowers(a, minus: 3),
+          VectorMath.sumOfPowers(p, minus: 3),
+          VectorMath.divergenceSum(p, q, minus: 3, shift: 0.3),
+        ], "sums, \(what)")
+      let terms = Self.run([b], offset: offset) {
+        unsafe kernels.softmaxTerms($0[0], minus: 2.5, times: 0.7, count: count)
+      }
+      Self.expectSame(
+        terms[0], VectorMath.softmaxTerms(b, minus: 2.5, times: 0.7), "terms, \(what)")
+    }
+  }
+
+  @Test func softmaxAndDivergenceAreThoseOfDoublePrecision() {
+    let (p, q) = (
+      (0..<1003).map { Float($0 * 31 % 17) * 0.3 }, (0..<1003).map { Float($0 * 13 % 19) * 0.2 }
+    )
+    func softmax(_ row: [Float]) -> [Double] {
+      let powers = row.map { Foundation.exp(Double($0)) }
+      let sum = powers.reduce(0, +)
+      return powers.map { $0 / sum }
+    }
+    let (shareP, shareQ) = (softmax(p), softmax(q))
+    var divergence = 0.0
+    for (a, b) in zip(shareP, shareQ) { divergence += a * Foundation.log(a / b) }
+    let found = unsafe p.withUnsafeBufferPointer { p in
+      unsafe q.withUnsafeBufferPointer { q in
+        unsafe p.baseAddress.flatMap { p in
+          unsafe q.baseAddress.map { q in
+            unsafe VectorKernels.best.divergence(p, q, count: 1003)
+          }
+        }
+      }
+    }
+    #expect(found.map { abs($0 - divergence) < 1e-5 } ?? false)
+    var row = p
+    unsafe row.withUnsafeMutableBufferPointer {
+      if let start = $0.baseAddress { unsafe VectorKernels.best.softmax(start, count: 1003) }
+    }
+    for (share, exact) in zip(row, shareP) { #expect(abs(Double(share) - exact) < 1e-6 * exact) }
   }
 
   @Test(arguments: InstructionSet.available)

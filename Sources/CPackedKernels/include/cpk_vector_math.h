@@ -15,6 +15,15 @@ typedef struct {
   void (*raise)(float *largest, const float *row, float bias, size_t count);
   /// row[i] = exp(row[i] + bias - largest[i]); sums[i] += row[i].
   void (*exponentiate)(float *row, float bias, const float *largest, float *sums, size_t count);
+  /// The largest element, -INFINITY of none; what is not a number does not count.
+  float (*largest)(const float *row, size_t count);
+  /// row[i] = exp((row[i] - largest) * factor).
+  void (*softmax_terms)(float *row, float largest, float factor, size_t count);
+  /// The sum of exp(row[i] - largest). Element i belongs to lane i % 8; lanes are summed in order, then their sums.
+  float (*exp_sum)(const float *row, float largest, size_t count);
+  /// The sum of exp(p[i] - largest) * (p[i] - q[i] + shift), likewise.
+  float (*divergence_sum)(
+      const float *p, const float *q, float largest, float shift, size_t count);
   /// row[i] *= factors[i].
   void (*scale)(float *row, const float *factors, size_t count);
   /// row[i] = 1 / (1 + exp(-row[i])); the relative error is below 4e-7 from -87 on, below that the result is at most

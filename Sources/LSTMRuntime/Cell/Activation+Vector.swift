@@ -22,8 +22,7 @@ extension Activation {
       }
     case .softmax:
       guard count > 0 else { return }
-      let (largest, sum) = unsafe VectorMath.logSumExpParts(values, count: count)
-      unsafe VectorMath.map(values, count: count) { VectorMath.exp($0 - largest) / sum }
+      unsafe VectorKernels.best.softmax(values, count: count)
     case .affine, .leakyRelu, .thresholdedRelu, .scaledTanh, .elu, .softsign, .softplus, .swish,
       .gelu, .selu, .mish, .exponential, .relu6:
       for index in 0..<count {

@@ -4,8 +4,7 @@ internal import LSTMCore
 ///
 /// The relative error of the first two is below 4e-7 within ±87, the error of the third below 4.2e-7
 /// (`VectorMathTests` compares them with double precision). Not a
-/// number stays not a number. Rows of logistic functions and hyperbolic tangents go through the same
-/// operations in C (`VectorKernels`), bit for bit.
+/// number stays not a number. Rows go through the same operations in C (`VectorKernels`), bit for bit.
 package enum VectorMath {
   package typealias Vector = SIMD8<Float>
 
@@ -82,94 +81,5 @@ package enum VectorMath {
     for lane in 0..<count - index { tail[lane] = unsafe values[index + lane] }
     tail = function(tail)
     for lane in 0..<count - index { unsafe values[index + lane] = tail[lane] }
-  }
-
-  /// The largest element; −∞ when there is none.
-  private static func largest(_ values: UnsafePointer<Float>, count: Int) -> Float {
-    let raw = unsafe UnsafeRawPointer(values)
-    let whole = count / 8 * 8
-    var lanes = Vector(repeating: -.infinity)
-    for index in stride(from: 0, to: whole, by: 8) {
-      let next = unsafe raw.loadUnaligned(fromByteOffset: index * 4, as: Vector.self)
-      lanes.replace(with: next, where: next .> lanes)
-    }
-    var largest = lanes.max()
-    for index in whole..<count { largest = unsafe Swift.max(largest, values[index]) }
-    return largest
-  }
-
-  /// The largest element and the sum of exp(x − largest), for softmax and cross entropy.
-  ///
-  /// - Precondition: There is an element.
-  package static func logSumExpParts(
-    _ values: UnsafePointer<Float>, count: Int
-  ) -> (largest: Float, sum: Float) {
-    let raw = unsafe UnsafeRawPointer(values)
-    let whole = count / 8 * 8
-    let largest = unsafe largest(values, count: count)
-    var sums = Vector.zero
-    for index in stride(from: 0, to: whole, by: 8) {
-      sums += exp(
-        unsafe raw.loadUnaligned(fromByteOffset: index * 4, as: Vector.self) - largest)
-    }
-    var sum = sums.sum()
-    if whole < count {
-      var tail = Vector(repeating: -.infinity)
-      for index in whole..<count { tail[index - whole] = unsafe values[index] - largest }
-      var terms = exp(tail)
-      for lane in count - whole..<8 { terms[lane] = 0 }
-      sum += terms.sum()
-    }
-    return (largest, sum)
-  }
-
-  /// Replaces x by exp(scale · (x − largest)), the terms of a softmax.
-  ///
-  /// The difference is scaled, not x: it is never above 0, so nothing overflows.
-  ///
-  /// - Precondition: The scale is not negative.
-  /// - Returns: The sum of the terms.
-  static func softmaxTerms(
-    _ values: UnsafeMutablePointer<Float>, count: Int, scale: Float
-  ) -> Float {
-    let largest = unsafe largest(values, count: count)
-    unsafe map(values, count: count) { exp(($0 - largest) * scale) }
-    let raw = UnsafeRawPointer(values)
-    let whole = count / 8 * 8
-    var sums = Vector.zero
-    for index in stride(from: 0, to: whole, by: 8) {
-      sums += unsafe raw.loadUnaligned(fromByteOffset: index * 4, as: Vector.self)
-    }
-    var sum = sums.sum()
-    for index in whole..<count { sum += unsafe values[index] }
-    return sum
-  }
-
-  /// Σ p log(p / q) in nats, with p and q the softmax of two rows of scores.
-  ///
-  /// - Precondition: There is an element.
-  static func divergence(
-    _ p: UnsafePointer<Float>, _ q: UnsafePointer<Float>, count: Int
-  ) -> Double {
-    let (largestP, sumP) = unsafe logSumExpParts(p, count: count)
-    let (largestQ, sumQ) = unsafe logSumExpParts(q, count: count)
-    let logP = Double(largestP) + Activation.logarithm(Double(sumP))
-    let logQ = Double(largestQ) + Activation.logarithm(Double(sumQ))
-    let shift = Float(logQ - logP)
-    let (rawP, rawQ) = unsafe (UnsafeRawPointer(p), UnsafeRawPointer(q))
-    let whole = count / 8 * 8
-    var sums = Vector.zero
-    for index in stride(from: 0, to: whole, by: 8) {
-      let a = unsafe rawP.loadUnaligned(fromByteOffset: index * 4, as: Vector.self)
-      let b = unsafe rawQ.loadUnaligned(fromByteOffset: index * 4, as: Vector.self)
-      sums += exp(a - largestP) * (a - b + shift)
-    }
-    var sum = Double(sums.sum())
-    for index in whole..<count {
-      let (a, b) = unsafe (p[index], q[index])
-      sum += Double(exp(Vector(repeating: a - largestP))[0] * (a - b + shift))
-    }
-    // Rounding may leave a little less than nothing.
-    return max(0, sum / Double(sumP))
   }
 }

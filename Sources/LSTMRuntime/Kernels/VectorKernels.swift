@@ -34,6 +34,35 @@ internal import CPackedKernels
     unsafe functions.pointee.exponentiate(row, bias, largest, sums, count)
   }
 
+  /// The largest element of a row, −∞ of none; what is not a number does not count.
+  package func largest(_ row: UnsafePointer<Float>, count: Int) -> Float {
+    unsafe functions.pointee.largest(row, count)
+  }
+
+  /// Replaces each element x by exp((x − largest) · factor).
+  ///
+  /// The difference is multiplied, not x: it is never above 0, so that nothing overflows.
+  package func softmaxTerms(
+    _ row: UnsafeMutablePointer<Float>, minus largest: Float, times factor: Float, count: Int
+  ) {
+    unsafe functions.pointee.softmax_terms(row, largest, factor, count)
+  }
+
+  /// Σ exp(x − largest) of a row.
+  package func sumOfPowers(
+    _ row: UnsafePointer<Float>, minus largest: Float, count: Int
+  ) -> Float {
+    unsafe functions.pointee.exp_sum(row, largest, count)
+  }
+
+  /// Σ exp(p − largest) (p − q + shift) of two rows.
+  package func divergenceSum(
+    _ p: UnsafePointer<Float>, _ q: UnsafePointer<Float>, minus largest: Float, shift: Float,
+    count: Int
+  ) -> Float {
+    unsafe functions.pointee.divergence_sum(p, q, largest, shift, count)
+  }
+
   /// Multiplies each element of a row by its factor.
   package func scale(
     _ row: UnsafeMutablePointer<Float>, by factors: UnsafePointer<Float>, count: Int

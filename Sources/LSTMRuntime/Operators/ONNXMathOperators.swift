@@ -114,7 +114,7 @@ enum ONNXMathOperators {
     unsafe x.withUnsafeBufferPointer { x in
       guard let start = x.baseAddress else { return }
       for row in stride(from: 0, to: x.count, by: size) {
-        let (largest, sum) = unsafe VectorMath.logSumExpParts(start + row, count: size)
+        let (largest, sum) = unsafe VectorKernels.best.logSumExpParts(start + row, count: size)
         let total = largest + Float(Activation.logarithm(Double(sum)))
         for index in row..<row + size { y[index] -= total }
       }

@@ -96,13 +96,16 @@ struct CacheHistory: Sendable {
           continue
         }
         let terms = unsafe products + step * width + start - first
-        let sum = unsafe VectorMath.softmaxTerms(
-          terms, count: end - start, scale: abs(theta))
-        var share = 0.0
+        let kernels = VectorKernels.best
+        let largest = unsafe kernels.largest(terms, count: end - start)
+        unsafe kernels.softmaxTerms(
+          terms, minus: largest, times: abs(theta), count: end - start)
+        var (sum, share) = (0.0, 0.0)
+        for index in 0..<end - start { sum += unsafe Double(terms[index]) }
         for index in start..<end where next[index] == next[end] {
           share += unsafe Double(terms[index - start])
         }
-        body(step, share / Double(sum))
+        body(step, share / sum)
       }
     }
   }

@@ -24,9 +24,8 @@ public struct RowScores: Sendable {
       unsafe logits.withUnsafeBufferPointer { logits in
         guard let start = logits.baseAddress else { return 0 }
         let values = unsafe start + row * classes
-        let (largest, sum) = unsafe VectorMath.logSumExpParts(values, count: classes)
-        let target = unsafe values[targets[row]]
-        return Activation.logarithm(Double(sum)) + Double(largest) - Double(target)
+        return unsafe VectorKernels.best.logSumExp(values, count: classes)
+          - Double(values[targets[row]])
       }
     }
   }
@@ -43,7 +42,7 @@ public struct RowScores: Sendable {
       unsafe base.withUnsafeBufferPointer { base in
         unsafe other.withUnsafeBufferPointer { other in
           guard let p = base.baseAddress, let q = other.baseAddress else { return 0 }
-          return unsafe VectorMath.divergence(
+          return unsafe VectorKernels.best.divergence(
             p + row * classes, q + row * classes, count: classes)
         }
       }
@@ -56,8 +55,7 @@ public struct RowScores: Sendable {
   public static func logSumOfExponentials(_ row: [Float]) -> Double {
     unsafe row.withUnsafeBufferPointer { row in
       guard let start = row.baseAddress else { return -.infinity }
-      let (largest, sum) = unsafe VectorMath.logSumExpParts(start, count: row.count)
-      return Double(largest) + Activation.logarithm(Double(sum))
+      return unsafe VectorKernels.best.logSumExp(start, count: row.count)
     }
   }
 

@@ -44,10 +44,17 @@ package struct DecoderLoss: HiddenLoss {
   /// Whether outputs are probabilities of classes that exclude each other.
   var areClasses: Bool { kind == .classes }
 
-  /// Outputs before and after the function, `[rows, outputs]` each.
-  func decoded(
-    _ hidden: UnsafePointer<Float>, rows: Int
-  ) -> (raw: NumberBuffer<Float>, values: NumberBuffer<Float>) {
+  /// What the layer makes of some rows.
+  struct Decoded {
+    /// Outputs before and after the function, `[rows, outputs]` each.
+    let raw: NumberBuffer<Float>
+    let values: NumberBuffer<Float>
+    /// log Σ exp of each row before the function, of classes.
+    var logSums: [Double] = []
+  }
+
+  /// Computes outputs.
+  func decoded(_ hidden: UnsafePointer<Float>, rows: Int) -> Decoded {
     let raw = NumberBuffer<Float>(rows * outputs)
     let values = NumberBuffer<Float>(rows * outputs)
     for row in 0..<rows {
@@ -58,15 +65,16 @@ package struct DecoderLoss: HiddenLoss {
       into: raw.start, stride: outputs, rows: rows, inputs: width, outputs: outputs,
       accumulate: true)
     values.copy(raw)
+    var decoded = Decoded(raw: raw, values: values)
     for row in 0..<rows {
       let start = unsafe values.start + row * outputs
       if kind == .classes {
-        unsafe function.activation.apply(to: start, count: outputs)
+        unsafe decoded.logSums.append(VectorKernels.best.softmax(start, count: outputs))
       } else {
         unsafe function.apply(to: start, count: outputs)
       }
     }
-    return (raw, values)
+    return decoded
   }
 
   package func add(
@@ -95,7 +103,9 @@ package struct DecoderLoss: HiddenLoss {
       let t = unsafe wanted.values.start + row * outputs
       let (a, b) = unsafe (own.raw.start + row * outputs, wanted.raw.start + row * outputs)
       switch kind {
-      case .classes: sum += unsafe classDivergence(y, t, a, b, scale)
+      case .classes:
+        sum += unsafe max(
+          0, classDivergence(y, t, a, b, scale) + own.logSums[row] - wanted.logSums[row])
       case .probabilities:
         let share = 1 / Float(outputs)
         for index in 0..<outputs {
@@ -123,12 +133,12 @@ package struct DecoderLoss: HiddenLoss {
     return sum
   }
 
-  /// Σ p log(p / q) of one row; `y` is replaced by the gradient.
+  /// Σ p (b − a) of one row, which with the difference of log Σ exp is Σ p log(p / q); `y` is replaced by the gradient.
   private func classDivergence(
     _ y: UnsafeMutablePointer<Float>, _ t: UnsafePointer<Float>, _ a: UnsafePointer<Float>,
     _ b: UnsafePointer<Float>, _ scale: Float
   ) -> Double {
-    // Σ p (b − a) and the difference of both log Σ exp; sums with fixed lanes.
+    // Sums with fixed lanes.
     var change = SIMD8<Float>.zero
     for index in stride(from: 0, to: outputs, by: 8) {
       let count = min(8, outputs - index)
@@ -136,11 +146,7 @@ package struct DecoderLoss: HiddenLoss {
       change += unsafe p * (Lanes.load(b + index, count) - Lanes.load(a + index, count))
       unsafe Lanes.store((Lanes.load(y + index, count) - p) * scale, y + index, count)
     }
-    func logSum(_ row: UnsafePointer<Float>) -> Double {
-      let (largest, sum) = unsafe VectorMath.logSumExpParts(row, count: outputs)
-      return Double(largest) + Activation.logarithm(Double(sum))
-    }
-    return unsafe max(0, Double(change.sum()) + logSum(a) - logSum(b))
+    return Double(change.sum())
   }
 
   private static func softplus(_ x: Float) -> Double {
