@@ -32,12 +32,32 @@ public enum NpyFile {
   /// - Parameter array: The array.
   /// - Returns: The whole file.
   public static func bytes(of array: NumericArray) -> [UInt8] {
+    let header = header(of: array)
+    let count = header.count + array.byteCount
+    return unsafe [UInt8](unsafeUninitializedCapacity: count) { buffer, initialized in
+      unsafe write(header, array, to: UnsafeMutableRawBufferPointer(buffer))
+      initialized = count
+    }
+  }
+
+  /// What stands before the elements of an array.
+  static func header(of array: NumericArray) -> [UInt8] {
+    switch array.elements {
+    case .floats: header("<f4", array.shape)
+    case .integers: header("<i8", array.shape)
+    }
+  }
+
+  /// Writes the header and the elements of an array.
+  static func write(
+    _ header: [UInt8], _ array: NumericArray, to buffer: UnsafeMutableRawBufferPointer
+  ) {
+    unsafe buffer.copyBytes(from: header)
+    let rest = unsafe UnsafeMutableRawBufferPointer(rebasing: buffer[header.count...])
     switch array.elements {
     case .floats(let values):
-      return header("<f4", array.shape)
-        + littleEndianBytes(of: values.lazy.map(\.bitPattern), count: values.count)
-    case .integers(let values):
-      return header("<i8", array.shape) + littleEndianBytes(of: values, count: values.count)
+      unsafe writeLittleEndian(values.lazy.map(\.bitPattern), to: rest)
+    case .integers(let values): unsafe writeLittleEndian(values, to: rest)
     }
   }
 
@@ -57,16 +77,13 @@ public enum NpyFile {
     return NpyHeader.magic + [1, 0, UInt8(count & 255), UInt8(count >> 8)] + Array(text.utf8)
   }
 
-  private static func littleEndianBytes<Item: FixedWidthInteger>(
-    of items: some Sequence<Item>, count: Int
-  ) -> [UInt8] {
-    let size = MemoryLayout<Item>.size
-    return unsafe [UInt8](unsafeUninitializedCapacity: count * size) { buffer, initialized in
-      let raw = UnsafeMutableRawBufferPointer(buffer)
-      for item in items {
-        unsafe raw.storeBytes(of: item.littleEndian, toByteOffset: initialized, as: Item.self)
-        initialized += size
-      }
+  private static func writeLittleEndian<Item: FixedWidthInteger>(
+    _ items: some Sequence<Item>, to buffer: UnsafeMutableRawBufferPointer
+  ) {
+    var offset = 0
+    for item in items {
+      unsafe buffer.storeBytes(of: item.littleEndian, toByteOffset: offset, as: Item.self)
+      offset += MemoryLayout<Item>.size
     }
   }
 }

@@ -29,7 +29,12 @@ public enum NpzFile {
     of arrays: [(name: String, array: NumericArray)]
   ) throws(DiagnosticError) -> [UInt8] {
     try ZipWriter.bytes(
-      of: arrays.map { (name: $0.name + suffix, bytes: NpyFile.bytes(of: $0.array)) })
+      of: arrays.map { name, array in
+        let header = NpyFile.header(of: array)
+        return unsafe ZipMember(
+          name: name + suffix, byteCount: header.count + array.byteCount
+        ) { unsafe NpyFile.write(header, array, to: $0) }
+      })
   }
 
   private static func arrays(

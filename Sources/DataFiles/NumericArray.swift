@@ -34,6 +34,14 @@ public struct NumericArray: Equatable, Sendable {
     }
   }
 
+  /// The bytes of the elements in a file: four each for floats, eight for integers.
+  var byteCount: Int {
+    switch elements {
+    case .floats(let values): values.count * MemoryLayout<Float>.size
+    case .integers(let values): values.count * MemoryLayout<Int64>.size
+    }
+  }
+
   /// The elements as float32; integers are rounded to the nearest.
   public var floats: [Float] {
     switch elements {

@@ -1,5 +1,5 @@
 public import Diagnostics
-public import FileSupport
+import FileSupport
 internal import Foundation
 
 extension DiagnosticError.Code {

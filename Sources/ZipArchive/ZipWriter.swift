@@ -20,9 +20,7 @@ public enum ZipWriter {
   /// - Parameter members: The members in order; their names must differ.
   /// - Returns: The archive.
   /// - Throws: ``DiagnosticError`` with code `zipNotWritten`.
-  public static func bytes(
-    of members: [(name: String, bytes: [UInt8])]
-  ) throws(DiagnosticError) -> [UInt8] {
+  public static func bytes(of members: [ZipMember]) throws(DiagnosticError) -> [UInt8] {
     if members.isEmpty { return emptyArchive }
     var error = unsafe zip_error_t()
     unsafe zip_error_init(&error)
@@ -38,17 +36,8 @@ public enum ZipWriter {
       unsafe zip_source_free(target)
       throw unsafe failure(&error)
     }
-    // libzip reads the bytes of the members when the archive is closed.
-    var buffers = unsafe [UnsafeMutableRawBufferPointer]()
-    defer { unsafe buffers.forEach { unsafe $0.deallocate() } }
     do throws(DiagnosticError) {
-      for member in members {
-        let buffer = UnsafeMutableRawBufferPointer.allocate(
-          byteCount: member.bytes.count, alignment: 1)
-        unsafe buffers.append(buffer)
-        unsafe buffer.copyBytes(from: member.bytes)
-        try unsafe add(member.name, UnsafeRawBufferPointer(buffer), to: archive)
-      }
+      for member in members { try unsafe add(member, to: archive) }
       guard unsafe zip_close(archive) == 0 else {
         throw unsafe failure(zip_get_error(archive))
       }
@@ -123,11 +112,17 @@ public enum ZipWriter {
   }
 
   private static func add(
-    _ name: String, _ bytes: UnsafeRawBufferPointer, to archive: OpaquePointer
+    _ member: ZipMember, to archive: OpaquePointer
   ) throws(DiagnosticError) {
-    let source = unsafe zip_source_buffer(
-      archive, bytes.baseAddress, zip_uint64_t(bytes.count), 0)
+    let name = member.name
+    // libzip reads the bytes when the archive is closed, and frees them then.
+    guard let start = unsafe malloc(max(member.byteCount, 1)) else {
+      throw DiagnosticError(.zipNotWritten, object: name, "no memory for its bytes")
+    }
+    unsafe member.write(UnsafeMutableRawBufferPointer(start: start, count: member.byteCount))
+    let source = unsafe zip_source_buffer(archive, start, zip_uint64_t(member.byteCount), 1)
     guard let source = unsafe source else {
+      unsafe free(start)
       throw unsafe failure(zip_get_error(archive), member: name)
     }
     let index = unsafe zip_file_add(archive, name, source, zip_flags_t(ZIP_FL_ENC_UTF_8))

@@ -329,7 +329,7 @@ import Testing
   /// Where the outputs are the original's already, nothing is learned; and of an LSTM that takes many more steps than the
   /// data have, no more is kept than was asked for.
   @Test func stepsThatTheDataDoNotHaveAreFew() throws {
-    let original = try Self.model(fixture("hostile/long-pooling.onnx"))
+    let original = try Self.model(fixture("hostile/long-padding.onnx"))
     guard case .data(let data) = try CalibrationData.synthetic(for: original, seed: 1, threads: 1)
     else {
       Issue.record("it can be run")

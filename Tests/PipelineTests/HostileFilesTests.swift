@@ -29,7 +29,7 @@ import Testing
   /// What is only too large for synthetic inputs is compressed by its weights alone, in little memory.
   @Test(arguments: [
     "text-batch.onnx", "text-window.keras", "batch-65536-steps.keras", "batch-65536.onnx",
-    "large-state.onnx",
+    "large-state.onnx", "wide-step.onnx",
   ])
   func nothingIsMadeWithoutLimit(name: String) throws {
     try withTemporaryFolder { folder in

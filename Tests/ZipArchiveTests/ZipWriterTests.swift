@@ -11,7 +11,7 @@ struct ZipWriterTests {
     let members: [(name: String, bytes: [UInt8])] = ["a", "b", "c"].map { name in
       (name, (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 7) })
     }
-    let archive = try ZipWriter.bytes(of: members)
+    let archive = try ZipWriter.bytes(of: members.map { ZipMember(name: $0.name, bytes: $0.bytes) })
     for member in members {
       // libzip once freed memory of the caller here; again and again, so that it is seen.
       for newSize in [size, 0, size + 1, 100_000] {
@@ -28,7 +28,7 @@ struct ZipWriterTests {
 
   @Test("A member that is not there cannot be replaced")
   func missing() throws {
-    let archive = try ZipWriter.bytes(of: [("a", [1, 2, 3])])
+    let archive = try ZipWriter.bytes(of: [ZipMember(name: "a", bytes: [1, 2, 3])])
     let error = #expect(throws: DiagnosticError.self) {
       try ZipWriter.replacing("b", by: [4], in: archive)
     }

@@ -17,7 +17,7 @@ public struct RunBudget: Sendable, Equatable {
   public let isGiven: Bool
 
   /// The bytes that every run may hold.
-  public static let smallMemory = 16 << 20
+  public static let smallMemory = 8 << 20
   /// The operations for each byte.
   public static let operationsPerByte = 128
   /// What an element that is read or made counts.

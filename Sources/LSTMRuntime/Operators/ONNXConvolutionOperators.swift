@@ -59,6 +59,12 @@ enum ONNXConvolutionOperators {
       let x = try channelsLast(call)
       var window = try settings.window(0, of: 1, size: sizes[0], length: x.dims[1])
       window.roundsUp = roundsUp
+      // ONNX Runtime refuses them, too: such a window reads nothing.
+      guard window.padding.before < sizes[0], window.padding.after < sizes[0] else {
+        throw OperationCall.error(
+          "has pads of \(window.padding.before) and \(window.padding.after); those of a window of "
+            + "\(sizes[0]) are smaller than it")
+      }
       let y = try Convolution.pool(
         x, !isAverage ? .maximum : countsPadding ? .averageWithPadding : .average,
         window: window, call)

@@ -1,7 +1,7 @@
 internal import Diagnostics
 internal import LSTMCore
 
-/// Follows every element of a model's inputs through its shape operations and LSTMs to the outputs.
+/// Follows every element of the inputs that begin states of LSTMs through shape operations and LSTMs to the outputs.
 ///
 /// The model is run once on zeros. Beside each value goes, where it is known, the number of the input
 /// element that each of its elements is: shape operations move numbers as they move values, and an LSTM
@@ -39,6 +39,8 @@ struct ElementTrace {
   init(of model: Model, openSize: Int) throws(DiagnosticError) {
     guard let graph = model.graph else { throw .noGraph }
     var next: Int64 = 1
+    // Others cannot be continued, and may be much larger.
+    let states = graph.stateValues().inputs
     for input in graph.inputs {
       let dims = input.shape.map { $0 ?? openSize }
       let count = try checkedProduct(dims, limit: Self.elementLimit, of: "a trial")
@@ -49,7 +51,7 @@ struct ElementTrace {
         continue
       }
       values[input.name] = GraphValue(dims, [Float](repeating: 0, count: count))
-      guard next + Int64(count) < Self.elementLimit else { continue }
+      guard states.contains(input.name), next + Int64(count) < Self.elementLimit else { continue }
       numbers[input.name] = Tensor(
         dims: dims, elements: .integers((0..<Int64(count)).map { next + $0 }))
       firsts.append((input.name, next, count))

@@ -151,7 +151,7 @@ import MatrixCompression
         let own = Self.columns(group, start)
         let first = row * start.columns + own.lowerBound
         if few {
-          writeFew(levels, unit, first..<first + own.count, to: weights)
+          unsafe writeFew(levels, unit, first..<first + own.count, to: weights)
           continue
         }
         for index in first..<first + own.count {

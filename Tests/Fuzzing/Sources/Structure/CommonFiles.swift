@@ -17,7 +17,8 @@ enum CommonFiles {
     let sequences = npy("<f4", [5, 4, 3], values.flatMap { bytes(of: $0.bitPattern) })
     let labels = npy("<i8", [5], [0, 1, 0, 1, 1].flatMap { bytes(of: UInt64($0)) })
     try write(labels, to: "labels.npy")
-    let both = try ZipWriter.bytes(of: [("x.npy", sequences), ("y.npy", labels)])
+    let both = try ZipWriter.bytes(
+      of: [ZipMember(name: "x.npy", bytes: sequences), ZipMember(name: "y.npy", bytes: labels)])
     try write(both, to: "data.npz")
     try LSTMPackCommand.perform([
       "train", "data.npz", "--hidden", "3", "--layers", "1", "--epochs", "1", "--out", "model.bvq",
@@ -39,7 +40,7 @@ enum CommonFiles {
       (.npy, "doubles.npy", npy("<f8", [2, 5, 3], [UInt8](repeating: 0, count: 240))),
       (.npy, "tokens.npy", tokens),
       (.npz, "data.npz", both),
-      (.npz, "x.npz", try ZipWriter.bytes(of: [("x.npy", sequences)])),
+      (.npz, "x.npz", try ZipWriter.bytes(of: [ZipMember(name: "x.npy", bytes: sequences)])),
       (.csv, "table.csv", Array(table.utf8)),
       (.csv, "named.csv", Array("a,b,c\n\(table)".utf8)),
       (.plan, "rules.json", Array(plan.utf8)),

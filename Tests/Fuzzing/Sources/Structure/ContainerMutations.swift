@@ -128,7 +128,8 @@ enum ZipMutation {
       let place = random.oneIn(3) ? index : chosen ?? index
       members[place].bytes = change(members[place].name, members[place].bytes, &random)
     }
-    return (try? ZipWriter.bytes(of: members)) ?? bytes
+    return (try? ZipWriter.bytes(of: members.map { ZipMember(name: $0.name, bytes: $0.bytes) }))
+      ?? bytes
   }
 
   private static func members(of bytes: [UInt8]) throws -> [(name: String, bytes: [UInt8])] {

@@ -115,7 +115,7 @@ struct Scene {
         case .integers(let values):
           CommonFiles.npy("<i8", tensor.dims, values.flatMap { CommonFiles.bytes(of: $0) })
         }
-      return (name: "\(name).npy", bytes: bytes)
+      return ZipMember(name: "\(name).npy", bytes: bytes)
     }
     let path = "inputs-\(mutant.seed.kind.rawValue)-\(mutant.seed.name).npz"
     guard let archive = try? ZipWriter.bytes(of: members),
