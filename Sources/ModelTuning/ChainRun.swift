@@ -31,8 +31,8 @@ struct ChainRun {
   /// The steps that are recorded where nobody knows how many updates there will be, as updates.
   private static let usualUpdates = 2000
   /// How often each recorded step is learned from, at least, where there are data enough: to record one takes about a
-  /// third of what an update takes for it.
-  private static let readings = 4
+  /// third of what an update takes for it, but new steps teach more than old ones.
+  private static let readings = 2
 
   private var elementLimit: Int {
     let weights = Set(chain.map(\.weights)).reduce(0) { sum, index in
