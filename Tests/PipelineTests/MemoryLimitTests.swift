@@ -23,7 +23,7 @@ import Testing
     #expect(run.exitCode == 65 && run.output.isEmpty)
     #expect(
       run.errors
-        == "error: \(file): \(problem) of other values, above the limit of 17 MB for a model "
+        == "error: \(file): \(problem) of other values, above the limit of 9 MB for a model "
         + "and inputs of this size\(Self.hint)\(size)\n")
     // On other inputs some of the nodes do not fit or are not reached; none takes gigabytes.
     for command in ["bench", "eval", "analyze"] {
