@@ -11,7 +11,7 @@ import LSTMTraining
   private let gradients: NumberBuffer<Float>
 
   /// In units of the mean |w|.
-  private static let rate: Float = 0.005
+  private static let rate: Float = 0.02
 
   init(_ matrix: Matrix) {
     rows = matrix.rows
