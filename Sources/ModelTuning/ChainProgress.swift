@@ -36,7 +36,7 @@ struct ChainProgress: Codable, Sendable {
     guard arrayCount >= 0, stages.isEmpty ? stage == 0 : stages.indices.contains(stage) else {
       return false
     }
-    return stages.allSatisfy { $0.phase >= 0 && counts.contains($0.updates) && $0.updates > 0 }
+    return stages.allSatisfy { counts.contains($0.updates) && $0.updates > 0 }
       && (0...(stages.isEmpty ? 0 : stages[stage].updates)).contains(updatesOfStage)
       && counts.contains(updates) && updates >= updatesOfStage
       && (0...arrayCount).contains(bestArrays)

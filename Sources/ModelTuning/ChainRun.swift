@@ -18,18 +18,18 @@ struct ChainRun {
   let judging: Double
   let checkpoint: TuningCheckpoint?
   let threads: Int
+  /// The numbers that are kept of a chain at one time, at most.
+  let mostElements: Int
 
   /// The updates that are tried to tell how long one takes.
   private static let triedUpdates = 3
-  /// The numbers that are recorded of a chain, at most: half a gigabyte, and of a small model less, whose LSTMs may
-  /// take many more steps than its inputs have.
-  private static let mostElements = 1 << 27
+  /// The numbers that are kept of a small model at one time, at most: its LSTMs may take many more steps than its inputs have.
   private static let leastElements = 1 << 21
   private static let elementsPerWeight = 1024
   /// The most updates within a budget of seconds.
   private static let updateLimit = 1_000_000
-  /// The steps that are recorded where nobody knows how many updates there will be, as updates.
-  private static let usualUpdates = 2000
+  /// The steps of a text that are recorded to tell how long one takes.
+  private static let triedSteps = 5000
   /// How often each recorded step is learned from, at least, where there are data enough: to record one takes about a
   /// third of what an update takes for it, but new steps teach more than old ones.
   private static let readings = 2
@@ -40,7 +40,7 @@ struct ChainRun {
       return sum + set.directions.count * 4 * set.hiddenSize * (set.inputSize + set.outputSize)
     }
     return min(
-      Self.mostElements, Self.leastElements + saturatingProduct(weights, Self.elementsPerWeight))
+      mostElements, Self.leastElements + saturatingProduct(weights, Self.elementsPerWeight))
   }
 
   /// What was done.
@@ -67,7 +67,7 @@ struct ChainRun {
     let begin = best.model
     var progress = checkpoint?.progress(ofChain: number) ?? ChainProgress()
     var bestArrays: [[Float]] = []
-    var phases: [TuningPhase] = []
+    var loss: TuningReport.Loss?
     func outcome() -> Outcome {
       progress.isDone = true
       progress.position = nil
@@ -76,9 +76,7 @@ struct ChainRun {
       return Outcome(
         report: TuningReport.Chain(
           layers: chain.map { original.layers[$0.layer].name },
-          losses: progress.stages.prefix(progress.stage + 1)
-            .compactMap { phases.indices.contains($0.phase) ? phases[$0.phase].name : nil }
-            .reduce(into: []) { if $0.last != $1 { $0.append($1) } },
+          loss: loss,
           updates: progress.updates,
           divergences: progress.judged.map { ($0.updates, $0.divergence) },
           obstacle: progress.obstacle), progress: progress, arrays: bestArrays)
@@ -90,48 +88,56 @@ struct ChainRun {
     guard let last = chain.last else { return outcome() }
     let decoder = DecoderFinder(original: original, data: data.fitted, threads: threads)
       .decoder(of: last)
-    let learnsHidden = !(decoder.map(TuningPhase.hasManyClasses) ?? false)
-    let recordingStart = ContinuousClock.now
-    guard
-      let tracks = try recorder.tracks(
-        chain, compressed: begin, data.fitted, keepsAll: learnsHidden, elementLimit: elementLimit)
-    else { return stopped("what it reads cannot be recorded sequence by sequence") }
-    let recording = (ContinuousClock.now - recordingStart) / .seconds(1)
-    func tuning(_ tracks: [TuningTrack]) -> ChainTuning {
-      ChainTuning(
-        chain, original: original, compressed: begin, tracks: tracks,
-        readsLastStep: decoder?.readsLastStep ?? false, seed: seed, threads: threads)
+    let sampled = decoder.flatMap {
+      $0.readsLastStep ? nil : SampledDivergence($0.loss, seed: seed)
     }
-    var learner = tuning(tracks)
-    if let obstacle = learner.obstacle { return stopped(obstacle) }
     let probe =
       decoder == nil
       ? try? CurvatureProbe(original: original, data: data.fitted, seed: seed, threads: threads)
-        .curvature(ofLayer: last.layer, width: learner.width) : nil
-    phases = TuningPhase.phases(
-      links: chain.count, decoder: decoder, probe: probe, tracks: tracks)
+        .curvature(ofLayer: last.layer, width: width(of: last)) : nil
+    func made(of data: EvaluationData, window: Int) throws(DiagnosticError) -> ChainTuning? {
+      guard
+        var tracks = try recorder.tracks(
+          chain, compressed: begin, data, keepsAll: sampled == nil, elementLimit: elementLimit)
+      else { return nil }
+      if let sampled { sampled.add(to: &tracks, window: window, threads: threads) }
+      let loss = ChainLoss(
+        links: chain.count, decoder: decoder?.loss, sampled: sampled, probe: probe, tracks: tracks)
+      return ChainTuning(
+        chain, original: original, compressed: begin, tracks: tracks, loss: loss,
+        readsLastStep: decoder?.readsLastStep ?? false, seed: seed, threads: threads)
+    }
+    // A little of a text tells how long updates take.
+    var recorded = data.fitted
+    if case .text = recorded.content { recorded = try recorded.sample(steps: Self.triedSteps) }
+    let recordingStart = ContinuousClock.now
+    guard var learner = try made(of: recorded, window: 0) else {
+      return stopped("what it reads cannot be recorded sequence by sequence")
+    }
+    let recording = (ContinuousClock.now - recordingStart) / .seconds(1)
+    if let obstacle = learner.obstacle { return stopped(obstacle) }
+    loss = learner.loss.name
     if progress.stages.isEmpty {
       progress.stages = stages(
-        phases, learner, spent: (ContinuousClock.now - start) / .seconds(1),
-        recording: recording / Double(max(1, data.fitted.steps)))
+        learner, spent: (ContinuousClock.now - start) / .seconds(1),
+        recording: recording / Double(max(1, recorded.steps)))
       progress.bestOfStages = [best.divergence]
     }
     guard !progress.stages.isEmpty else { return stopped("the time is too short for an update") }
-    guard progress.stages.allSatisfy({ phases.indices.contains($0.phase) && $0.updates > 0 }) else {
-      throw checkpoint?.mismatch() ?? DiagnosticError(.badTuningCheckpoint, "has unknown stages")
-    }
-    // As many steps as will be learned from, where there are more than the moments were collected over.
+    // As many steps as will be learned from, where there are more.
     let updates =
-      budget == .best ? Self.usualUpdates : progress.stages.reduce(0) { $0 + $1.updates }
+      budget == .best
+      ? TuningStage.mostUpdates : progress.stages.reduce(0) { $0 + $1.updates }
     let wanted = min(
-      saturatingProduct(updates, learner.stepsPerUpdate) / Self.readings,
-      elementLimit / max(1, tracks.first.map(\.elementsPerStep) ?? 1))
-    if wanted > data.fitted.steps, data.learnable.steps > data.fitted.steps,
-      let more = try recorder.tracks(
-        chain, compressed: begin, try data.learnable.sample(steps: wanted), keepsAll: learnsHidden,
-        elementLimit: elementLimit)
-    {
-      learner = tuning(more)
+      saturatingProduct(updates, learner.stepsPerUpdate) / Self.readings, data.learnable.steps)
+    let tried = recorded.steps
+    if wanted > tried { recorded = try data.learnable.sample(steps: wanted) }
+    let windows = TuningWindows(
+      recorded, capacity: elementLimit / max(1, learner.elementsPerStep), readings: Self.readings,
+      stepsPerUpdate: learner.stepsPerUpdate)
+    var window = windows.window(ofUpdate: progress.updates - 1)
+    if recorded.steps > tried || windows.count > 1 {
+      learner = try made(of: recorded.part(window, of: windows.count), window: window) ?? learner
     }
     try goOn(&progress, learner, &best, begin, &bestArrays)
     if progress.isDone { return outcome() }
@@ -139,9 +145,14 @@ struct ChainRun {
       let stage = progress.stages[progress.stage]
       let judged = stage.judged
       while progress.updatesOfStage < stage.updates {
-        let loss = learner.update(
-          phases[stage.phase].losses,
-          share: phases[stage.phase].rate * stage.share(ofUpdate: progress.updatesOfStage))
+        let next = windows.window(ofUpdate: progress.updates)
+        if next != window {
+          let before = learner
+          learner = try made(of: recorded.part(next, of: windows.count), window: next) ?? learner
+          learner.goOn(from: before)
+          window = next
+        }
+        let loss = learner.update(share: stage.share(ofUpdate: progress.updatesOfStage))
         guard loss.isFinite else {
           return stopped("its loss was \(loss) after \(progress.updates) updates")
         }
@@ -171,7 +182,7 @@ struct ChainRun {
       }
       progress.bestOfStages.append(best.divergence)
       if budget == .best,
-        let next = TuningStage.next(after: progress.stages, progress.bestOfStages, phases)
+        let next = TuningStage.next(after: progress.stages, progress.bestOfStages)
       {
         progress.stages.append(next)
       }
@@ -201,42 +212,37 @@ struct ChainRun {
     else { throw checkpoint.mismatch() }
   }
 
-  /// The stages that the budget allows.
+  /// The stages that the budget allows at first.
   ///
   /// - Parameters:
-  ///   - phases: The phases.
   ///   - learner: What learns.
   ///   - spent: The seconds of the budget that are gone.
   ///   - recording: The seconds to record a step that an update reads.
   /// - Returns: None where the time is too short for an update.
   private func stages(
-    _ phases: [TuningPhase], _ learner: ChainTuning, spent: Double, recording: Double
+    _ learner: ChainTuning, spent: Double, recording: Double
   ) -> [TuningStage] {
     switch budget {
-    case .updates(let count): return TuningStage.stages(count, phases)
-    case .best: return TuningStage.next(after: [], [], phases).map { [$0] } ?? []
+    case .updates(let count): return [TuningStage(updates: count)]
+    case .best: return TuningStage.next(after: [], []).map { [$0] } ?? []
     case .seconds(let seconds):
-      let clock = ContinuousClock()
-      var left = seconds - spent
-      var updates = 0
-      for phase in phases {
-        left -= Double(TuningStage.judgedCount) * judging
-        guard left > 0 else { break }
-        let taken = clock.measure {
-          for _ in 0..<Self.triedUpdates { learner.update(phase.losses, share: nil) }
-        }
-        left -= taken / .seconds(1)
-        let each =
-          taken / .seconds(1) / Double(Self.triedUpdates)
-          + recording * Double(learner.stepsPerUpdate) / Double(Self.readings)
-        let count = max(
-          0, min(phase.limit, Self.updateLimit - updates, Int(left / max(each, 1e-6))))
-        // A few updates at the rates of a new phase do more harm than good.
-        guard updates == 0 || count >= TuningStage.leastUpdates else { break }
-        updates += count
-        left -= Double(count) * each
-      }
-      return TuningStage.stages(updates, phases)
+      let left = seconds - spent - Double(TuningStage.judgedCount) * judging
+      guard left > 0 else { return [] }
+      let taken =
+        ContinuousClock().measure {
+          for _ in 0..<Self.triedUpdates { learner.update(share: nil) }
+        } / .seconds(1)
+      let each =
+        taken / Double(Self.triedUpdates)
+        + recording * Double(learner.stepsPerUpdate) / Double(Self.readings)
+      let count = min(Self.updateLimit, Int(max(0, left - taken) / max(each, 1e-6)))
+      return count > 0 ? [TuningStage(updates: count)] : []
     }
+  }
+
+  /// The outputs of an LSTM, of all directions.
+  private func width(of node: TunedNode) -> Int {
+    let set = original.lstmWeights[node.weights]
+    return set.directions.count * set.outputSize
   }
 }

@@ -9,6 +9,7 @@ import LSTMTraining
 @safe final class ChainTuning: @unchecked Sendable {
   private let links: [ChainTape<Float>.Link]
   private let tracks: [TuningTrack]
+  let loss: ChainLoss
   private let readsLastStep: Bool
   private let threads: Int
   /// By set of weights and direction.
@@ -32,20 +33,12 @@ import LSTMTraining
   private static let chunkCount = 4
   private static let rowsPerChunk = 4
 
-  /// The loss at the last LSTM and the shares of the scaled squared error of each.
-  struct Losses: Sendable {
-    var main: (any HiddenLoss)?
-    /// Of each LSTM.
-    var hidden: [ScaledSquaredError]
-    /// The weight of ``hidden`` beside ``main``.
-    var share: Float
-  }
-
   init(
     _ chain: [TunedNode], original: Model, compressed: Model, tracks: [TuningTrack],
-    readsLastStep: Bool, seed: UInt64, threads: Int
+    loss: ChainLoss, readsLastStep: Bool, seed: UInt64, threads: Int
   ) {
     self.chain = chain
+    self.loss = loss
     self.tracks = tracks
     self.readsLastStep = readsLastStep
     self.threads = threads
@@ -85,12 +78,13 @@ import LSTMTraining
       Chunk(
         tape: ChainTape(links, rows: rows, steps: steps),
         sums: learning.mapValues { $0.map { CellGradients($0.maps) } },
-        targets: NumberBuffer(rows * steps * (links.map(\.width).max() ?? 0)))
+        targets: NumberBuffer(
+          rows * steps * max(loss.main?.targetWidth ?? 0, links.map(\.width).max() ?? 0)))
     }
   }
 
-  /// The outputs of the last LSTM, of all directions.
-  var width: Int { links.last?.width ?? 0 }
+  /// The elements that are kept of a step.
+  var elementsPerStep: Int { tracks.first?.elementsPerStep ?? 1 }
 
   /// The steps that an update reads, at most.
   var stepsPerUpdate: Int { schedule.rows * schedule.pieceSteps }
@@ -106,12 +100,10 @@ import LSTMTraining
 
   /// Learns from one piece.
   ///
-  /// - Parameters:
-  ///   - losses: What is to become small.
-  ///   - share: The share of the rates that the schedule leaves; `nil` to try how long an update takes, and change nothing.
+  /// - Parameter share: The share of the rates that the schedule leaves; `nil` to try how long an update takes, and change nothing.
   /// - Returns: The mean loss of the piece.
   @discardableResult
-  func update(_ losses: Losses, share: Double?) -> Double {
+  func update(share: Double?) -> Double {
     for set in sets { for direction in learning[set] ?? [] { direction.write(threads: threads) } }
     var ahead = schedule
     let piece = ahead.nextPiece()
@@ -121,7 +113,7 @@ import LSTMTraining
       ? piece.tracks.count : piece.tracks.reduce(0) { $0 + self.steps(of: $1, piece).count }
     let scale = 1 / Float(max(1, counted))
     let sums = mapTasks(chunks.count, threads: threads) { index in
-      run(chunks[index], parts[index], piece, losses, scale: scale)
+      run(chunks[index], parts[index], piece, scale: scale)
     }
     for set in sets {
       for direction in (learning[set] ?? []).indices {
@@ -162,7 +154,7 @@ import LSTMTraining
 
   /// One chunk of a piece, forward and back.
   private func run(
-    _ chunk: Chunk, _ own: [Int], _ piece: TrackSchedule.Piece, _ losses: Losses, scale: Float
+    _ chunk: Chunk, _ own: [Int], _ piece: TrackSchedule.Piece, scale: Float
   ) -> Double {
     for sums in chunk.sums.values.joined() { sums.clear() }
     guard !own.isEmpty else { return 0 }
@@ -183,45 +175,46 @@ import LSTMTraining
         tracks[track].x, ranges[row], width: inputs, rows: own.count, row: row, to: tape.x)
     }
     tape.forward(lengths: lengths, steps: longest)
-    var loss = 0.0
+    var sum = 0.0
     for (index, link) in links.enumerated() {
       let gradient = tape.gradients[index]
       let rows = longest * own.count
       unsafe gradient.start.update(repeating: 0, count: rows * link.width)
       let isLast = index == links.count - 1
-      guard losses.share > 0 || isLast else { continue }
+      guard loss.share > 0 || isLast else { continue }
+      let targetWidth = isLast ? loss.main?.targetWidth ?? link.width : link.width
       for (row, track) in own.enumerated() {
         gather(
-          tracks[track].targets[index], ranges[row], width: link.width, rows: own.count, row: row,
+          tracks[track].targets[index], ranges[row], width: targetWidth, rows: own.count, row: row,
           to: chunk.targets)
       }
       // Steps after the end of a sequence have no loss: their targets are what is there.
       for (row, length) in lengths.enumerated() {
         for step in length..<longest {
-          let start = (step * own.count + row) * link.width
-          unsafe (chunk.targets.start + start).update(
-            from: tape.outputs[index].start + start, count: link.width)
+          let place = step * own.count + row
+          unsafe (chunk.targets.start + place * targetWidth).update(
+            from: tape.outputs[index].start + place * link.width, count: link.width)
         }
       }
-      if losses.share > 0 {
+      if loss.share > 0 {
         let all = Float(lengths.reduce(0, +))
-        loss +=
-          unsafe losses.hidden[index].add(
+        sum +=
+          unsafe loss.hidden[index].add(
             tape.outputs[index].start, chunk.targets.start, rows: rows, to: gradient.start,
-            scale: losses.share * (readsLastStep ? Float(own.count) / all * scale : scale))
-          * Double(losses.share) * (readsLastStep ? Double(own.count) / Double(all) : 1)
+            scale: loss.share * (readsLastStep ? Float(own.count) / all * scale : scale))
+          * Double(loss.share) * (readsLastStep ? Double(own.count) / Double(all) : 1)
       }
-      guard isLast, let main = losses.main else { continue }
+      guard isLast, let main = loss.main else { continue }
       if readsLastStep {
-        loss += lastSteps(tape, chunk, main, ranges, own, link, scale)
+        sum += lastSteps(tape, chunk, main, ranges, own, link, scale)
       } else {
-        unsafe loss += main.add(
+        unsafe sum += main.add(
           tape.outputs[index].start, chunk.targets.start, rows: rows, to: gradient.start,
           scale: scale)
       }
     }
     tape.backward(addingTo: chain.map { chunk.sums[$0.weights] ?? [] })
-    return loss
+    return sum
   }
 
   /// The main loss at what each direction computes last.
@@ -342,6 +335,16 @@ import LSTMTraining
       rest = rest.dropFirst(count)
     }
     return true
+  }
+
+  /// Goes on with what another learner of the chain has learned from other sequences.
+  func goOn(from other: ChainTuning) {
+    func buffers(_ learner: ChainTuning) -> [NumberBuffer<Float>] {
+      learner.directions.flatMap(\.learned)
+        + learner.directions.flatMap(\.moments).flatMap { [$0.first, $0.second] }
+    }
+    for (own, others) in zip(buffers(self), buffers(other)) { own.copy(others) }
+    updates = other.updates
   }
 
   /// The model with what was learned.

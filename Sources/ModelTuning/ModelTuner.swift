@@ -7,8 +7,8 @@ import ModelEvaluation
 /// Lets compressed LSTMs learn to give the original's outputs on calibration data; no labels are needed.
 ///
 /// Chains of LSTMs are tuned together, one chain after the other in the order of the graph. What follows a chain tells which
-/// errors matter: of a dense layer that makes the outputs, the divergence of these, or their mean curvature where there are
-/// many classes; else the mean curvature of whatever follows (``CurvatureProbe``), or the squared error of the LSTM's own outputs. The model that does best on held-out data is kept, the one
+/// errors matter: of a dense layer that makes the outputs, the divergence of these, at some of them where there are many
+/// classes; else the mean curvature of whatever follows (``CurvatureProbe``), or the squared error of the LSTM's own outputs. The model that does best on held-out data is kept, the one
 /// that tuning began with included.
 public struct ModelTuner: Sendable {
   /// Called with the number of updates done and in all.
@@ -19,6 +19,10 @@ public struct ModelTuner: Sendable {
   private let seed: UInt64
   private let checkpoint: TuningCheckpoint?
   private let threads: Int
+  /// The numbers that are kept of what a chain reads and makes at one time, at most: half a gigabyte.
+  ///
+  /// Of more data, parts take turns (``TuningWindows``).
+  package var mostElements = 1 << 27
 
   /// Creates a tuner.
   ///
@@ -62,7 +66,7 @@ public struct ModelTuner: Sendable {
     guard best.divergence != 0 else {
       report.chains = chains.map { chain in
         TuningReport.Chain(
-          layers: chain.map { original.layers[$0.layer].name }, losses: [], updates: 0,
+          layers: chain.map { original.layers[$0.layer].name }, updates: 0,
           divergences: [], obstacle: "the outputs that are judged are the original's")
       }
       report.after = best.score
@@ -79,7 +83,8 @@ public struct ModelTuner: Sendable {
       }
       let run = ChainRun(
         chain: chain, number: number, original: original, data: data, budget: left, seed: seed,
-        recorder: recorder, judging: judging, checkpoint: checkpoint, threads: threads)
+        recorder: recorder, judging: judging, checkpoint: checkpoint, threads: threads,
+        mostElements: mostElements)
       let outcome = try run.run(&best, after: done, progress)
       report.chains.append(outcome.report)
       done.append((outcome.progress, outcome.arrays))

@@ -6,6 +6,8 @@ public struct TuningReport: Sendable {
   public enum Loss: String, Sendable {
     /// The divergence of the model's outputs, through the dense layer that makes them.
     case outputs
+    /// The same at some classes of each step (``SampledDivergence``).
+    case sampledOutputs
     /// Its mean curvature at the original's outputs of the LSTM.
     case curvature
     /// The squared error of the LSTM's own outputs.
@@ -16,8 +18,8 @@ public struct TuningReport: Sendable {
   public struct Chain: Sendable {
     /// Their layers.
     public var layers: [String]
-    /// What became small, one after the other.
-    public var losses: [Loss] = []
+    /// What became small; `nil` where nothing was tuned.
+    public var loss: Loss?
     /// The updates that were done.
     public var updates = 0
     /// How far outputs on held-out data were from the original's after some updates.

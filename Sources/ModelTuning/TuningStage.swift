@@ -1,15 +1,11 @@
 import LSTMCore
 
-/// A run of updates by one phase, in which rates rise and fall once.
+/// A run of updates in which rates rise and fall once.
 struct TuningStage: Codable, Equatable, Sendable {
-  /// The index of the phase.
-  var phase: Int
   var updates: Int
-  /// The share of the phase's rates.
+  /// The share of the rates.
   var rate = 1.0
 
-  /// The fewest updates of a later phase within a budget of seconds.
-  static let leastUpdates = 100
   /// The share of the updates in which rates rise, and what is left of them at the end.
   private static let warmUp = 0.02
   private static let lastShare = 0.02
@@ -30,16 +26,6 @@ struct TuningStage: Codable, Equatable, Sendable {
       * (Self.lastShare + (1 - Self.lastShare) * 0.5 * (1 + wave))
   }
 
-  /// The stages of N updates.
-  static func stages(_ updates: Int, _ phases: [TuningPhase]) -> [TuningStage] {
-    var left = updates
-    return phases.indices.compactMap { index in
-      let count = min(phases[index].limit, left)
-      left -= count
-      return count > 0 ? TuningStage(phase: index, updates: count) : nil
-    }
-  }
-
   // MARK: - As long as it gains
 
   /// The updates of a stage where there is no budget, how many stages there are at most, and by what the rates fall from one to the
@@ -47,6 +33,8 @@ struct TuningStage: Codable, Equatable, Sendable {
   private static let usualUpdates = 2000
   private static let mostStages = 12
   private static let decay = 0.6
+  /// All their updates.
+  static let mostUpdates = mostStages * usualUpdates
   /// The share of the divergence that a stage has to gain.
   private static let leastGain = 0.01
 
@@ -55,19 +43,13 @@ struct TuningStage: Codable, Equatable, Sendable {
   /// - Parameters:
   ///   - stages: Those before.
   ///   - divergences: How far outputs on held-out data were from the original's: at first, and at best after each stage.
-  ///   - phases: The phases.
   /// - Returns: `nil` where it gains no more.
-  static func next(
-    after stages: [TuningStage], _ divergences: [Double], _ phases: [TuningPhase]
-  ) -> TuningStage? {
-    guard stages.count >= phases.count else {
-      let phase = stages.count
-      return TuningStage(phase: phase, updates: min(phases[phase].limit, usualUpdates))
-    }
-    guard let last = stages.last, stages.count < mostStages, divergences.count > 1,
+  static func next(after stages: [TuningStage], _ divergences: [Double]) -> TuningStage? {
+    guard let last = stages.last else { return TuningStage(updates: usualUpdates) }
+    guard stages.count < mostStages, divergences.count > 1,
       divergences[divergences.count - 1]
         < (1 - leastGain) * divergences[divergences.count - 2]
     else { return nil }
-    return TuningStage(phase: last.phase, updates: usualUpdates, rate: last.rate * decay)
+    return TuningStage(updates: usualUpdates, rate: last.rate * decay)
   }
 }

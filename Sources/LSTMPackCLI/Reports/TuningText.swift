@@ -15,7 +15,7 @@ struct TuningText {
       if chain.updates > 0 {
         lines.append(
           "Tuned \(names): \(NumberText.count(chain.updates, "update")), "
-            + chain.losses.map(Self.words).joined(separator: ", later ") + ".")
+            + (chain.loss.map(Self.words) ?? "") + ".")
       }
     }
     let before = report.before
@@ -47,6 +47,7 @@ struct TuningText {
   private static func words(_ loss: TuningReport.Loss) -> String {
     switch loss {
     case .outputs: "by the divergence of the outputs"
+    case .sampledOutputs: "by the divergence of the outputs at some of the classes"
     case .curvature: "by the mean curvature of the outputs' divergence"
     case .hiddenStates: "by the squared error of the LSTM's own outputs"
     }
@@ -67,7 +68,7 @@ struct TuningText {
         var object: JSONObject = [
           "layers": .array(chain.layers.map { .string($0) }), "updates": .integer(chain.updates),
         ]
-        object["losses"] = .array(chain.losses.map { .string($0.rawValue) })
+        object["loss"] = chain.loss.map { .string($0.rawValue) }
         object["heldOut"] = .array(
           chain.divergences.map {
             ["updates": .integer($0.updates), "divergence": .number($0.divergence)]

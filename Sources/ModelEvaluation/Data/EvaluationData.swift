@@ -81,6 +81,36 @@ public struct EvaluationData: Sendable {
     return sample
   }
 
+  /// One of several parts that together are the data: of a text a stretch of each stream, of sequences every Nth.
+  ///
+  /// Labels are left out.
+  ///
+  /// - Throws: ``DiagnosticError`` when sequences cannot be taken out.
+  package func part(_ number: Int, of parts: Int) throws(DiagnosticError) -> EvaluationData {
+    guard parts > 1 else { return self }
+    var part = self
+    part.labels = nil
+    switch content {
+    case .text(let tokens, let streams):
+      let length = tokens.count / max(1, streams)
+      let range = length * number / parts..<length * (number + 1) / parts
+      part.content = .text(
+        tokens: (0..<streams).flatMap { stream in
+          tokens[stream * length + range.lowerBound..<stream * length + range.upperBound]
+        }, streams: streams)
+    case .sequences(let inputs):
+      var own: [String: Tensor] = [:]
+      for (name, tensor) in inputs {
+        own[name] = try Tensor.joined(
+          try stride(from: number, to: count, by: parts).map { (row) throws(DiagnosticError) in
+            try tensor.sliced(starts: [row], ends: [row + 1], axes: [0], steps: nil)
+          })
+      }
+      part.content = .sequences(own)
+    }
+    return part
+  }
+
   /// The steps of all sequences.
   public var steps: Int {
     switch content {

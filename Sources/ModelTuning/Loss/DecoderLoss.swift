@@ -5,9 +5,9 @@ package import LSTMTraining
 /// The dense layer that makes the model's outputs of what the last LSTM makes, and how far they are from the original's.
 package struct DecoderLoss: HiddenLoss {
   /// `[outputs, width]`.
-  let weights: NumberBuffer<Float>
+  package let weights: NumberBuffer<Float>
   /// `[outputs]`.
-  let bias: [Float]
+  package let bias: [Float]
   let width: Int
   /// What is done to the sums.
   let function: CellFunction
@@ -26,6 +26,7 @@ package struct DecoderLoss: HiddenLoss {
   }
 
   var outputs: Int { bias.count }
+  package var targetWidth: Int { width }
 
   /// Rows whose scores are in memory at one time.
   private static let rowsAtOnce = 128
@@ -53,17 +54,21 @@ package struct DecoderLoss: HiddenLoss {
     var logSums: [Double] = []
   }
 
+  /// Computes outputs before the function, `[rows, outputs]`.
+  func writeSums(
+    _ hidden: UnsafePointer<Float>, rows: Int, to sums: UnsafeMutablePointer<Float>
+  ) {
+    for row in 0..<rows { unsafe (sums + row * outputs).update(from: bias, count: outputs) }
+    unsafe Float.product(
+      MatrixView(hidden, stride: width), MatrixView(weights.start, stride: width, transposed: true),
+      into: sums, stride: outputs, rows: rows, inputs: width, outputs: outputs, accumulate: true)
+  }
+
   /// Computes outputs.
   func decoded(_ hidden: UnsafePointer<Float>, rows: Int) -> Decoded {
     let raw = NumberBuffer<Float>(rows * outputs)
     let values = NumberBuffer<Float>(rows * outputs)
-    for row in 0..<rows {
-      unsafe (raw.start + row * outputs).update(from: bias, count: outputs)
-    }
-    unsafe Float.product(
-      MatrixView(hidden, stride: width), MatrixView(weights.start, stride: width, transposed: true),
-      into: raw.start, stride: outputs, rows: rows, inputs: width, outputs: outputs,
-      accumulate: true)
+    unsafe writeSums(hidden, rows: rows, to: raw.start)
     values.copy(raw)
     var decoded = Decoded(raw: raw, values: values)
     for row in 0..<rows {

@@ -4,11 +4,13 @@ package import LSTMTraining
 ///
 /// Rows are steps that count.
 package protocol HiddenLoss: Sendable {
+  /// The elements of a row of targets: the original's outputs, and what else the loss reads.
+  var targetWidth: Int { get }
   /// The loss and its gradient.
   ///
   /// - Parameters:
   ///   - outputs: `[rows, width]`.
-  ///   - targets: The original's, as many.
+  ///   - targets: `[rows, targetWidth]`.
   ///   - rows: The rows.
   ///   - gradients: To which those of the summed loss, times `scale`, are added.
   ///   - scale: The factor of the gradient.
@@ -21,8 +23,9 @@ package protocol HiddenLoss: Sendable {
 
 /// The mean squared error of outputs, in units of their variance in the original.
 package struct ScaledSquaredError: HiddenLoss {
-  let width: Int
+  private let width: Int
   let variance: Float
+  package var targetWidth: Int { width }
 
   /// - Parameters:
   ///   - width: The outputs of a row.
@@ -60,7 +63,8 @@ package struct ScaledSquaredError: HiddenLoss {
 
 /// ½ δᵀFδ, with F the mean curvature of what follows.
 package struct CurvatureLoss: HiddenLoss {
-  let width: Int
+  private let width: Int
+  package var targetWidth: Int { width }
   /// F, `[width, width]`, symmetric.
   let curvature: NumberBuffer<Float>
 
