@@ -76,7 +76,7 @@ import Testing
       let unseen = try CalibrationData(data, for: original, description: "").scored
       let score = try DataEvaluation(try unseen.sample(steps: 2000), original: original)
         .evaluate(small)
-      let promised = "perplexity \(String(format: "%.3f", score.value).prefix(5))"
+      let promised = "perplexity \(String(format: "%.5f", score.value))"
       #expect(
         search.output.contains(
           tune == nil ? ", calibrated as a whole: " : ", calibrated and tuned: "))

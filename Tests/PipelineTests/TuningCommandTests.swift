@@ -21,7 +21,7 @@ import Testing
         let tuning = try JSONValue.parse(Array(run.output.utf8))["tuning"]
         let chain = tuning?["chains"]?.arrayValue?.first
         #expect(chain?["updates"] == 120)
-        #expect(chain?["losses"] == ["outputs"])
+        #expect(chain?["loss"] == "outputs")
         let before = try #require(tuning?["before"]?["divergence"]?.doubleValue)
         let after = try #require(tuning?["after"]?["divergence"]?.doubleValue)
         #expect(after < before)
