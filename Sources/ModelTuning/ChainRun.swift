@@ -68,6 +68,7 @@ struct ChainRun {
     var progress = checkpoint?.progress(ofChain: number) ?? ChainProgress()
     var bestArrays: [[Float]] = []
     var loss: TuningReport.Loss?
+    var madeUp: DataCopies.Kind?
     func outcome() -> Outcome {
       progress.isDone = true
       progress.position = nil
@@ -76,7 +77,7 @@ struct ChainRun {
       return Outcome(
         report: TuningReport.Chain(
           layers: chain.map { original.layers[$0.layer].name },
-          loss: loss,
+          loss: loss, copies: madeUp,
           updates: progress.updates,
           divergences: progress.judged.map { ($0.updates, $0.divergence) },
           obstacle: progress.obstacle), progress: progress, arrays: bestArrays)
@@ -107,6 +108,7 @@ struct ChainRun {
         chain, original: original, compressed: begin, tracks: tracks, loss: loss,
         readsLastStep: decoder?.readsLastStep ?? false, seed: seed, threads: threads)
     }
+    let copies = DataCopies(data.learnable, for: original, seed: seed, threads: threads)
     // A little of a text tells how long updates take.
     var recorded = data.fitted
     if case .text = recorded.content { recorded = try recorded.sample(steps: Self.triedSteps) }
@@ -118,27 +120,33 @@ struct ChainRun {
     if let obstacle = learner.obstacle { return stopped(obstacle) }
     loss = learner.loss.name
     if progress.stages.isEmpty {
-      progress.stages = stages(
-        learner, spent: (ContinuousClock.now - start) / .seconds(1),
-        recording: recording / Double(max(1, recorded.steps)))
+      progress.stages = try stages(
+        spent: { (ContinuousClock.now - start) / .seconds(1) },
+        Trial(learner: learner, recording: recording / Double(max(1, recorded.steps)))
+      ) { () throws(DiagnosticError) in
+        let start = ContinuousClock.now
+        guard
+          let more = try copies?.adding(to: recorded, copies: TuningWindows.mostCopies, number: 0),
+          let learner = try made(of: more, window: 0)
+        else { return nil }
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
+        return Trial(learner: learner, recording: seconds / Double(max(1, more.steps)))
+      }
       progress.bestOfStages = [best.divergence]
     }
     guard !progress.stages.isEmpty else { return stopped("the time is too short for an update") }
-    // As many steps as will be learned from, where there are more.
     let updates =
       budget == .best
       ? TuningStage.mostUpdates : progress.stages.reduce(0) { $0 + $1.updates }
-    let wanted = min(
-      saturatingProduct(updates, learner.stepsPerUpdate) / Self.readings, data.learnable.steps)
-    let tried = recorded.steps
-    if wanted > tried { recorded = try data.learnable.sample(steps: wanted) }
-    let windows = TuningWindows(
-      recorded, capacity: elementLimit / max(1, learner.elementsPerStep), readings: Self.readings,
-      stepsPerUpdate: learner.stepsPerUpdate)
+    let windows = try TuningWindows(
+      data.learnable, updates: updates, copies: copies,
+      capacity: elementLimit / max(1, learner.elementsPerStep), readings: Self.readings,
+      stepsPerUpdate: learner.stepsPerUpdate(copies:))
     var window = windows.window(ofUpdate: progress.updates - 1)
-    if recorded.steps > tried || windows.count > 1 {
-      learner = try made(of: recorded.part(window, of: windows.count), window: window) ?? learner
+    if windows.copies > 0 || windows.count > 1 || windows.steps > recorded.steps {
+      learner = try made(of: try windows.data(ofWindow: window), window: window) ?? learner
     }
+    madeUp = windows.copies > 0 ? copies?.kind : nil
     try goOn(&progress, learner, &best, begin, &bestArrays)
     if progress.isDone { return outcome() }
     while progress.stage < progress.stages.count {
@@ -148,7 +156,7 @@ struct ChainRun {
         let next = windows.window(ofUpdate: progress.updates)
         if next != window {
           let before = learner
-          learner = try made(of: recorded.part(next, of: windows.count), window: next) ?? learner
+          learner = try made(of: try windows.data(ofWindow: next), window: next) ?? learner
           learner.goOn(from: before)
           window = next
         }
@@ -163,13 +171,17 @@ struct ChainRun {
           progress.updates - progress.updatesOfStage
             + progress.stages[progress.stage...].reduce(0) { $0 + $1.updates })
         if judged.contains(progress.updatesOfStage) {
-          let offered = try best.offer(learner.stored(in: begin))
-          progress.judged.append(
-            ChainProgress.Judged(updates: progress.updates, divergence: offered.divergence))
-          if offered.isTaken {
-            progress.hasBest = true
-            bestArrays = learner.learned
+          var divergence = try offer(learner, &best, begin, &progress, &bestArrays)
+          if progress.updatesOfStage == stage.updates {
+            // Codes that go to and fro settle at what they are most of the time.
+            let own = learner.learned
+            learner.learned = learner.averaged
+            divergence = min(
+              divergence, try offer(learner, &best, begin, &progress, &bestArrays))
+            learner.learned = own
           }
+          progress.judged.append(
+            ChainProgress.Judged(updates: progress.updates, divergence: divergence))
         }
         if let checkpoint, checkpoint.isDue {
           var kept = progress
@@ -193,6 +205,21 @@ struct ChainRun {
     return outcome()
   }
 
+  /// Judges what was learned, and keeps it where it is the best.
+  ///
+  /// - Returns: The divergence.
+  private func offer(
+    _ learner: ChainTuning, _ best: inout TunedBest, _ begin: Model,
+    _ progress: inout ChainProgress, _ bestArrays: inout [[Float]]
+  ) throws(DiagnosticError) -> Double {
+    let offered = try best.offer(learner.stored(in: begin))
+    if offered.isTaken {
+      progress.hasBest = true
+      bestArrays = learner.learned
+    }
+    return offered.divergence
+  }
+
   /// Puts the learner and the best model where the checkpoint was.
   private func goOn(
     _ progress: inout ChainProgress, _ learner: ChainTuning, _ best: inout TunedBest,
@@ -212,31 +239,51 @@ struct ChainRun {
     else { throw checkpoint.mismatch() }
   }
 
+  /// What tells how long an update takes.
+  private struct Trial {
+    let learner: ChainTuning
+    /// The seconds to make and record a step that an update reads.
+    let recording: Double
+
+    /// The seconds of an update.
+    var seconds: Double {
+      let taken =
+        ContinuousClock().measure {
+          for _ in 0..<ChainRun.triedUpdates { learner.update(share: nil) }
+        } / .seconds(1)
+      return taken / Double(ChainRun.triedUpdates)
+        + recording * Double(learner.stepsPerUpdate(copies: 0)) / Double(ChainRun.readings)
+    }
+  }
+
   /// The stages that the budget allows at first.
   ///
   /// - Parameters:
-  ///   - learner: What learns.
   ///   - spent: The seconds of the budget that are gone.
-  ///   - recording: The seconds to record a step that an update reads.
+  ///   - trial: Without copies.
+  ///   - trialOfCopies: With copies; `nil` where there are none.
   /// - Returns: None where the time is too short for an update.
+  /// - Throws: `DiagnosticError` when copies cannot be made.
   private func stages(
-    _ learner: ChainTuning, spent: Double, recording: Double
-  ) -> [TuningStage] {
+    spent: () -> Double, _ trial: Trial, _ trialOfCopies: () throws(DiagnosticError) -> Trial?
+  ) throws(DiagnosticError) -> [TuningStage] {
     switch budget {
     case .updates(let count): return [TuningStage(updates: count)]
     case .best: return TuningStage.next(after: [], []).map { [$0] } ?? []
     case .seconds(let seconds):
-      let left = seconds - spent - Double(TuningStage.judgedCount) * judging
-      guard left > 0 else { return [] }
-      let taken =
-        ContinuousClock().measure {
-          for _ in 0..<Self.triedUpdates { learner.update(share: nil) }
-        } / .seconds(1)
-      let each =
-        taken / Double(Self.triedUpdates)
-        + recording * Double(learner.stepsPerUpdate) / Double(Self.readings)
-      let count = min(Self.updateLimit, Int(max(0, left - taken) / max(each, 1e-6)))
-      return count > 0 ? [TuningStage(updates: count)] : []
+      func count(_ trial: Trial) -> Int {
+        let each = max(trial.seconds, 1e-6)
+        let left = seconds - spent() - Double(TuningStage.judgedCount) * judging
+        return min(Self.updateLimit, Int(max(0, left) / each))
+      }
+      var updates = count(trial)
+      if !TuningWindows.areEnough(
+        data.learnable, updates, Self.readings, trial.learner.stepsPerUpdate(copies:)),
+        let other = try trialOfCopies()
+      {
+        updates = count(other)
+      }
+      return updates > 0 ? [TuningStage(updates: updates)] : []
     }
   }
 

@@ -86,8 +86,8 @@ import LSTMTraining
   /// The elements that are kept of a step.
   var elementsPerStep: Int { tracks.first?.elementsPerStep ?? 1 }
 
-  /// The steps that an update reads, at most.
-  var stepsPerUpdate: Int { schedule.rows * schedule.pieceSteps }
+  /// The steps that an update reads, at most, of data with some copies.
+  func stepsPerUpdate(copies: Int) -> Int { schedule.stepsPerUpdate(times: 1 + copies) }
 
   /// Why it cannot be tuned; `nil` when it can.
   var obstacle: String? {
@@ -286,6 +286,12 @@ import LSTMTraining
     }
   }
 
+  /// The means of the parameters over the last updates.
+  var averaged: [[Float]] {
+    let scale = TuningStep.meanScale(updates: updates)
+    return directions.flatMap(\.moments).map { $0.parameters.values.map { $0 * scale } }
+  }
+
   /// Whether arrays are parameters of this chain.
   func fits(_ arrays: [[Float]]) -> Bool {
     directions.flatMap(\.learned).map(\.count) == arrays.map(\.count)
@@ -304,7 +310,7 @@ import LSTMTraining
     let states = chunks.map { updates > 0 ? $0.tape.states : [] }
     return (
       Position(updates: updates, schedule: schedule.position, states: states.map(\.count)),
-      learned + directions.flatMap(\.moments).flatMap { [$0.first.values, $0.second.values] }
+      learned + directions.flatMap(\.moments).flatMap(\.buffers).map(\.values)
         + states.flatMap { $0 }
     )
   }
@@ -313,7 +319,7 @@ import LSTMTraining
   ///
   /// - Returns: Whether it is one of this chain.
   func go(to position: Position, _ arrays: [[Float]]) -> Bool {
-    let moments = directions.flatMap(\.moments).flatMap { [$0.first, $0.second] }
+    let moments = directions.flatMap(\.moments).flatMap(\.buffers)
     let buffers = directions.flatMap(\.learned) + moments
     guard position.updates >= 0, position.states.count == chunks.count,
       position.states.allSatisfy({ (0...arrays.count).contains($0) }),
@@ -341,7 +347,7 @@ import LSTMTraining
   func goOn(from other: ChainTuning) {
     func buffers(_ learner: ChainTuning) -> [NumberBuffer<Float>] {
       learner.directions.flatMap(\.learned)
-        + learner.directions.flatMap(\.moments).flatMap { [$0.first, $0.second] }
+        + learner.directions.flatMap(\.moments).flatMap(\.buffers)
     }
     for (own, others) in zip(buffers(self), buffers(other)) { own.copy(others) }
     updates = other.updates

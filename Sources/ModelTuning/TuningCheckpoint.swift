@@ -19,7 +19,7 @@ public final class TuningCheckpoint: @unchecked Sendable {
   private let interval: Duration
   private var written = ContinuousClock.now
 
-  private static let version = 2
+  private static let version = 3
   private static let kind = StateFile.Kind(
     name: "state of a tuning", magic: "lstmpack tuning\n", headerLimit: 1 << 24
   ) { file, problem in

@@ -20,6 +20,8 @@ public struct TuningReport: Sendable {
     public var layers: [String]
     /// What became small; `nil` where nothing was tuned.
     public var loss: Loss?
+    /// What else was learned from than the data, for there were few; `nil` where there were enough, or copies would not differ.
+    public var copies: DataCopies.Kind?
     /// The updates that were done.
     public var updates = 0
     /// How far outputs on held-out data were from the original's after some updates.

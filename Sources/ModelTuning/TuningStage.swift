@@ -12,8 +12,8 @@ struct TuningStage: Codable, Equatable, Sendable {
   /// The parts of it after which the model is judged.
   private static let judgedAt = [0.5, 0.75, 1]
 
-  /// As many times is a stage judged.
-  static var judgedCount: Int { judgedAt.count }
+  /// As many times is a stage judged: at the end twice, with the mean of the last parameters.
+  static var judgedCount: Int { judgedAt.count + 1 }
 
   /// The updates after which the model is judged.
   var judged: Set<Int> { Set(Self.judgedAt.map { Int((Double(updates) * $0).rounded(.up)) }) }

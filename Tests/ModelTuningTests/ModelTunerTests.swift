@@ -142,6 +142,25 @@ import Testing
     try Self.compareStopped(start, original, data, .updates(40), after: updates)
   }
 
+  /// Few data come with copies, in windows of equal size that hold what is wanted.
+  @Test(arguments: [
+    (20, 0, 1), (21, 1, 1), (80, 3, 1), (160, 7, 1), (161, 4, 2), (20_000, 7, 125),
+  ])
+  func fewDataComeWithCopies(updates: Int, copies: Int, windows: Int) throws {
+    let numbers = (0..<100).map { Float($0) }
+    let data = EvaluationData(
+      content: .sequences(["x": Tensor(dims: [10, 10, 1], elements: .floats(numbers))]))
+    let (original, _) = try Self.languageModel()
+    let maker = try #require(DataCopies(data, for: original, seed: 1, threads: 1))
+    let made = try TuningWindows(
+      data, updates: updates, copies: maker, capacity: 800, readings: 2,
+      stepsPerUpdate: { _ in 10 })
+    #expect(made.copies == copies)
+    let last = made.window(ofUpdate: updates - 1)
+    #expect(last + 1 == windows)
+    #expect(try made.data(ofWindow: last).steps == 100 * (1 + copies))
+  }
+
   /// The same where not all data are in memory at one time: parts of them take turns, one for every four updates.
   @Test(arguments: [1, 4, 5, 39])
   func partsOfTheDataGoOn(after updates: Int) throws {
@@ -150,7 +169,9 @@ import Testing
     let data = try CalibrationData(
       EvaluationData(content: .text(tokens: Array(tokens.prefix(8000)), streams: 4)),
       for: original, description: made.description)
-    let windows = TuningWindows(data.learnable, capacity: 1, readings: 2, stepsPerUpdate: 128)
+    let windows = try TuningWindows(
+      data.learnable, updates: data.learnable.steps, copies: nil, capacity: 1, readings: 2,
+      stepsPerUpdate: { _ in 128 })
     #expect(windows.count > 8 && windows.updatesEach == 4)
     #expect(
       [0, 3, 4, 4 * windows.count].map { windows.window(ofUpdate: $0) } == [0, 0, 1, 0])

@@ -15,7 +15,8 @@ struct TuningText {
       if chain.updates > 0 {
         lines.append(
           "Tuned \(names): \(NumberText.count(chain.updates, "update")), "
-            + (chain.loss.map(Self.words) ?? "") + ".")
+            + (chain.loss.map(Self.words) ?? "")
+            + (chain.copies.map { "; " + Self.words($0) } ?? "") + ".")
       }
     }
     let before = report.before
@@ -44,6 +45,13 @@ struct TuningText {
     return lines.joined(separator: "\n")
   }
 
+  private static func words(_ copies: DataCopies.Kind) -> String {
+    switch copies {
+    case .written: "the text is short, so also on text that the original writes"
+    case .mixed: "the data are few, so also on mixtures of them"
+    }
+  }
+
   private static func words(_ loss: TuningReport.Loss) -> String {
     switch loss {
     case .outputs: "by the divergence of the outputs"
@@ -69,6 +77,7 @@ struct TuningText {
           "layers": .array(chain.layers.map { .string($0) }), "updates": .integer(chain.updates),
         ]
         object["loss"] = chain.loss.map { .string($0.rawValue) }
+        object["copies"] = chain.copies.map { .string($0.rawValue) }
         object["heldOut"] = .array(
           chain.divergences.map {
             ["updates": .integer($0.updates), "divergence": .number($0.divergence)]

@@ -1,6 +1,6 @@
 import LSTMCore
 import LSTMRuntime
-package import LSTMTraining
+import LSTMTraining
 
 /// The divergence of many classes, at a few of them for each step: the most likely ones, and some that were drawn from the
 /// rest and stand for it.

@@ -1,3 +1,4 @@
+import Diagnostics
 import LSTMCore
 
 /// In which order sequences are learned from: groups of them side by side, each in pieces from its beginning to its end.
@@ -52,11 +53,17 @@ struct TrackSchedule: Sendable {
       pieceSteps = (longest - 1) / count + 1
       self.lengths = lengths
     }
-    rows = min(
-      lengths.count,
-      max(
-        Self.rowLimits.lowerBound,
-        min(Self.rowLimits.upperBound, Self.stepsPerUpdate / pieceSteps)))
+    rows = Self.rows(of: lengths.count, pieceSteps: pieceSteps)
+  }
+
+  /// How many of some sequences are side by side.
+  private static func rows(of count: Int, pieceSteps: Int) -> Int {
+    min(count, max(rowLimits.lowerBound, min(rowLimits.upperBound, stepsPerUpdate / pieceSteps)))
+  }
+
+  /// The steps that an update would read, at most, were each sequence there N times.
+  func stepsPerUpdate(times: Int) -> Int {
+    Self.rows(of: saturatingProduct(lengths.count, times), pieceSteps: pieceSteps) * pieceSteps
   }
 
   /// How far it is: which pass, and how many of its pieces were given.
