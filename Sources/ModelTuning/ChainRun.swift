@@ -140,7 +140,8 @@ struct ChainRun {
       ? TuningStage.mostUpdates : progress.stages.reduce(0) { $0 + $1.updates }
     let windows = try TuningWindows(
       data.learnable, updates: updates, copies: copies,
-      capacity: elementLimit / max(1, learner.elementsPerStep), readings: Self.readings,
+      capacity: elementLimit / max(1, learner.elementsPerStep, data.learnable.elementsPerStep),
+      readings: Self.readings,
       stepsPerUpdate: learner.stepsPerUpdate(copies:))
     var window = windows.window(ofUpdate: progress.updates - 1)
     if windows.copies > 0 || windows.count > 1 || windows.steps > recorded.steps {

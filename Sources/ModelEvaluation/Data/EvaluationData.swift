@@ -120,6 +120,14 @@ public struct EvaluationData: Sendable {
     }
   }
 
+  /// The elements of all inputs for each step.
+  package var elementsPerStep: Int {
+    switch content {
+    case .text: 1
+    case .sequences(let inputs): inputs.values.reduce(0) { $0 + $1.count } / max(1, steps)
+    }
+  }
+
   /// Checks that numbers are finite and counts agree.
   ///
   /// - Throws: ``DiagnosticError`` with code `badEvaluationData`.
