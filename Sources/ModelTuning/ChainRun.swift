@@ -68,7 +68,7 @@ struct ChainRun {
     var progress = checkpoint?.progress(ofChain: number) ?? ChainProgress()
     var bestArrays: [[Float]] = []
     var loss: TuningReport.Loss?
-    var madeUp: DataCopies.Kind?
+    var copiesUsed: DataCopies.Kind?
     func outcome() -> Outcome {
       progress.isDone = true
       progress.position = nil
@@ -77,7 +77,7 @@ struct ChainRun {
       return Outcome(
         report: TuningReport.Chain(
           layers: chain.map { original.layers[$0.layer].name },
-          loss: loss, copies: madeUp,
+          loss: loss, copies: copiesUsed,
           updates: progress.updates,
           divergences: progress.judged.map { ($0.updates, $0.divergence) },
           obstacle: progress.obstacle), progress: progress, arrays: bestArrays)
@@ -125,8 +125,13 @@ struct ChainRun {
         Trial(learner: learner, recording: recording / Double(max(1, recorded.steps)))
       ) { () throws(DiagnosticError) in
         let start = ContinuousClock.now
-        guard
-          let more = try copies?.adding(to: recorded, copies: TuningWindows.mostCopies, number: 0),
+        // As few copies as give an update its usual size.
+        let most = TuningWindows.mostCopies
+        let few =
+          (1..<most).first {
+            learner.stepsPerUpdate(copies: $0) == learner.stepsPerUpdate(copies: most)
+          } ?? most
+        guard let more = try copies?.adding(to: recorded, copies: few, number: 0),
           let learner = try made(of: more, window: 0)
         else { return nil }
         let seconds = (ContinuousClock.now - start) / .seconds(1)
@@ -147,7 +152,7 @@ struct ChainRun {
     if windows.copies > 0 || windows.count > 1 || windows.steps > recorded.steps {
       learner = try made(of: try windows.data(ofWindow: window), window: window) ?? learner
     }
-    madeUp = windows.copies > 0 ? copies?.kind : nil
+    copiesUsed = windows.copies > 0 ? copies?.kind : nil
     try goOn(&progress, learner, &best, begin, &bestArrays)
     if progress.isDone { return outcome() }
     while progress.stage < progress.stages.count {
