@@ -36,6 +36,8 @@ package struct TuningWindows: Sendable {
     func wanted(_ copies: Int) -> Int {
       saturatingProduct(updates, stepsPerUpdate(copies)) / max(1, readings)
     }
+    // Asked before a sample is taken, which has a little less than was wanted.
+    let areEnough = Self.areEnough(data, updates, readings, stepsPerUpdate)
     let data = wanted(0) < data.steps ? try data.sample(steps: wanted(0)) : data
     self.data = data
     maker = copies
@@ -49,7 +51,7 @@ package struct TuningWindows: Sendable {
       least = data.steps / max(1, data.count)
     }
     let most =
-      copies == nil || Self.areEnough(data, updates, readings, stepsPerUpdate)
+      copies == nil || areEnough
       ? 0 : max(0, min(Self.mostCopies, capacity / max(1, least) - 1))
     // As many windows as hold what is wanted, of equal size.
     let steps = wanted(most)

@@ -80,17 +80,18 @@ public struct DataCopies: Sendable {
         let prepared = try PreparedModel(model)
         guard var writer = TextWriter(model, prepared, seed: random.next(), threads: threads)
         else { return data }
-        var all = tokens
+        let length = tokens.count / max(1, streams)
+        var all = Array(tokens.prefix(length * streams))
         for _ in 0..<count {
-          let written = try writer.write(
-            streams: streams, tokens: tokens.count / max(1, streams), starts: tokens)
-          guard case .text(let own, streams)? = written?.content else {
+          // A model with a batch of fixed size writes as many streams as that.
+          let written = try writer.write(streams: streams, tokens: length, starts: tokens)
+          guard case .text(let own, _)? = written?.content else {
             throw DiagnosticError(
               .limitExceeded, "the model cannot write as much text again as the data have")
           }
           all += own
         }
-        result.content = .text(tokens: all, streams: streams * (1 + count))
+        result.content = .text(tokens: all, streams: all.count / max(1, length))
       } catch { throw error as? DiagnosticError ?? DiagnosticError(.badEvaluationData, "\(error)") }
     case .sequences(let inputs):
       let sequences = data.count
